@@ -1,0 +1,105 @@
+"""The program's edge: runs a command and turns whatever happens into an exit code and one clear line."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+from rerank_cli.errors import ExitCode, RerankError, WrongUsage
+
+INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; unwinds the stack so that half-written files are removed."""
+
+
+def _on_sigterm(signum: int, frame: Any) -> NoReturn:
+    raise _Terminated
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `rerank ARGV` and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        if not arguments:
+            return _help_for_nothing()
+        _run(arguments)
+        sys.stdout.flush()
+    except RerankError as error:
+        if debug:
+            traceback.print_exc()
+        return _fail(error.message, error.hint, error.exit_code)
+    except BrokenPipeError:
+        return _closed_pipe()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except _Terminated:
+        return TERMINATED
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        return _fail(_os_message(error), "", ExitCode.FAILED)
+    except MemoryError:
+        return _fail("not enough memory", "give the process more memory, or the input in parts", ExitCode.FAILED)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _fail(f"unexpected {type(error).__name__}: {error}", "this is a bug in rerank; run again with --debug and report what it shows", ExitCode.FAILED)
+    return ExitCode.DONE
+
+
+def _run(arguments: list[str]) -> None:
+    from typer import Abort, TyperException
+
+    from rerank_cli.cli.app import build_app
+
+    try:
+        build_app()(args=arguments, prog_name="rerank", standalone_mode=False)
+    except TyperException as error:
+        command = error.ctx.command_path if getattr(error, "ctx", None) else "rerank"
+        raise WrongUsage(error.format_message().rstrip("."), f"see {command} --help") from error
+    except Abort:
+        raise KeyboardInterrupt from None
+
+
+def _help_for_nothing() -> int:
+    with contextlib.redirect_stdout(sys.stderr):
+        _run(["--help"])
+    return ExitCode.USAGE
+
+
+def _fail(message: str, hint: str, code: int) -> int:
+    try:
+        sys.stderr.write(f"rerank: error: {message}\n" + (f"rerank: hint: {hint}\n" if hint else ""))
+    except OSError:
+        pass
+    _forget_stdout()
+    return int(code)
+
+
+def _closed_pipe() -> int:
+    _forget_stdout()
+    return CLOSED_PIPE
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nowhere, so that the interpreter's last flush cannot fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _os_message(error: OSError) -> str:
+    what = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        what = "no space left on the disk"
+    return f"{error.filename}: {what}" if error.filename else what

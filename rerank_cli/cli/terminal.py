@@ -1,0 +1,69 @@
+"""What a command says while it works: notices, warnings and progress, all on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rerank_cli.cli.progress import Progress, progress_for
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The options that every command has, and the voice they give it."""
+
+    progress_style: str = "auto"
+    quiet: bool = False
+    verbose: bool = False
+    seed: int = 0
+    threads: int = 1
+    offline: bool = False
+
+    def note(self, text: str) -> None:
+        """Something done that the user may want to know; silent under --quiet."""
+        if not self.quiet:
+            self._say(text)
+
+    def detail(self, text: str) -> None:
+        """Something for --verbose only."""
+        if self.verbose:
+            self._say(text)
+
+    def warn(self, text: str) -> None:
+        """Something that changed the result; --quiet does not hide it."""
+        self._say(f"warning: {text}")
+
+    @contextmanager
+    def progress(self, total: int | None, unit: str) -> Iterator[Progress]:
+        """A bar or a line a minute, as --progress says; `advance(n)` moves it."""
+        style = "none" if self.quiet else self.progress_style
+        progress = progress_for(style, total, unit)
+        try:
+            yield progress
+        finally:
+            progress.close()
+
+    @staticmethod
+    def _say(text: str) -> None:
+        sys.stderr.write(f"rerank: {text}\n")
+        sys.stderr.flush()
+
+
+def usable_cores() -> int:
+    """The cores this process may use: its affinity, cut to the cgroup's CPU quota, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for quota_file, period_file in (("/sys/fs/cgroup/cpu.max", None), ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")):
+        try:
+            words = Path(quota_file).read_text().split()
+            if period_file:
+                words.append(Path(period_file).read_text().strip())
+            quota, period = words[0], float(words[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        if quota not in ("max", "-1"):
+            cores = min(cores, max(1, int(float(quota) / period)))
+    return cores

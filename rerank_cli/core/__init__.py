@@ -1,0 +1,1 @@
+"""The types every room speaks; the standard library and numpy only."""

@@ -1,0 +1,67 @@
+"""Things that are built once and kept: under a lock, aside, and renamed when whole.
+
+Used for every index and exported graph in the cache directory: stages of one pipe that start
+together on an empty cache wait for the first, and a killed build leaves nothing half-made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rerank_cli.errors import WorkFailed
+
+
+def build_once(folder: Path, build: Callable[[Path], None], *, waiting: Callable[[], None] = lambda: None) -> Path:
+    """Return `folder`, calling `build(empty folder)` first if it does not exist yet.
+
+    Processes that ask for the same folder at once build it once: the others call `waiting()` and
+    block. `build` writes into a folder beside the final one, which is renamed when it returns; what
+    it raises is passed on and nothing is left. Raises `WorkFailed` when the cache cannot be written.
+    """
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.with_name(folder.name + ".lock"), waiting):
+            if folder.is_dir():
+                return folder
+            _sweep(folder)
+            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            try:
+                build(aside)
+                os.chmod(aside, 0o777 & ~_umask())
+                os.rename(aside, folder)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise WorkFailed(f"cannot write {folder.parent}: {error.strerror or error}", "set RERANK_CACHE_DIR to a folder with room") from error
+    return folder
+
+
+@contextmanager
+def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    with open(path, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed builds of the same folder left (we hold the lock, so nobody is writing there)."""
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

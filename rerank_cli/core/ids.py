@@ -1,0 +1,33 @@
+"""Ids are bytes: arrays of them, and how they are shown to people.
+
+A query or document id is whatever stood between two blanks. Nothing decodes it until it is shown,
+so an id that is not UTF-8 leaves as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+#: A fixed-width array may take this many times the bytes of the ids themselves, not more.
+_PADDING_LIMIT = 4
+
+
+def id_array(ids: Sequence[bytes]) -> np.ndarray:
+    """Return `ids` as an array (n,) of bytes: fixed width (`S`), or objects when one long id would make that wasteful."""
+    if not len(ids):
+        return np.empty(0, dtype="S1")
+    if isinstance(ids, np.ndarray):
+        return ids
+    longest = max(map(len, ids))
+    if longest * len(ids) > _PADDING_LIMIT * sum(map(len, ids)) + 4096:
+        out = np.empty(len(ids), dtype=object)
+        out[:] = ids
+        return out
+    return np.array(ids, dtype=f"S{max(longest, 1)}")
+
+
+def shown(identifier: bytes) -> str:
+    """Return an id as text for a message; bytes that are not UTF-8 appear as escapes."""
+    return bytes(identifier).decode("utf-8", "backslashreplace")

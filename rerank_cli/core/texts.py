@@ -1,0 +1,69 @@
+"""Where the words come from: topics by query id, documents by document id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+#: Query id -> what the model is asked; in the order of the source.
+Topics = Mapping[bytes, str]
+
+
+class Document(NamedTuple):
+    """One document of a corpus; `title` is empty where the corpus has none."""
+
+    docid: bytes
+    title: str
+    text: str
+
+
+class Texts(Protocol):
+    """Documents by id, without the corpus in memory."""
+
+    def lookup(self, docids: Sequence[bytes]) -> list[Document | None]:
+        """Return the documents in the order asked, None for an id that is not there; one read a document."""
+        ...
+
+
+class Corpus(Texts, Protocol):
+    """A whole collection of documents: looked up by id, or walked from the first to the last."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash that changes when the documents may have changed."""
+        ...
+
+    def __iter__(self) -> Iterator[Document]: ...
+
+    def __len__(self) -> int: ...
+
+
+class MemoryTexts:
+    """Documents that came with the run itself (jsonl, top1000): a dictionary."""
+
+    def __init__(self, documents: Mapping[bytes, Document]) -> None:
+        self._documents = documents
+
+    def lookup(self, docids: Sequence[bytes]) -> list[Document | None]:
+        """See `Texts.lookup`; O(n)."""
+        return [self._documents.get(bytes(docid)) for docid in docids]
+
+
+def rendered(document: Document, template: str) -> str:
+    """What the model sees of a document: `template` with `{title}` and `{text}` filled in, outer blanks stripped.
+
+    Only these two fields are replaced; braces inside a document are left alone.
+    """
+    if template == "{title} {text}":
+        return f"{document.title} {document.text}".strip()
+    parts: list[str] = []
+    rest = template
+    while rest:
+        at = min((p for p in (rest.find("{title}"), rest.find("{text}")) if p >= 0), default=-1)
+        if at < 0:
+            parts.append(rest)
+            break
+        field = "title" if rest.startswith("{title}", at) else "text"
+        parts += [rest[:at], getattr(document, field)]
+        rest = rest[at + len(field) + 2 :]
+    return "".join(parts).strip()
