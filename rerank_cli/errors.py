@@ -81,4 +81,6 @@ class Unmet(RerankError):
 
 def missing_extra(package: str, extra: str, what_for: str) -> Missing:
     """The error for an optional package that is not installed, with the pip line that mends it."""
-    return Missing(f"{what_for} needs the package {package}, which is not installed", f"pip install 'rerank-cli[{extra}]'")
+    return Missing(
+        f"{what_for} needs the package {package}, which is not installed", f"pip install 'rerank-cli[{extra}]'"
+    )

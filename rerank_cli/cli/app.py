@@ -33,9 +33,17 @@ class Command(TyperCommand):
                 continue
             given = ctx.params.get(parameter.name)
             for value in given if isinstance(given, (list, tuple)) else [given]:
-                if isinstance(value, str) and len(value) > 1 and value.startswith("-") and not _is_number(value.split(",")[0]):
+                if (
+                    isinstance(value, str)
+                    and len(value) > 1
+                    and value.startswith("-")
+                    and not _is_number(value.split(",")[0])
+                ):
                     option = max(parameter.opts, key=len)
-                    raise WrongUsage(f"{option} needs a value, but was given {value!r}, which looks like an option", f"see rerank {ctx.info_name} --help")
+                    raise WrongUsage(
+                        f"{option} needs a value, but was given {value!r}, which looks like an option",
+                        f"see rerank {ctx.info_name} --help",
+                    )
         return rest
 
 
@@ -54,14 +62,21 @@ def _version(asked: bool) -> None:
 
 
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Rerank TREC runs: rerank retrieve | rerank rerank -m monot5 | rerank eval."""
 
 
 def build_app() -> typer.Typer:
     """The typer application with every command."""
-    app = typer.Typer(name="rerank", rich_markup_mode=None, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    app = typer.Typer(
+        name="rerank",
+        rich_markup_mode=None,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.callback()(_root)
     for module_name, command_name in COMMANDS.items():
         module = import_module(f"rerank_cli.cli.{module_name}")

@@ -14,7 +14,10 @@ EXAMPLES = [
 ]
 
 
-def config(terminal: Terminal, key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="Print only this setting's value.")] = None) -> None:
+def config(
+    terminal: Terminal,
+    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="Print only this setting's value.")] = None,
+) -> None:
     """Show each setting, its value and where it came from.
 
     A setting comes from its flag, else from the run's header, else from the environment, else from the

@@ -52,7 +52,11 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        return _fail(f"unexpected {type(error).__name__}: {error}", "this is a bug in rerank; run again with --debug and report what it shows", ExitCode.FAILED)
+        return _fail(
+            f"unexpected {type(error).__name__}: {error}",
+            "this is a bug in rerank; run again with --debug and report what it shows",
+            ExitCode.FAILED,
+        )
     return ExitCode.DONE
 
 
@@ -64,7 +68,8 @@ def _run(arguments: list[str]) -> None:
     try:
         build_app()(args=arguments, prog_name="rerank", standalone_mode=False)
     except TyperException as error:
-        command = error.ctx.command_path if getattr(error, "ctx", None) else "rerank"
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "rerank"
         raise WrongUsage(error.format_message().rstrip("."), f"see {command} --help") from error
     except Abort:
         raise KeyboardInterrupt from None
@@ -77,10 +82,8 @@ def _help_for_nothing() -> int:
 
 
 def _fail(message: str, hint: str, code: int) -> int:
-    try:
+    with contextlib.suppress(OSError):
         sys.stderr.write(f"rerank: error: {message}\n" + (f"rerank: hint: {hint}\n" if hint else ""))
-    except OSError:
-        pass
     _forget_stdout()
     return int(code)
 

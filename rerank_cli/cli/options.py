@@ -13,7 +13,7 @@ import typer
 from rerank_cli.cli.terminal import Terminal, usable_cores
 
 
-class ProgressStyle(str, enum.Enum):
+class ProgressStyle(enum.StrEnum):
     """How progress is shown."""
 
     auto = "auto"
@@ -22,7 +22,7 @@ class ProgressStyle(str, enum.Enum):
     none = "none"
 
 
-class InputFormat(str, enum.Enum):
+class InputFormat(enum.StrEnum):
     """What the lines of an input run look like."""
 
     auto = "auto"
@@ -32,7 +32,7 @@ class InputFormat(str, enum.Enum):
     jsonl = "jsonl"
 
 
-class OutputFormat(str, enum.Enum):
+class OutputFormat(enum.StrEnum):
     """What the lines of a written run look like."""
 
     trec = "trec"
@@ -45,24 +45,82 @@ COLLECTION = "Texts, topics and judgements"
 
 Collection = Annotated[
     str | None,
-    typer.Option("-c", "--collection", metavar="C", help="Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo.", rich_help_panel=COLLECTION),
+    typer.Option(
+        "-c",
+        "--collection",
+        metavar="C",
+        help="Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo.",
+        rich_help_panel=COLLECTION,
+    ),
 ]
 Docs = Annotated[
     list[str] | None,
-    typer.Option("--docs", metavar="FILE", help="Documents (JSONL, TSV, TREC SGML); a file, a folder or a glob; may be repeated.", rich_help_panel=COLLECTION),
+    typer.Option(
+        "--docs",
+        metavar="FILE",
+        help="Documents (JSONL, TSV, TREC SGML); a file, a folder or a glob; may be repeated.",
+        rich_help_panel=COLLECTION,
+    ),
 ]
-TopicsFile = Annotated[str | None, typer.Option("--topics", metavar="FILE", help="Topics (JSONL, TSV, TREC SGML).", rich_help_panel=COLLECTION)]
-TopicFields = Annotated[str, typer.Option("--topic-fields", metavar="FIELDS", help="Fields of a topic to use, joined by a blank: title,desc,narr.", rich_help_panel=COLLECTION)]
-Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Which qrels/NAME.tsv of a BEIR folder.", rich_help_panel=COLLECTION)]
-AllTopics = Annotated[bool, typer.Option("--all-topics", help="All topics of a BEIR folder, not only those judged in the split.", rich_help_panel=COLLECTION)]
-DocTemplate = Annotated[str, typer.Option("--doc-template", metavar="TEXT", help="What the model sees of a document: {title} and {text} are filled in.", rich_help_panel=COLLECTION)]
-QrelsFile = Annotated[str | None, typer.Option("-Q", "--qrels", metavar="FILE", help="Judgements: a TREC or BEIR file, or irds:ID.", rich_help_panel=COLLECTION)]
-Output = Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Where the result goes; - is stdout. Renamed into place when whole; .gz and .zst compress.")]
+TopicsFile = Annotated[
+    str | None,
+    typer.Option("--topics", metavar="FILE", help="Topics (JSONL, TSV, TREC SGML).", rich_help_panel=COLLECTION),
+]
+TopicFields = Annotated[
+    str,
+    typer.Option(
+        "--topic-fields",
+        metavar="FIELDS",
+        help="Fields of a topic to use, joined by a blank: title,desc,narr.",
+        rich_help_panel=COLLECTION,
+    ),
+]
+Split = Annotated[
+    str,
+    typer.Option("--split", metavar="NAME", help="Which qrels/NAME.tsv of a BEIR folder.", rich_help_panel=COLLECTION),
+]
+AllTopics = Annotated[
+    bool,
+    typer.Option(
+        "--all-topics",
+        help="All topics of a BEIR folder, not only those judged in the split.",
+        rich_help_panel=COLLECTION,
+    ),
+]
+DocTemplate = Annotated[
+    str,
+    typer.Option(
+        "--doc-template",
+        metavar="TEXT",
+        help="What the model sees of a document: {title} and {text} are filled in.",
+        rich_help_panel=COLLECTION,
+    ),
+]
+QrelsFile = Annotated[
+    str | None,
+    typer.Option(
+        "-Q", "--qrels", metavar="FILE", help="Judgements: a TREC or BEIR file, or irds:ID.", rich_help_panel=COLLECTION
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Where the result goes; - is stdout. Renamed into place when whole; .gz and .zst compress.",
+    ),
+]
 Input = Annotated[InputFormat, typer.Option("--input-format", help="What the input run's lines look like.")]
 OutputAs = Annotated[OutputFormat, typer.Option("--output-format", help="What the written lines look like.")]
 Header = Annotated[bool, typer.Option("--header", help="Write provenance as '# rerank: {json}' lines before the run.")]
 Tag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="The run's tag, its last column.")]
-Lenient = Annotated[bool, typer.Option("--lenient", help="Keep the best of what is doubled or broken in a run instead of stopping; counted on stderr.")]
+Lenient = Annotated[
+    bool,
+    typer.Option(
+        "--lenient", help="Keep the best of what is doubled or broken in a run instead of stopping; counted on stderr."
+    ),
+]
 
 
 def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,11 +142,17 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
         terminal = Terminal(progress.value, quiet, verbose, seed, threads or usable_cores(), offline)
         return function(terminal, **own)
 
-    own = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in inspect.signature(function).parameters.values()][1:]
-    common = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default) for name, hint, default in _EVERYWHERE]
-    run.__signature__ = inspect.Signature(own + common)  # type: ignore[attr-defined]
+    own = [
+        p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for p in inspect.signature(function).parameters.values()
+    ][1:]
+    common = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
+        for name, hint, default in _EVERYWHERE
+    ]
+    run.__signature__ = inspect.Signature(own + common)
     run.__annotations__ = {p.name: p.annotation for p in own + common}
-    del run.__wrapped__  # type: ignore[attr-defined]
+    del run.__wrapped__
     return run
 
 
@@ -97,11 +161,41 @@ def _everywhere(*names: str, **settings: Any) -> Any:
 
 
 _EVERYWHERE: list[tuple[str, Any, Any]] = [
-    ("progress", Annotated[ProgressStyle, _everywhere("--progress", help="How progress is shown on stderr; auto: a bar on a terminal, else a line a minute.")], ProgressStyle.auto),
-    ("quiet", Annotated[bool, _everywhere("-q", "--quiet", help="No notices and no progress; warnings and errors stay.")], False),
+    (
+        "progress",
+        Annotated[
+            ProgressStyle,
+            _everywhere(
+                "--progress", help="How progress is shown on stderr; auto: a bar on a terminal, else a line a minute."
+            ),
+        ],
+        ProgressStyle.auto,
+    ),
+    (
+        "quiet",
+        Annotated[bool, _everywhere("-q", "--quiet", help="No notices and no progress; warnings and errors stay.")],
+        False,
+    ),
     ("verbose", Annotated[bool, _everywhere("-v", "--verbose", help="Say more about what is done.")], False),
     ("debug", Annotated[bool, _everywhere("--debug", help="Show the traceback of an error.")], False),
     ("seed", Annotated[int, _everywhere("--seed", metavar="N", help="Seed of everything random.")], 0),
-    ("threads", Annotated[int | None, _everywhere("--threads", metavar="N", min=1, help="Processor threads; default: what affinity and cgroup allow.", show_default=False)], None),
-    ("offline", Annotated[bool, _everywhere("--offline", help="Download nothing; what is not on this machine is an error.")], False),
+    (
+        "threads",
+        Annotated[
+            int | None,
+            _everywhere(
+                "--threads",
+                metavar="N",
+                min=1,
+                help="Processor threads; default: what affinity and cgroup allow.",
+                show_default=False,
+            ),
+        ],
+        None,
+    ),
+    (
+        "offline",
+        Annotated[bool, _everywhere("--offline", help="Download nothing; what is not on this machine is an error.")],
+        False,
+    ),
 ]

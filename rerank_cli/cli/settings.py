@@ -52,8 +52,17 @@ class Settings:
         """The nearest rerank.toml upwards, then the user's config.toml; raises `BadData` on a broken one."""
         home = self.environment.get("HOME", "~")
         user = Path(self.environment.get("XDG_CONFIG_HOME") or Path(home) / ".config") / "rerank" / "config.toml"
-        nearest = next((p for d in (self.working_directory, *self.working_directory.parents) if (p := d / "rerank.toml").is_file()), None)
-        return tuple(TomlFile(path, _read_toml(path)) for path in (nearest, user) if path is not None and path.is_file())
+        nearest = next(
+            (
+                p
+                for d in (self.working_directory, *self.working_directory.parents)
+                if (p := d / "rerank.toml").is_file()
+            ),
+            None,
+        )
+        return tuple(
+            TomlFile(path, _read_toml(path)) for path in (nearest, user) if path is not None and path.is_file()
+        )
 
     def resolve(self, key: str, flag: str | None = None, *, flag_name: str = "", header: str | None = None) -> Setting:
         """The value of one of `KEYS`, first hit wins: flag, header, environment, files, default."""
@@ -89,7 +98,13 @@ class Settings:
         value = self.resolve("cache_dir").value
         if value is not None:
             return Path(value).expanduser()
-        return Path(self.environment.get("XDG_CACHE_HOME") or Path(self.environment.get("HOME", "~")).expanduser() / ".cache") / "rerank"
+        return (
+            Path(
+                self.environment.get("XDG_CACHE_HOME")
+                or Path(self.environment.get("HOME", "~")).expanduser() / ".cache"
+            )
+            / "rerank"
+        )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

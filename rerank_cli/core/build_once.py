@@ -40,7 +40,9 @@ def build_once(folder: Path, build: Callable[[Path], None], *, waiting: Callable
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise WorkFailed(f"cannot write {folder.parent}: {error.strerror or error}", "set RERANK_CACHE_DIR to a folder with room") from error
+        raise WorkFailed(
+            f"cannot write {folder.parent}: {error.strerror or error}", "set RERANK_CACHE_DIR to a folder with room"
+        ) from error
     return folder
 
 

@@ -33,7 +33,10 @@ class Ranking:
         ids, values = ids[order], values[order]
         doubled = _doubled_row(ids, order)
         if doubled is not None:
-            raise BadRow(doubled, f"document {shown(bytes(ids[np.flatnonzero(order == doubled)[0]]))} appears twice for query {shown(qid)}")
+            raise BadRow(
+                doubled,
+                f"document {shown(bytes(ids[np.flatnonzero(order == doubled)[0]]))} appears twice for query {shown(qid)}",
+            )
         return cls(qid, ids, values)
 
     def __len__(self) -> int:
@@ -45,7 +48,9 @@ class Ranking:
 
     def reordered(self, order: Sequence[int] | np.ndarray, scores: np.ndarray) -> Ranking:
         """The same documents in another order: `order (n,)` positions, `scores (n,)` already in the new order."""
-        return replace(self, docids=self.docids[np.asarray(order, dtype=np.intp)], scores=np.asarray(scores, dtype=np.float64))
+        return replace(
+            self, docids=self.docids[np.asarray(order, dtype=np.intp)], scores=np.asarray(scores, dtype=np.float64)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +68,9 @@ class Run:
     tag: str = "rerank"
 
     @classmethod
-    def build(cls, qids: Sequence[bytes], query_of: np.ndarray, docids: np.ndarray, scores: np.ndarray, tag: str = "rerank") -> Run:
+    def build(
+        cls, qids: Sequence[bytes], query_of: np.ndarray, docids: np.ndarray, scores: np.ndarray, tag: str = "rerank"
+    ) -> Run:
         """Make a run from rows in any order.
 
         `query_of (N,)` says which of `qids` a row belongs to. Costs O(N) when the rows come sorted,
@@ -118,7 +125,9 @@ class Run:
         counts = np.minimum(np.diff(self.offsets), k)
         rank = np.arange(len(self.docids)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
         keep = rank < k
-        return replace(self, offsets=np.concatenate([[0], np.cumsum(counts)]), docids=self.docids[keep], scores=self.scores[keep])
+        return replace(
+            self, offsets=np.concatenate([[0], np.cumsum(counts)]), docids=self.docids[keep], scores=self.scores[keep]
+        )
 
     def _refuse_doubled(self, order: np.ndarray | None) -> None:
         for position, qid in enumerate(self.qids):
