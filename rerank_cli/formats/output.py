@@ -96,7 +96,7 @@ def _writing(target: _Target, name: str) -> Iterator[BinaryIO]:
         raise
 
 
-def _compressing(buffered: io.BufferedWriter, name: str) -> Any:
+def _compressing(buffered: Any, name: str) -> Any:
     if name.endswith(".gz"):
         import gzip
 
