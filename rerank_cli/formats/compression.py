@@ -145,3 +145,8 @@ _KINDS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\xfd7zXZ\0", lzma.LZMADecompressor),
     (b"\x28\xb5\x2f\xfd", _zstd),
 )
+
+
+def is_compressed(head: bytes) -> bool:
+    """Whether a file that begins with `head` (16 bytes are enough) is one of the kinds that are decompressed."""
+    return any(head.startswith(magic) for magic, _ in _KINDS)
