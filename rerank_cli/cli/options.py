@@ -88,7 +88,7 @@ AllTopics = Annotated[
     ),
 ]
 DocTemplate = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--doc-template",
         metavar="TEXT",
