@@ -20,6 +20,8 @@ from rerank_cli.errors import WrongUsage
 #: Module of this room -> name on the command line.
 COMMANDS = {
     "rerank": "rerank",
+    "fuse": "fuse",
+    "eval": "eval",
     "config": "config",
 }
 
