@@ -121,6 +121,7 @@ def fuse(
     negative scores, because agreement would then count against a document.
     """
     from rerank_cli.cli.run_output import provenance, say_ties, written_run
+    from rerank_cli.cli.whole_runs import read_runs
     from rerank_cli.fusion import all_rules
     from rerank_cli.fusion.fuse import fuse as fused
 
@@ -149,23 +150,6 @@ def fuse(
         for ranking in run:
             writer.write(ranking)
     say_ties(writer.steps, terminal)
-
-
-def read_runs(paths: list[str], input_format: str, lenient: bool, terminal: Terminal) -> list[RunFile]:
-    """Read whole runs, one of which may be stdin (`-`); what --lenient mended is said."""
-    from rerank_cli.cli.streams import input_stream
-    from rerank_cli.formats.runs import read_run
-
-    if paths.count("-") > 1:
-        raise WrongUsage("- stands for stdin, which can be read once only", "name the other runs by their files")
-    files = []
-    for path in paths:
-        with input_stream(path, "run") as (stream, name):
-            file = read_run(stream, name, format=input_format, lenient=lenient)
-        if file.repairs:
-            terminal.warn(f"{file.repairs} broken or doubled lines of {name} were left out (--lenient)")
-        files.append(file)
-    return files
 
 
 def _rule(name: str, rules: dict[str, Rule]) -> Rule:

@@ -8,8 +8,8 @@ run lacks counts as 0, as under trec_eval's -c.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,12 @@ class Evaluation:
     def of(self, measure: str) -> float:
         """The overall value of one measure by its name."""
         return float(self.overall[self.measures.index(measure)])
+
+    def only(self, measures: Iterable[str]) -> Evaluation:
+        """The same evaluation with these measures, in this order."""
+        names = tuple(measures)
+        rows = [self.measures.index(name) for name in names]
+        return replace(self, measures=names, values=self.values[rows], overall=self.overall[rows])
 
 
 class Judge:

@@ -51,9 +51,8 @@ FAMILIES = {
 
 #: In trec_eval but in no provider of ir-measures.
 _TREC_EVAL_ONLY = frozenset(
-    "gm_map gm_bpref 11pt_avg relative_p rprec_mult relstring utility bing g rndcg ndcg_rel ndcg_p "
-    "num_nonrel_judged_ret rbp_resid unj all_trec all_prefs prefs qrels_jg map_avgjg p_avgjg".split()
-)
+    ("gm_map", "gm_bpref", "11pt_avg", "relative_p", "rprec_mult", "relstring", "utility", "bing", "g", "rndcg")
+) | {"ndcg_rel", "num_nonrel_judged_ret", "rbp_resid", "unj", "all_trec", "all_prefs", "prefs", "qrels_jg"}
 
 
 def parse_measures(names: Iterable[str], rel: int | None = None) -> list[Any]:
@@ -66,6 +65,8 @@ def parse_measures(names: Iterable[str], rel: int | None = None) -> list[Any]:
 
 
 def _parse(name: str, rel: int | None) -> list[Any]:
+    if name.lower() in _TREC_EVAL_ONLY:
+        raise WrongUsage(f"trec_eval's {name} is not among ir-measures' measures", "trec_eval itself has it")
     if name.lower() in FAMILIES:
         return parse_measures(FAMILIES[name.lower()].split(), rel)
     trec = re.fullmatch(r"([A-Za-z_]+)(?:[._]([0-9.]+(?:,[0-9.]+)*))?", name)
@@ -92,10 +93,10 @@ def _number(text: str, name: str) -> float:
 def _expression(name: str) -> tuple[str, dict[str, Any], Any]:
     """Take `Name(key=value, …)@value` apart; no part of it is run."""
     try:
-        node: ast.AST = ast.parse(name, mode="eval").body
-        at = None
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-            node, at = node.left, ast.literal_eval(node.right)
+        whole = ast.parse(name, mode="eval").body
+        node, at = whole, None
+        if isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.MatMult):
+            node, at = whole.left, ast.literal_eval(whole.right)
         params = {}
         if isinstance(node, ast.Call) and not node.args:
             params = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg}
@@ -104,7 +105,9 @@ def _expression(name: str) -> tuple[str, dict[str, Any], Any]:
             return node.id, params, at
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         pass
-    raise WrongUsage(f"measure {name!r} cannot be read", "write it as Name@10 or Name(key=value)@10, e.g. nDCG@10, AP(rel=2)")
+    raise WrongUsage(
+        f"measure {name!r} cannot be read", "write it as Name@10 or Name(key=value)@10, e.g. nDCG@10, AP(rel=2)"
+    )
 
 
 def _measure(said: str, base: str, params: dict[str, Any], at: Any, rel: int | None) -> Any:
@@ -113,36 +116,47 @@ def _measure(said: str, base: str, params: dict[str, Any], at: Any, rel: int | N
     if at is not None:
         params[measure.AT_PARAM] = at
     known = measure.SUPPORTED_PARAMS
-    if rel is not None and "rel" not in params and "rel" in known:
-        if isinstance(known["rel"].default, int) or name == "NumRelRet":
-            params["rel"] = rel
+    is_binary = "rel" in known and (isinstance(known["rel"].default, int) or name == "NumRelRet")
+    if rel is not None and is_binary:
+        params.setdefault("rel", rel)
     for key, value in params.items():
         if key in known and known[key].dtype is float and type(value) is int:
             params[key] = float(value)
     made = measure(**params)
-    try:
-        made.validate_params()
-    except AssertionError as error:
-        needs = [key for key, info in known.items() if info.required and key not in made.params]
-        why = f"needs {' and '.join(needs)}, e.g. {name}@10" if needs == ["cutoff"] else str(error)
-        raise WrongUsage(f"measure {said!r} {why}", f"the parameters of {name} are {', '.join(known) or 'none'}") from error
-    if isinstance(made["cutoff"] if "cutoff" in known else None, int) and made["cutoff"] < 1:
-        raise WrongUsage(f"measure {said!r}: a cutoff is 1 or more", f"for example {name}@10")
+    _refuse_misfit(said, name, made)
     return made
+
+
+def _refuse_misfit(said: str, name: str, made: Any) -> None:
+    """Raise `WrongUsage` for parameters that the measure lacks, needs, or cannot take."""
+    known = made.SUPPORTED_PARAMS
+    hint = f"the parameters of {name} are {', '.join(known)}" if known else f"{name} takes no parameters"
+    foreign = [key for key in made.params if key not in known]
+    needed = [key for key, info in known.items() if info.required and key not in made.params]
+    if foreign:
+        raise WrongUsage(f"measure {said!r}: {name} has no {' or '.join(foreign)}", hint)
+    if needed:
+        raise WrongUsage(
+            f"measure {said!r} needs {' and '.join(needed)}", f"as {name}@10" if needed == ["cutoff"] else hint
+        )
+    for key, value in made.params.items():
+        if not known[key].validate(value) or (key == "cutoff" and value < 1):
+            raise WrongUsage(f"measure {said!r}: {key} cannot be {value!r}", hint)
 
 
 def _look_up(base: str, said: str) -> tuple[str, Any]:
     from ir_measures.measures import registry
 
     folded = {name.lower(): name for name in reversed(list(registry))}
-    name = base if base in registry else SPELLINGS.get(base.lower(), (folded.get(base.lower()), ()))[0]
+    spelled = SPELLINGS[base.lower()][0] if base.lower() in SPELLINGS else folded.get(base.lower())
+    name = base if base in registry else spelled
     if name is not None:
         return name, registry[name]
-    if base.lower() in _TREC_EVAL_ONLY:
-        raise WrongUsage(f"trec_eval's {base} is not among ir-measures' measures", "see rerank eval --help for the names")
     close = difflib.get_close_matches(base.lower(), [*folded, *SPELLINGS], n=3)
-    near = list(dict.fromkeys(folded.get(spelling, spelling) for spelling in close))
+    near = list(dict.fromkeys(str(folded.get(spelling, spelling)) for spelling in close))
     raise WrongUsage(
         f"there is no measure {said!r}",
-        f"did you mean {', '.join(near)}?" if near else "names are ir-measures', e.g. nDCG@10, AP, RR@10, R@100, P(rel=2)@5",
+        f"did you mean {', '.join(near)}?"
+        if near
+        else "names are ir-measures', e.g. nDCG@10, AP, RR@10, R@100, P(rel=2)@5",
     )

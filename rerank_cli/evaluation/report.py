@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rerank_cli.core.ids import shown
 from rerank_cli.evaluation.measures import Evaluation
 
 ALL = "all"
@@ -54,7 +53,9 @@ def grid(report: Report) -> Grid:
     rows = []
     for column, query in _columns(report):
         table = np.array([_column(e, column) for e in report.evaluations])
-        written = [[_value(report, e, m, table[r, m]) for m in range(len(first.measures))] for r, e in _numbered(report)]
+        written = [
+            [_value(report, e, m, table[r, m]) for m in range(len(first.measures))] for r, e in _numbered(report)
+        ]
         for r, evaluation in _numbered(report):
             cells = [
                 Cell(written[r][m], _difference(report, evaluation, m, column), _is_best(report, table[:, m], r, m))
@@ -80,7 +81,7 @@ def lines(report: Report, style: str) -> Iterator[str]:
 def _columns(report: Report) -> Iterator[tuple[int | None, str]]:
     """Topics in the judgements' order where they are wanted, then all of them together (None)."""
     if report.per_query:
-        yield from enumerate(shown(qid) for qid in report.evaluations[0].topics)
+        yield from enumerate(qid.decode("utf-8", "surrogateescape") for qid in report.evaluations[0].topics)
     yield None, ALL
 
 
@@ -142,7 +143,7 @@ def _json(report: Report) -> Iterator[str]:
         difference = _difference(report, evaluation, position, column)
         if difference:
             record["difference"] = float(difference)
-        yield json.dumps(record, ensure_ascii=False)
+        yield json.dumps(record)
 
 
 def _csv(report: Report) -> Iterator[str]:
@@ -173,7 +174,11 @@ def _latex(table: Grid) -> Iterator[str]:
     yield r"\end{tabular}"
 
 
-_LATEX = {c: "\\" + c for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_LATEX = {c: "\\" + c for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
 
 
 def _latex_text(text: str) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rerank_cli.core.ids import shown
-from rerank_cli.core.run import Run
+from rerank_cli.core.run import Run, canonical_order
 from rerank_cli.errors import WrongUsage
 from rerank_cli.fusion.norms import NORMS
-from rerank_cli.fusion.pool import Pool, id_words, pool_of
+from rerank_cli.fusion.pool import Pool, pool_of
 from rerank_cli.fusion.rule import Param, Rule, Settings
 
 
@@ -100,27 +100,7 @@ def _refuse_negative(pool: Pool, rule: Rule, norm: str) -> None:
 
 
 def _ranked(pool: Pool, scores: np.ndarray, k: int, tag: str) -> Run:
-    order = np.lexsort((-scores, pool.query))
-    order = _settle_ties(pool, scores, order)
+    order = canonical_order(pool.docids, scores, pool.query)
     starts = np.concatenate([[0], np.cumsum(pool.size)]).astype(np.int64)
     run = Run(pool.qids, starts, pool.docids[order], scores[order], tag)
     return run.top(k) if k < int(pool.size.max(initial=0)) else run
-
-
-def _settle_ties(pool: Pool, scores: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Sort the rows of equal score by docid bytes, descending; only those rows are touched."""
-    tied = np.zeros(len(order) + 1, dtype=bool)
-    tied[1:-1] = (pool.query[order[1:]] == pool.query[order[:-1]]) & (scores[order[1:]] == scores[order[:-1]])
-    rows = np.flatnonzero(tied[:-1] | tied[1:])
-    if not len(rows):
-        return order
-    group = np.cumsum(~tied[:-1])[rows]
-    docids = pool.docids[order[rows]]
-    if docids.dtype == object:
-        by_docid = np.argsort(docids, kind="stable")[::-1]
-        within = by_docid[np.argsort(group[by_docid], kind="stable")]
-    else:
-        within = np.lexsort((*(~id_words(docids)).T[::-1], group))
-    settled = order.copy()
-    settled[rows] = order[rows][within]
-    return settled

@@ -154,7 +154,7 @@ def _grouped(query: np.ndarray, docids: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     Sorts 64-bit fingerprints and checks every group; should two different pairs ever share one, sorts the words.
     """
-    words = id_words(docids)
+    words = _words(docids)
     prints = query.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     for column in range(words.shape[1]):
         prints = (prints ^ words[:, column]) * np.uint64(0xFF51AFD7ED558CCD)
@@ -183,7 +183,7 @@ def _starts(
     return np.concatenate([[True], ~same]), bool(alike)
 
 
-def id_words(docids: np.ndarray) -> np.ndarray:
+def _words(docids: np.ndarray) -> np.ndarray:
     """Fixed-width ids as big-endian 64-bit words (n, w): comparing words from the first compares the bytes."""
     width = -(-docids.dtype.itemsize // 8)
     padded = np.ascontiguousarray(docids.astype(f"S{width * 8}"))

@@ -122,13 +122,13 @@ def test_normalisers_take_the_smallest_steps_for_the_tie_they_were():
 def test_negative_scores_are_refused_where_agreement_would_lower_them():
     logits = {"q": {"a": -1.5, "b": -3.25}}
     for rule in ("mnz", "anz", "gmnz", "wmnz", "mixed"):
-        with pytest.raises(WrongUsage, match=r"run2 has -3.25 for query q") as error:
+        with pytest.raises(WrongUsage, match=r"run2 has -3\.25 for query q") as error:
             fused([A, logits], rule)
         assert "--norm min-max" in error.value.hint
         fused([A, logits], rule, norm="min-max")
     with pytest.raises(WrongUsage, match="--norm max"):
         fused([A, logits], "sum", norm="max")
-    with pytest.raises(WrongUsage, match="run2 has -3.25") as error:
+    with pytest.raises(WrongUsage, match=r"run2 has -3\.25") as error:
         fused([A, logits], "cc")
     assert "--floor" in error.value.hint
     assert lists(fused([A, logits], "cc", floors=[0, -5], weights=[0, 1]))["q"][0] == ("a", 1.0)
