@@ -78,6 +78,10 @@ def eval(
     qrels: options.QrelsFile = None,
     collection: options.Collection = None,
     split: options.Split = "test",
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", metavar="N", min=1, help="Look at the first N documents of each list only."),
+    ] = None,
     per_query: Annotated[bool, typer.Option("--per-query", help="The values of each query too, before `all`.")] = False,
     output_as: Annotated[
         Format,
@@ -137,7 +141,7 @@ def eval(
     judge = Judge(list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)])), judged)
     names = _run_names(paths, files)
     everything = [
-        _evaluated(judge, file.run, name, path or "stdin", terminal)
+        _evaluated(judge, file.run if depth is None else file.run.top(depth), name, path or "stdin", terminal)
         for file, name, path in zip(files, names, paths, strict=True)
     ]
     base = everything[paths.index(baseline)] if baseline is not None else None

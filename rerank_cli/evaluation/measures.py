@@ -18,7 +18,10 @@ import numpy as np
 from rerank_cli.core.qrels import Qrels
 from rerank_cli.core.run import Run
 from rerank_cli.errors import Missing, WrongUsage
-from rerank_cli.evaluation import exponential
+from rerank_cli.evaluation import exponential, interpolated
+
+#: Files of this room that compute measures themselves: `covers(measure)` and `value(measure, ranking, grades)`.
+_OWN = (exponential, interpolated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +113,13 @@ class Judge:
         judged = self._qrels.by_query
         if measure.NAME == "NumRel":
             return [sum(g >= measure["rel"] for g in judged[qid].values()) for qid in self._qrels.topics]
-        return [exponential.value(measure, run[q], judged[q]) if q in run else 0.0 for q in self._qrels.topics]
+        room = next(room for room in _OWN if room.covers(measure))
+        return [room.value(measure, run[q], judged[q]) if q in run else 0.0 for q in self._qrels.topics]
 
 
 def _is_ours(measure: Any) -> bool:
-    """Computed here: what needs Perl elsewhere, and what must not depend on which topics the run has."""
-    return measure.NAME in ("NumQ", "NumRel") or exponential.covers(measure)
+    """Computed here: what needs Perl or differs elsewhere, and what must not depend on which topics the run has."""
+    return measure.NAME in ("NumQ", "NumRel") or any(room.covers(measure) for room in _OWN)
 
 
 def _is_diverse(measure: Any) -> bool:
