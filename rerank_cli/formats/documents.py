@@ -1,0 +1,109 @@
+"""Documents of one file: BEIR's and other JSONL, TSV, TREC's SGML.
+
+A file is a sequence of records (a line, or `<DOC>…</DOC>`), each with its byte offset, so that an
+index can seek to it later and parse that record alone. What the records look like is told once, from
+the beginning of the file, and kept as a `Layout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from rerank_cli.core.texts import Document
+from rerank_cli.errors import BadData
+from rerank_cli.formats import sgml
+from rerank_cli.formats.fields import (
+    DOCUMENT_ID,
+    DOCUMENT_TEXT,
+    first_byte,
+    first_of,
+    identifier,
+    json_object,
+    mended,
+    opening,
+    string,
+    without_line_end,
+)
+from rerank_cli.formats.sgml import Record
+
+_KNOWN = "documents are JSONL, TSV (id<TAB>text, or docid, url, title, body) or TREC SGML (<DOC><DOCNO>)"
+
+
+class Layout(NamedTuple):
+    """What a file's records look like: `kind` jsonl, tsv or sgml; for tsv the columns, and whether line 1 names them."""
+
+    kind: str
+    columns: tuple[str, ...] = ()
+    header: bool = False
+
+
+def layout_of(head: bytes, name: str) -> Layout:
+    """Tell the layout from the beginning of a file; raises `BadData` when it is none of the known ones."""
+    begin = first_byte(head)
+    if begin == b"" or begin == b"{":
+        return Layout("jsonl")
+    if begin == b"<" and sgml.holds_documents(head):
+        return Layout("sgml")
+    cells = without_line_end(head.lstrip(b"\r\n").split(b"\n", 1)[0]).split(b"\t")
+    if len(cells) == 1:
+        raise BadData("this is no file of documents", _KNOWN, where=f"{name}:1")
+    names = tuple(cell.decode("utf-8", "replace").strip().lower() for cell in cells)
+    if names[0] in DOCUMENT_ID and any(cell in DOCUMENT_TEXT for cell in names):
+        return Layout("tsv", names, header=True)
+    if len(cells) == 4 and cells[1].startswith((b"http://", b"https://")):
+        return Layout("tsv", ("docid", "url", "title", "body"))
+    return Layout("tsv", ("id", "text"))
+
+
+def records(lines: Iterable[bytes], layout: Layout) -> Iterator[Record]:
+    """Yield the records of a file from its lines (line ends included); blank lines are no records."""
+    if layout.kind == "sgml":
+        yield from sgml.document_records(lines)
+        return
+    offset, header = 0, layout.header
+    for number, line in enumerate(lines, 1):
+        if not line.isspace():
+            if not header:
+                yield Record(offset, number, line)
+            header = False
+        offset += len(line)
+
+
+def document(raw: bytes, layout: Layout) -> Document:
+    """Parse one record; raises `BadData` (no place) when it has no id or no text. Bytes that are not UTF-8 become U+FFFD."""
+    if layout.kind == "sgml":
+        return sgml.document(raw)
+    if layout.kind == "tsv":
+        return _from_row(raw, layout.columns)
+    record = json_object(raw)
+    docid = identifier(first_of(record, DOCUMENT_ID, "document id"), "document id")
+    text = mended(string(first_of(record, DOCUMENT_TEXT, "text"), "text"))
+    title = record.get("title")
+    return Document(docid, "" if title is None else mended(string(title, "title")), text)
+
+
+def located(record: Record, layout: Layout, name: str) -> Document:
+    """Parse one record; what is wrong is raised as `BadData` with FILE:LINE."""
+    try:
+        return document(record.raw, layout)
+    except BadData as error:
+        raise BadData(error.message, error.hint, where=f"{name}:{record.line}") from None
+
+
+def read_documents(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, Document]]:
+    """Yield (byte offset, document) of each document in a stream of lines; raises `BadData` with FILE:LINE."""
+    head, lines = opening(stream)
+    layout = layout_of(head, name)
+    for record in records(lines, layout):
+        yield record.offset, located(record, layout, name)
+
+
+def _from_row(raw: bytes, columns: tuple[str, ...]) -> Document:
+    cells = without_line_end(raw).split(b"\t", len(columns) - 1)
+    if len(cells) != len(columns):
+        raise BadData(f"{len(cells)} column{'s' * (len(cells) > 1)} where {len(columns)} are due", _KNOWN)
+    row = dict(zip(columns, cells, strict=True))
+    docid = identifier(first_of(row, DOCUMENT_ID, "document id"), "document id")
+    text = first_of(row, DOCUMENT_TEXT, "text")
+    return Document(docid, row.get("title", b"").decode("utf-8", "replace"), text.decode("utf-8", "replace"))
