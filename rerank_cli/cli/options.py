@@ -88,7 +88,7 @@ AllTopics = Annotated[
     ),
 ]
 DocTemplate = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--doc-template",
         metavar="TEXT",
@@ -150,10 +150,11 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
         for name, hint, default in _EVERYWHERE
     ]
-    run.__signature__ = inspect.Signature(own + common)
-    run.__annotations__ = {p.name: p.annotation for p in own + common}
-    del run.__wrapped__
-    return run
+    wrapped: Any = run
+    wrapped.__signature__ = inspect.Signature(own + common)
+    wrapped.__annotations__ = {p.name: p.annotation for p in own + common}
+    del wrapped.__wrapped__
+    return wrapped
 
 
 def _everywhere(*names: str, **settings: Any) -> Any:

@@ -112,11 +112,24 @@ def _irregular(chunk: bytes, first: int, reader: RowReader) -> Columns:
 
 def _regular(chunk: bytes, first: int) -> Columns | None:
     """The columns of a chunk of TREC lines, or None when it is not certain that they are all as they should be."""
-    text = _single_blanks(chunk)
-    if text is None:
+    if not chunk.isascii() or b"\0" in chunk:
         return None
+    if any(blank in chunk for blank in (b"\t", b"\r", b"\v", b"\f")):
+        chunk = chunk.translate(_ONE_BLANK)
+    text = chunk.rstrip(b" \n")
+    columns = _parsed(text, first)
+    if columns is None and (b"  " in text or b" \n" in text):
+        columns = _parsed(_squeezed(text), first)
+    return columns
+
+
+def _parsed(text: bytes, first: int) -> Columns | None:
+    """The columns of lines of six fields with one blank between them; None for anything else."""
     import polars as pl
 
+    height = text.count(b"\n") + 1
+    if text.count(b" ") != 5 * height:
+        return None
     try:
         frame = pl.read_csv(
             text,
@@ -124,41 +137,32 @@ def _regular(chunk: bytes, first: int) -> Columns | None:
             has_header=False,
             quote_char=None,
             schema={name: pl.Float64 if name == "score" else pl.String for name in _NAMES},
-            columns=[0, 2, 4, 5],
         )
     except pl.exceptions.PolarsError:
         return None
-    # A line of fewer fields shows as a null tag; then a line of more, which polars cuts, shows in the count of blanks.
-    if frame["tag"].null_count() or frame["score"].null_count() or text.count(b" ") != 5 * frame.height:
+    # An empty field is null, and so are the last ones of a short line; polars cuts a long one, but
+    # with no short line beside it the count of blanks would have shown it. Blank lines are passed over.
+    if frame.height != height or any(column.null_count() for column in frame):
         return None
     scores = frame["score"].to_numpy()
-    if not np.isfinite(scores).all():
-        return None
     qids, docids = frame["qid"], frame["docid"]
     starts = (qids != qids.shift(1)).fill_null(True).arg_true()
-    lengths = np.diff(starts.to_numpy().astype(np.int64), append=frame.height)
     names = [qid.encode("ascii") for qid in qids.gather(starts).to_list()]
+    if not np.isfinite(scores).all() or any(name.startswith(b"#") for name in names):
+        return None
+    lengths = np.diff(starts.to_numpy().astype(np.int64), append=height)
     sizes = docids.str.len_bytes()
     width = int(sizes.max())  # type: ignore[arg-type]
-    if width * frame.height > 4 * int(sizes.sum()) + 4096:
+    if width * height > 4 * int(sizes.sum()) + 4096:
         ids = id_array([docid.encode("ascii") for docid in docids.to_list()])
     else:
         padded = docids.str.pad_end(width, "\0").str.join("").item()
         ids = np.frombuffer(padded.encode("ascii"), dtype=f"S{width}")
-    return Columns(names, lengths, ids, scores, np.arange(first, first + frame.height, dtype=np.int64))
+    return Columns(names, lengths, ids, scores, np.arange(first, first + height, dtype=np.int64))
 
 
-def _single_blanks(chunk: bytes) -> bytes | None:
-    """The chunk with one blank between fields and none at line ends, or None when a line may be no plain row."""
-    if not chunk.isascii() or b"\0" in chunk:
-        return None
-    if any(blank in chunk for blank in (b"\t", b"\r", b"\v", b"\f")):
-        chunk = chunk.translate(_ONE_BLANK)
-    while b"  " in chunk:
-        chunk = chunk.replace(b"  ", b" ")
-    if b" \n" in chunk:
-        chunk = chunk.replace(b" \n", b"\n")
-    chunk = chunk.rstrip(b" \n")
-    if not chunk or chunk[:1] in b" \n#" or b"\n\n" in chunk or b"\n " in chunk or b"\n#" in chunk:
-        return None
-    return chunk
+def _squeezed(text: bytes) -> bytes:
+    """The text with one blank where several stood, and none at line ends."""
+    while b"  " in text:
+        text = text.replace(b"  ", b" ")
+    return text.replace(b" \n", b"\n")

@@ -1,0 +1,87 @@
+"""The options that name a model and say what computes it, shared by the commands that load one."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+MODEL, ENGINE = "Model", "Engine"
+
+
+class Engine(enum.StrEnum):
+    """What computes the scores."""
+
+    auto = "auto"
+    onnx = "onnx"
+    torch = "torch"
+
+
+class Provider(enum.StrEnum):
+    """The ONNX Runtime execution provider."""
+
+    auto = "auto"
+    tensorrt = "tensorrt"
+    cuda = "cuda"
+    cpu = "cpu"
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        rich_help_panel=MODEL,
+        help="A name from 'rerank models', a Hugging Face id (ID@REVISION), or a folder.",
+    ),
+]
+MethodName = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        metavar="NAME",
+        rich_help_panel=MODEL,
+        help="How to use a checkpoint whose configuration does not tell.",
+    ),
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option(
+        "--max-length",
+        metavar="N",
+        min=8,
+        rich_help_panel=MODEL,
+        help="Tokens the model sees; default: the checkpoint's own.",
+    ),
+]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Let a checkpoint run the code it ships."),
+]
+EngineName = Annotated[
+    Engine, typer.Option("--engine", rich_help_panel=ENGINE, help="What computes the scores; auto is onnx.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda[:N]",
+        rich_help_panel=ENGINE,
+        help="Where; one asked for by name is used or the command fails.",
+    ),
+]
+ProviderName = Annotated[
+    Provider, typer.Option("--provider", rich_help_panel=ENGINE, help="ONNX Runtime's execution provider.")
+]
+BatchTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-tokens",
+        metavar="N",
+        min=1,
+        rich_help_panel=ENGINE,
+        help="Most tokens in a batch, padding included.",
+    ),
+]

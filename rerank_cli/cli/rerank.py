@@ -1,0 +1,219 @@
+"""`rerank rerank`: a run in, the same run in a better order out."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any
+
+import typer
+
+from rerank_cli.cli import model_options, options
+from rerank_cli.cli.terminal import Terminal
+
+EXAMPLES = [
+    (
+        "Candidates from BM25, reranked by the embedded model, judged",
+        "rerank retrieve -c demo | rerank rerank -c demo | rerank eval -c demo",
+    ),
+    (
+        "Only the first 20 of each query, and only the best 10 written",
+        "rerank retrieve -c demo | rerank rerank -c demo -k 20 --keep 10 -o best.run",
+    ),
+    (
+        "The model's score and the first stage's together",
+        "rerank retrieve -c demo | rerank rerank -c demo --interpolate 0.8 | rerank eval -c demo",
+    ),
+    ("What would it cost?", "rerank retrieve -c demo | rerank rerank -c demo --dry-run"),
+    (
+        "A run that carries its texts needs no collection",
+        "rerank retrieve -c demo -k 10 --output-format jsonl | rerank rerank",
+    ),
+]
+
+
+class Tail(enum.StrEnum):
+    """What becomes of the documents below the reranked depth."""
+
+    keep = "keep"
+    drop = "drop"
+
+
+class MissingText(enum.StrEnum):
+    """What becomes of a document whose text is not in the collection."""
+
+    error = "error"
+    tail = "tail"
+    drop = "drop"
+
+
+LISTS = "Lists"
+
+
+def rerank(
+    terminal: Terminal,
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="The run to rerank; stdin when absent or -.")
+    ] = None,
+    model: model_options.Model = None,
+    method: model_options.MethodName = None,
+    max_length: model_options.MaxLength = None,
+    trust_remote_code: model_options.TrustRemoteCode = False,
+    depth: Annotated[
+        int,
+        typer.Option(
+            "-k", "--depth", metavar="DEPTH", min=0, rich_help_panel=LISTS, help="Rerank the first DEPTH of each query."
+        ),
+    ] = 100,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", metavar="N", min=1, rich_help_panel=LISTS, help="Write at most N documents a query."),
+    ] = None,
+    tail: Annotated[
+        Tail,
+        typer.Option(
+            "--tail", rich_help_panel=LISTS, help="Documents below DEPTH: keep them, in their old order, or drop them."
+        ),
+    ] = Tail.keep,
+    interpolate: Annotated[
+        float | None,
+        typer.Option(
+            "--interpolate",
+            metavar="A",
+            min=0.0,
+            max=1.0,
+            rich_help_panel=LISTS,
+            help="Write A x model + (1-A) x first stage, both min-max scaled per query.",
+        ),
+    ] = None,
+    missing: Annotated[
+        MissingText,
+        typer.Option(
+            "--missing", rich_help_panel=LISTS, help="A document without text: stop, put it last, or leave it out."
+        ),
+    ] = MissingText.error,
+    exclude_self: Annotated[
+        bool,
+        typer.Option("--exclude-self", rich_help_panel=LISTS, help="Leave out the document whose id is the query's."),
+    ] = False,
+    require_topics: Annotated[
+        str | None,
+        typer.Option(
+            "--require-topics",
+            metavar="FILE",
+            rich_help_panel=LISTS,
+            help="Exit 6 when a topic of FILE is not in the run.",
+        ),
+    ] = None,
+    collection: options.Collection = None,
+    docs: options.Docs = None,
+    topics: options.TopicsFile = None,
+    split: options.Split = "test",
+    topic_fields: options.TopicFields = "title",
+    doc_template: options.DocTemplate = None,
+    engine: model_options.EngineName = model_options.Engine.auto,
+    device: model_options.Device = None,
+    provider: model_options.ProviderName = model_options.Provider.auto,
+    batch_tokens: model_options.BatchTokens = None,
+    input_format: options.Input = options.InputFormat.auto,
+    lenient: options.Lenient = False,
+    unordered: Annotated[
+        bool, typer.Option("--unordered", help="Let a query's lines stand apart; buffers the whole run.")
+    ] = False,
+    output: options.Output = "-",
+    output_format: options.OutputAs = options.OutputFormat.trec,
+    tag: options.Tag = None,
+    header: options.Header = False,
+    stats: Annotated[
+        str | None,
+        typer.Option(
+            "--stats", metavar="FILE", help="Write a JSON line per query: calls, tokens, truncated, seconds, …"
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost (pairs, tokens, truncation); score nothing.")
+    ] = False,
+) -> None:
+    """Rerank the first documents of every query of a run.
+
+    Reads a run, scores each query's first DEPTH documents with a model, and writes the run in the new
+    order, each query as soon as it and all before it are done. Documents below DEPTH follow in their old
+    order, just below the lowest score. A run holds only ids: the texts come from the collection (-c),
+    or from the run itself when it is in jsonl or top1000 format.
+
+    A checkpoint that is not yet in ONNX is exported once into the cache directory; from then on scoring
+    loads neither PyTorch nor transformers. Scores are the raw ones of the checkpoint's authors: a
+    cross-encoder's logit, monoT5's log p(true), a bi-encoder's cosine.
+    """
+    from rerank_cli import pipeline
+    from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
+    from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
+    from rerank_cli.cli.scorer import open_scorer
+    from rerank_cli.cli.settings import Settings
+    from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.cli.streams import input_stream
+    from rerank_cli.formats.runs import RunStream
+
+    settings = Settings()
+    chosen = settings.resolve("model", model, flag_name="-m")
+    required = topic_ids(require_topics) if require_topics is not None else []
+    qids = checked_file(run, input_format.value, lenient, unordered)
+    if qids is not None:
+        require(required, qids)
+    total = None if qids is None else len(qids)
+    limits = pipeline.Options(depth, keep, tail.value, missing.value, interpolate, exclude_self)
+    with input_stream(run, "run") as (stream, name):
+        # Loaded while the stage before us is still working.
+        scorer = open_scorer(
+            chosen,
+            settings,
+            terminal,
+            method=method,
+            engine=engine.value,
+            device=settings.resolve("device", device).value or "auto",
+            provider=provider.value,
+            max_length=max_length,
+            batch_tokens=batch_tokens,
+            trust_remote_code=trust_remote_code,
+        )
+        blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
+        candidates, carries_texts = peeked(blocks)
+        if candidates is None:
+            write_nothing(output, terminal, name)
+            require(required, set())
+            return
+        named = overrides(docs, topics, None, split, False, topic_fields, doc_template)
+        found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
+        sources = pipeline.Sources(found.topics(), found.documents(), found.doc_template, found.name) if found else None
+        if dry_run:
+            _say_estimate(pipeline.estimate(candidates, sources, scorer, limits))
+            return
+        facts = provenance(
+            "rerank",
+            collection=found.name if found else None,
+            fingerprint=found.fingerprint() if found else None,
+            depth=depth,
+            interpolate=interpolate,
+            topics=total,
+            input=blocks.header,
+            **scorer.facts,
+        )
+        written = written_run(
+            output, tag or f"rerank-{scorer.name}", output_format.value, facts, header=header, terminal=terminal
+        )
+        seen = write_answers(written, pipeline.rerank(candidates, sources, scorer, limits), terminal, total, stats)
+        if blocks.repairs:
+            terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
+    require(required, seen)
+
+
+def _say_estimate(cost: Any) -> None:
+    for name, value in (
+        ("queries", cost.queries),
+        ("pairs", cost.pairs),
+        ("calls", cost.pairs),
+        ("tokens", cost.tokens),
+        ("longest", cost.longest),
+        ("truncated", cost.truncated),
+        ("missing", cost.missing),
+    ):
+        typer.echo(f"{name}\t{value}")

@@ -1,0 +1,57 @@
+"""The run that a command is given: checked before anything is written, peeked at for its header."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from rerank_cli.errors import Unmet
+
+if TYPE_CHECKING:
+    from rerank_cli.core.candidates import Candidates
+    from rerank_cli.formats.runs import RunStream
+
+
+def checked_file(path: str | None, input_format: str, lenient: bool, unordered: bool) -> list[bytes] | None:
+    """Read a regular file to its end before anything is written; returns its queries, None for stdin or a FIFO."""
+    from pathlib import Path
+
+    from rerank_cli.formats.runs import validate_run
+
+    if path is None or path == "-" or not Path(path).is_file():
+        return None
+    return validate_run(path, format=input_format, lenient=lenient, unordered=unordered)
+
+
+def peeked(blocks: RunStream) -> tuple[Iterator[Candidates] | None, bool]:
+    """The candidates (None: there are none), and whether the run carries its texts.
+
+    The first of them is already read, so that the run's header is known.
+    """
+    from itertools import chain
+
+    rest = iter(blocks)
+    first = next(rest, None)
+    if first is None:
+        return None, False
+    carries = first.query is not None and first.documents is not None
+    return chain([first], rest), carries
+
+
+def topic_ids(path: str) -> list[bytes]:
+    """The ids of a topics file, in its order."""
+    from rerank_cli.formats.compression import open_input
+    from rerank_cli.formats.topics import read_topics
+
+    with open_input(path) as stream:
+        return list(read_topics(stream, path))
+
+
+def require(required: list[bytes], seen: Collection[bytes]) -> None:
+    """Raise `Unmet` when a required topic was not seen."""
+    from rerank_cli.core.ids import shown
+
+    absent = [qid for qid in required if qid not in seen]
+    if absent:
+        first = ", ".join(shown(qid) for qid in absent[:3]) + (", …" if len(absent) > 3 else "")
+        raise Unmet(f"{len(absent)} of {len(required)} required topics are not in the run: {first}")

@@ -1,0 +1,108 @@
+"""Where a written run goes, with the provenance that says how it was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import rerank_cli
+from rerank_cli.cli.streams import output_stream
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.formats.runs import RunWriter
+    from rerank_cli.pipeline import Reranked
+
+
+def provenance(stage: str, **facts: Any) -> dict[str, Any]:
+    """What a header line or a sidecar says of a run; facts that are None are left out."""
+    versions = {"rerank": rerank_cli.__version__, "python": platform.python_version()}
+    return {"stage": stage, **{key: fact for key, fact in facts.items() if fact is not None}, "versions": versions}
+
+
+@contextmanager
+def written_run(
+    path: str, tag: str, output_format: str, facts: dict[str, Any], *, header: bool, terminal: Terminal
+) -> Iterator[Any]:
+    """Open a run for writing; yields a `formats.runs.RunWriter`.
+
+    `facts` go before the run when `header` says so, and into PATH.json beside a regular file. Scores
+    that had to be told apart are counted on stderr at the end.
+    """
+    from rerank_cli.formats.output import is_regular_target, open_output
+    from rerank_cli.formats.runs import RunWriter
+
+    with output_stream(path) as stream:
+        writer = RunWriter(stream, tag, output_format)
+        if header:
+            writer.header(facts)
+        yield writer
+    if path != "-" and is_regular_target(path):
+        with open_output(f"{path}.json") as sidecar:
+            sidecar.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
+        terminal.detail(f"provenance is in {Path(path).name}.json")
+
+
+def say_ties(count: int, terminal: Terminal) -> None:
+    """Tell how many equal scores were written apart."""
+    if count:
+        terminal.note(f"{count} equal scores were written the smallest steps apart, in the order of the input")
+
+
+def write_answers(
+    written: AbstractContextManager[RunWriter],
+    answers: Iterator[Reranked],
+    terminal: Terminal,
+    total: int | None,
+    stats: str | None,
+) -> set[bytes]:
+    """Write each answer as it comes; returns the queries that were written and says what was cut, tied or missing."""
+    seen: set[bytes] = set()
+    ties = truncated = missing = pairs = 0
+    with written as writer, _stats_file(stats) as stats_stream, terminal.progress(total, "queries") as progress:
+        for answer in answers:
+            writer.write(answer.ranking, query=answer.query, documents=answer.documents)
+            seen.add(answer.ranking.qid)
+            pairs += answer.stats.pairs
+            ties += answer.stats.ties
+            truncated += answer.stats.truncated
+            missing += answer.stats.missing
+            if stats_stream is not None:
+                stats_stream.write(_stats_line(answer.stats))
+            progress.advance()
+    say_ties(ties, terminal)
+    if truncated:
+        terminal.note(f"{truncated} of {pairs} documents were cut to the model's length (see --max-length and --stats)")
+    if missing:
+        terminal.warn(f"{missing} documents have no text and were not scored")
+    return seen
+
+
+@contextmanager
+def _stats_file(path: str | None) -> Iterator[BinaryIO | None]:
+    if path is None:
+        yield None
+        return
+    if path == "-":
+        raise WrongUsage("--stats cannot go to stdout, where the run goes", "name a file, or /dev/stderr")
+    with output_stream(path) as stream:
+        yield stream
+
+
+def _stats_line(stats: Any) -> bytes:
+    import dataclasses
+    import json
+
+    return json.dumps(dataclasses.asdict(stats), ensure_ascii=False).encode() + b"\n"
+
+
+def write_nothing(output: str, terminal: Terminal, name: str) -> None:
+    """An empty run in is an empty run out."""
+    terminal.note(f"{name} holds no run: nothing to rerank")
+    with output_stream(output):
+        pass

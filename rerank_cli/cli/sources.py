@@ -1,0 +1,70 @@
+"""Which collection a command uses, found once for all of them and said on stderr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.cli.settings import Settings
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import BadData
+
+if TYPE_CHECKING:
+    from rerank_cli.collection import Collection, Overrides
+
+
+def overrides(
+    docs: list[str] | None = None,
+    topics: str | None = None,
+    qrels: str | None = None,
+    split: str = "test",
+    all_topics: bool = False,
+    topic_fields: str = "title",
+    doc_template: str | None = None,
+) -> Overrides:
+    """The collection options as typed, as the record that `collection` takes."""
+    from rerank_cli.collection import Overrides
+
+    fields = tuple(field.strip() for field in topic_fields.split(",") if field.strip())
+    return Overrides(tuple(docs or ()), topics, qrels, split, all_topics, fields, doc_template)
+
+
+def collection_of(
+    flag: str | None,
+    named: Overrides,
+    settings: Settings,
+    terminal: Terminal,
+    *,
+    header: dict[str, Any] | None = None,
+    optional: bool = False,
+) -> Collection | None:
+    """Open the collection that a command is to use, and say which.
+
+    With `optional` (the run carries its texts) only one that was named by a flag is opened. A run's
+    header is believed when nothing else is typed, but only for what is already on this machine; a
+    collection whose documents are not those of the header's fingerprint is `BadData`.
+    """
+    from rerank_cli.collection import open_collection
+
+    if optional and flag is None and not (named.docs or named.topics or named.qrels):
+        return None
+    told = (header or {}).get("collection")
+    setting = settings.resolve("collection", flag, flag_name="-c", header=told if isinstance(told, str) else None)
+    found = open_collection(
+        setting.value,
+        named,
+        registered={
+            name: (toml.tables["collections"][name], toml.path.parent) for name, toml in settings.collections.items()
+        },
+        cache_dir=settings.cache_dir,
+        note=terminal.note,
+        offline=terminal.offline or setting.origin == "header",
+    )
+    terminal.note(f"{found.description()} ({setting.origin})")
+    fingerprint = (header or {}).get("fingerprint")
+    if fingerprint is not None and fingerprint != found.fingerprint():
+        raise BadData(
+            f"the run was made from other documents (fingerprint {fingerprint}) than {found.name} has now ({found.fingerprint()})",
+            "name the collection that it was made from with -c, or strip the run's header lines",
+            where="header",
+        )
+    return found

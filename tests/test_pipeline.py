@@ -1,0 +1,165 @@
+"""The pipeline: what is scored, in which order it comes out, and what follows below."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rerank_cli.core.candidates import Candidates
+from rerank_cli.core.protocols import Lengths, Scores
+from rerank_cli.core.run import Ranking
+from rerank_cli.core.texts import Document, MemoryTexts
+from rerank_cli.errors import Missing
+from rerank_cli.pipeline import Options, Sources, estimate, rerank
+
+
+class WordOverlap:
+    """A complete Scorer without a model: the number of the query's words in the document. Remembers its batches."""
+
+    def __init__(self):
+        self.batches = []
+
+    def measure(self, pairs):
+        tokens = np.array([len(f"{q} {d}".split()) for q, d in pairs], dtype=np.int64)
+        return Lengths(tokens, tokens > 8)
+
+    def score(self, pairs):
+        self.batches.append(len(pairs))
+        values = np.array([len(set(q.split()) & set(d.split())) for q, d in pairs], dtype=np.float32)
+        tokens, truncated = self.measure(pairs)
+        return Scores(values, tokens, truncated, 1)
+
+
+WORDS = ["a", "b", "c", "d", "e"]
+
+
+def collection(texts, topics):
+    documents = {docid: Document(docid, "", text) for docid, text in texts.items()}
+    return Sources(topics, MemoryTexts(documents), "{title} {text}", "collection test")
+
+
+def ranked(answer):
+    return [bytes(d).decode() for d in answer.ranking.docids]
+
+
+SOURCES = collection(
+    {b"d1": "nothing", b"d2": "cats", b"d3": "cats and dogs", b"d4": "dogs cats"}, {b"1": "cats dogs", b"2": "and"}
+)
+
+
+def candidates(qid=b"1", docids=(b"d1", b"d2", b"d3", b"d4"), scores=(9.0, 8.0, 7.0, 6.0)):
+    return Candidates(Ranking.build(qid, list(docids), list(scores)))
+
+
+def test_best_first_and_equal_scores_keep_the_order_of_the_input():
+    (answer,) = rerank([candidates()], SOURCES, WordOverlap(), Options())
+    assert ranked(answer) == ["d3", "d4", "d2", "d1"]
+    assert answer.stats.ties == 1
+    assert np.all(np.diff(answer.ranking.scores.astype(np.float32)) < 0)
+
+
+def test_documents_below_the_depth_follow_in_their_old_order_below_the_lowest_score():
+    (answer,) = rerank([candidates()], SOURCES, WordOverlap(), Options(depth=2))
+    assert ranked(answer) == ["d2", "d1", "d3", "d4"]
+    assert answer.ranking.scores[:2].tolist() == [1.0, 0.0]
+    assert np.all(np.diff(answer.ranking.scores.astype(np.float32)) < 0)
+    assert answer.stats.pairs == 2
+    assert answer.stats.ties == 0
+
+
+def test_the_tail_can_be_dropped_and_the_rows_limited():
+    (answer,) = rerank([candidates()], SOURCES, WordOverlap(), Options(depth=2, tail="drop"))
+    assert ranked(answer) == ["d2", "d1"]
+    (answer,) = rerank([candidates()], SOURCES, WordOverlap(), Options(keep=3))
+    assert ranked(answer) == ["d3", "d4", "d2"]
+
+
+def test_depth_zero_scores_nothing_and_changes_nothing():
+    (answer,) = rerank([candidates()], SOURCES, WordOverlap(), Options(depth=0))
+    assert ranked(answer) == ["d1", "d2", "d3", "d4"]
+    assert answer.ranking.scores.tolist() == [9.0, 8.0, 7.0, 6.0]
+
+
+def test_interpolation_is_of_min_max_scores_and_treats_steps_as_ties():
+    # Model: d1 0, d2 1, d3 2, d4 2 -> 0, .5, 1, 1. First stage: 3, 2, 2 (one step apart), 1 -> 1, .5, .5, 0.
+    first = np.array([3.0, 2.0, np.nextafter(np.float32(2), np.float32(0)), 1.0])
+    (answer,) = rerank([candidates(scores=first)], SOURCES, WordOverlap(), Options(interpolate=0.75))
+    got = dict(zip(ranked(answer), answer.ranking.scores.tolist(), strict=True))
+    assert got == pytest.approx({"d1": 0.25, "d2": 0.5, "d3": 0.875, "d4": 0.75})
+
+
+def test_a_document_without_text_stops_the_run_and_says_how_many():
+    with pytest.raises(Missing, match=r"2 of 4 documents have no text in collection test: x1, x2"):
+        list(rerank([candidates(docids=(b"d1", b"x1", b"x2", b"d4"))], SOURCES, WordOverlap(), Options()))
+
+
+@pytest.mark.parametrize(("missing", "expected"), [("tail", ["d4", "d1", "x1", "x2"]), ("drop", ["d4", "d1"])])
+def test_documents_without_text_go_last_or_are_left_out_and_are_counted(missing, expected):
+    run = [candidates(docids=(b"d1", b"x1", b"x2", b"d4"))]
+    (answer,) = rerank(run, SOURCES, WordOverlap(), Options(missing=missing))
+    assert ranked(answer) == expected
+    assert answer.stats.missing == 2
+
+
+def test_a_query_without_a_topic_is_named():
+    with pytest.raises(Missing, match="query 77 has no topic in collection test"):
+        list(rerank([candidates(qid=b"77")], SOURCES, WordOverlap(), Options()))
+
+
+def test_a_run_that_carries_its_texts_needs_no_collection():
+    carried = Candidates(
+        Ranking.build(b"9", [b"x", b"y"], [2.0, 1.0]),
+        "dogs",
+        {b"x": Document(b"x", "", "cats"), b"y": Document(b"y", "", "dogs")},
+    )
+    (answer,) = rerank([carried], None, WordOverlap(), Options())
+    assert ranked(answer) == ["y", "x"]
+
+
+def test_the_document_that_is_the_query_can_be_left_out():
+    sources = collection({b"1": "cats dogs", b"d2": "cats"}, {b"1": "cats dogs"})
+    (answer,) = rerank(
+        [candidates(docids=(b"1", b"d2"), scores=(2, 1))], sources, WordOverlap(), Options(exclude_self=True)
+    )
+    assert ranked(answer) == ["d2"]
+
+
+def test_an_estimate_counts_what_a_rerank_then_costs():
+    run = [candidates(), candidates(qid=b"2", docids=(b"d3",), scores=(1,))]
+    cost = estimate(run, SOURCES, WordOverlap(), Options(depth=3))
+    answers = list(rerank(run, SOURCES, WordOverlap(), Options(depth=3)))
+    assert (cost.queries, cost.pairs) == (2, 4)
+    assert cost.tokens == sum(answer.stats.tokens for answer in answers)
+
+
+def test_a_window_is_scored_before_the_input_is_read_to_its_end():
+    read = []
+
+    def endless():
+        while True:
+            read.append(1)
+            yield candidates(qid=b"%d" % (1 + len(read) % 2))
+
+    answers = rerank(endless(), SOURCES, WordOverlap(), Options(window_pairs=8))
+    next(answers)
+    assert len(read) == 2
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4), min_size=1, max_size=8),
+    st.integers(0, 9),
+    st.integers(1, 30),
+)
+def test_every_document_comes_out_once_whatever_the_window(texts, depth, window):
+    documents = {b"d%d" % i: " ".join(words) for i, words in enumerate(texts)}
+    sources = collection(documents, {b"%d" % q: WORDS[q] for q in range(4)})
+    run = [candidates(b"%d" % q, tuple(documents), range(len(documents), 0, -1)) for q in range(4)]
+    options = Options(depth=depth, window_pairs=window)
+    answers = list(rerank(run, sources, WordOverlap(), options))
+    alone = [next(iter(rerank([one], sources, WordOverlap(), options))) for one in run]
+    assert [answer.ranking.qid for answer in answers] == [one.ranking.qid for one in run]
+    for answer, single, one in zip(answers, alone, run, strict=True):
+        assert sorted(answer.ranking.docids.tolist()) == sorted(one.ranking.docids.tolist())
+        assert answer.ranking.docids.tolist() == single.ranking.docids.tolist()
+        assert np.all(np.diff(answer.ranking.scores.astype(np.float32)) < 0)
