@@ -19,6 +19,7 @@ from rerank_cli.errors import WrongUsage
 
 #: Module of this room -> name on the command line.
 COMMANDS = {
+    "retrieve": "retrieve",
     "rerank": "rerank",
     "config": "config",
 }
