@@ -21,6 +21,8 @@ from rerank_cli.errors import WrongUsage
 COMMANDS = {
     "retrieve": "retrieve",
     "rerank": "rerank",
+    "fuse": "fuse",
+    "eval": "eval",
     "config": "config",
 }
 
