@@ -150,7 +150,7 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
         for name, hint, default in _EVERYWHERE
     ]
-    run.__signature__ = inspect.Signature(own + common)
+    run.__signature__ = inspect.Signature(own + common)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in own + common}
     del run.__wrapped__
     return run
