@@ -20,6 +20,8 @@ from rerank_cli.errors import WrongUsage
 #: Module of this room -> name on the command line.
 COMMANDS = {
     "config": "config",
+    "man": "man",
+    "completions": "completions",
 }
 
 
