@@ -38,23 +38,19 @@ _AFTER = r"""
     for word in $words; do
         [[ $word == "$cur"* ]] && replies+=("$word")
     done
-    case $paths in
-        files | folders)
-            if [[ -z $words ]]; then
-                # readline completes paths itself, and quotes them.
-                compopt -o "${paths/#files/default}" 2>/dev/null
-                compopt -o "${paths/#folders/dirnames}" 2>/dev/null
-                return
-            fi
-            local kind=-f found=0
-            [[ $paths == folders ]] && kind=-d
-            while IFS= read -r word; do
-                replies+=("$word")
-                found=1
-            done < <(compgen $kind -- "$cur")
-            ((found)) && compopt -o filenames 2>/dev/null
-            ;;
-    esac
+    if [[ -z $words && $paths == files ]]; then
+        compopt -o default 2>/dev/null # readline completes paths itself, and quotes them
+    elif [[ -z $words && $paths == folders ]]; then
+        compopt -o dirnames 2>/dev/null
+    elif [[ $paths != nothing ]]; then
+        local kind=-f found=0
+        [[ $paths == folders ]] && kind=-d
+        while IFS= read -r word; do
+            replies+=("$word")
+            found=1
+        done < <(compgen $kind -- "$cur")
+        ((found)) && compopt -o filenames 2>/dev/null
+    fi
     [[ ${#replies[@]} -eq 1 && ${replies[0]} == *: ]] && compopt -o nospace 2>/dev/null
 
     local breaks=${COMP_WORDBREAKS//[^@:=]/} head=''
@@ -85,7 +81,7 @@ def script(program: ProgramSpec) -> str:
         names = " ".join(name for option in command.options for name in (*option.names, *option.off))
         lines += [
             f"                {command.name})",
-            "                    if [[ $cur == -?* ]]; then",
+            "                    if [[ $cur == -* ]]; then",
             f"                        words={_quoted(names)}",
             "                    else",
             f"                        {_assignments(argument_values(command))}",

@@ -17,7 +17,7 @@ from rerank_cli.cli.spec import ArgumentSpec, CommandSpec, OptionSpec, ProgramSp
 # fmt: off
 MEASURES = (
     "nDCG@10", "nDCG@20", "nDCG@100", "nDCG", "AP", "AP@100", "AP@1000", "RR", "RR@10", "RR@100",
-    "P@1", "P@5", "P@10", "P@20", "P@100", "R@10", "R@20", "R@50", "R@100", "R@1000", "Rprec", "Bpref", "RBP",
+    "P@1", "P@5", "P@10", "P@20", "P@100", "R@10", "R@20", "R@50", "R@100", "R@1000", "Rprec", "Bpref",
     "Success@1", "Success@5", "Success@10", "Judged@10", "SetP", "SetR", "SetF", "NumQ", "NumRel", "NumRet",
 )
 # fmt: on
