@@ -82,8 +82,7 @@ class Run:
         _refuse_non_finite(scores)
         order = None
         if not _is_canonical(query_of, docids, scores):
-            order = canonical_order(docids, scores)
-            order = order[np.argsort(query_of[order], kind="stable")]
+            order = canonical_order(docids, scores, query_of)
             query_of, docids, scores = query_of[order], docids[order], scores[order]
         offsets = np.searchsorted(query_of, np.arange(len(qids) + 1), side="left").astype(np.int64)
         run = cls(tuple(qids), offsets, docids, scores, tag)
@@ -139,10 +138,25 @@ class Run:
                 raise BadRow(doubled, f"document {shown(bytes(again))} appears twice for query {shown(qid)}")
 
 
-def canonical_order(docids: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The permutation (n,) that sorts by score descending, then docid bytes descending."""
-    by_docid = np.argsort(docids, kind="stable")[::-1]
-    return by_docid[np.argsort(-scores[by_docid], kind="stable")]
+def canonical_order(docids: np.ndarray, scores: np.ndarray, query_of: np.ndarray | None = None) -> np.ndarray:
+    """The permutation (n,) that sorts by query (where `query_of (n,)` is given), score descending, docid bytes descending.
+
+    Ids are compared only where scores are equal, so a list that came by score costs O(n).
+    """
+    queries = np.zeros(len(scores), dtype=np.int64) if query_of is None else query_of
+    order = np.arange(len(scores))
+    same_query = queries[1:] == queries[:-1]
+    if not np.all(np.where(same_query, scores[1:] <= scores[:-1], queries[1:] > queries[:-1])):
+        order = np.lexsort((-scores, queries))
+    queries, scores = queries[order], scores[order]
+    tied = (queries[1:] == queries[:-1]) & (scores[1:] == scores[:-1])
+    places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
+    if len(places):
+        stretch = np.cumsum(np.append(False, ~tied))[places]
+        rows = order[places]
+        by_docid = np.argsort(docids[rows], kind="stable")[::-1]
+        order[places] = rows[by_docid[np.argsort(stretch[by_docid], kind="stable")]]
+    return order
 
 
 def _is_canonical(query_of: np.ndarray, docids: np.ndarray, scores: np.ndarray) -> bool:
