@@ -32,7 +32,9 @@ def small_files(folder: Path, queries: int = 50, depth: int = 100) -> tuple[Path
         runs[-1].write_text("".join(lines))
     qrels = folder / "qrels.txt"
     qrels.write_text(
-        "".join(f"{q} 0 d{d} {draw.randint(0, 3)}\n" for q in range(queries) for d in draw.sample(range(10 * depth), 50))
+        "".join(
+            f"{q} 0 d{d} {draw.randint(0, 3)}\n" for q in range(queries) for d in draw.sample(range(10 * depth), 50)
+        )
     )
     return runs[0], runs[1], qrels
 
