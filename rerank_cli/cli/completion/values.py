@@ -5,6 +5,7 @@ A metavar such as `bm25|MODEL` is both: lower-case parts are words, upper-case o
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
@@ -83,9 +84,9 @@ def values_of(parameter: OptionSpec | ArgumentSpec) -> Values:
 
 
 def kinds(parameter: OptionSpec | ArgumentSpec) -> list[str]:
-    """The parts of a parameter's metavar: `bm25|MODEL` has two, `W1,W2,...` is one kind of which there may be many."""
+    """The parts of a parameter's metavar: `bm25|MODEL` has two; what stands in brackets may be left out and is."""
     metavar = parameter.name if isinstance(parameter, ArgumentSpec) else parameter.metavar
-    return [part for part in metavar.replace("[", "").replace("]", "").split("|") if part]
+    return [part for part in re.sub(r"\[[^]]*\]", "", metavar).split("|") if part]
 
 
 def argument_values(command: CommandSpec) -> Values:
