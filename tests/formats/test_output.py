@@ -183,4 +183,4 @@ def test_no_folder_and_a_folder(tmp_path: Path) -> None:
 def test_a_failed_block_keeps_its_own_error(tmp_path: Path) -> None:
     """An unrelated missing file inside the block is not blamed on the output."""
     with pytest.raises(FileNotFoundError, match="elsewhere"), open_output(str(tmp_path / "out.run")):
-        open(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").read_bytes()
