@@ -134,7 +134,7 @@ def eval(
     if baseline is not None and baseline not in paths:
         paths.append(baseline)
     files = read_runs(paths, input_format.value, lenient, terminal)
-    judged, known_rel = _judgements(qrels, collection, split, files, terminal)
+    judged, known_rel = _judgements(qrels, collection, split, files, paths, terminal)
     rel = known_rel if rel is None else rel
     shown_measures = parse_measures(measure or DEFAULT_MEASURES, rel)
     asserted = [parse_measures([a.measure], rel) for a in assertions]
@@ -154,11 +154,17 @@ def eval(
 
 
 def _judgements(
-    qrels: str | None, collection: str | None, split: str, files: list[RunFile], terminal: Terminal
+    qrels: str | None,
+    collection: str | None,
+    split: str,
+    files: list[RunFile],
+    paths: list[str | None],
+    terminal: Terminal,
 ) -> tuple[Qrels, int | None]:
     """The judgements, and the least relevant grade where the collection says one."""
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.cli.whole_runs import agreed_header
     from rerank_cli.collection import open_collection
 
     settings = Settings()
@@ -169,8 +175,7 @@ def _judgements(
             None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
         )
     else:
-        header = next((file.header for file in files if file.header), None)
-        opened = collection_of(collection, named, settings, terminal, header=header)
+        opened = collection_of(collection, named, settings, terminal, header=agreed_header(files, paths))
         assert opened is not None
         found = opened
     judged = found.qrels()

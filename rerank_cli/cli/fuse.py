@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rerank_cli.cli import options
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import BadData, WrongUsage
+from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.formats.runs import RunFile
     from rerank_cli.fusion.fuse import Recipe
     from rerank_cli.fusion.rule import Rule
 
@@ -121,7 +120,7 @@ def fuse(
     negative scores, because agreement would then count against a document.
     """
     from rerank_cli.cli.run_output import provenance, say_ties, written_run
-    from rerank_cli.cli.whole_runs import read_runs
+    from rerank_cli.cli.whole_runs import agreed_header, read_runs
     from rerank_cli.fusion import all_rules
     from rerank_cli.fusion.fuse import fuse as fused
 
@@ -137,7 +136,7 @@ def fuse(
     rule = recipe.rule
     facts = provenance(
         "fuse",
-        **_collection_of_all(files, paths),
+        **(agreed_header(files, paths) if all(file.header for file in files) else {}),
         method=rule.name,
         norm=recipe.norm or rule.norm if rule.takes == "scores" else None,
         weights=recipe.weights,
@@ -205,23 +204,6 @@ def _numbers(option: str, text: str) -> list[float]:
     if not all(map(isfinite, numbers)):
         raise WrongUsage(f"{option}: {text!r} is not a number or several joined by commas", "for example 0.7,0.3")
     return numbers
-
-
-def _collection_of_all(files: list[RunFile], paths: list[str]) -> dict[str, Any]:
-    """The collection that the headers of all runs agree on, if any; raises `BadData` when two name different ones."""
-    told = [(path, file.header) for path, file in zip(paths, files, strict=True) if file.header]
-    prints = {path: header["fingerprint"] for path, header in told if header.get("fingerprint")}
-    if len(set(prints.values())) > 1:
-        one, other = next((a, b) for a in prints for b in prints if prints[a] != prints[b])
-        raise BadData(
-            f"its documents are not those of {one} (fingerprints {prints[other]} and {prints[one]})",
-            "fuse runs of one collection",
-            where=other,
-        )
-    names = {header.get("collection") for _, header in told}
-    if len(told) < len(files) or len(names) != 1:
-        return {}
-    return {"collection": names.pop(), "fingerprint": next(iter(prints.values()), None)}
 
 
 def _print_rules(rules: dict[str, Rule]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.streams import input_stream
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import WrongUsage
+from rerank_cli.errors import BadData, WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.formats.runs import RunFile
@@ -27,3 +27,23 @@ def read_runs(paths: Sequence[str | None], input_format: str, lenient: bool, ter
             terminal.warn(f"{file.repairs} broken or doubled lines of {name} were left out (--lenient)")
         files.append(file)
     return files
+
+
+def agreed_header(files: Sequence[RunFile], paths: Sequence[str | None]) -> dict[str, Any]:
+    """The collection and fingerprint that the headers of runs name, empty where they name none or several collections.
+
+    Raises `BadData` when two fingerprints differ: such runs are over other documents.
+    """
+    told = [(path or "stdin", file.header) for path, file in zip(paths, files, strict=True) if file.header]
+    prints = {path: header["fingerprint"] for path, header in told if header.get("fingerprint")}
+    if len(set(prints.values())) > 1:
+        one, other = next((a, b) for a in prints for b in prints if prints[a] != prints[b])
+        raise BadData(
+            f"its documents are not those of {one} (fingerprints {prints[other]} and {prints[one]})",
+            "runs that meet must be of one collection",
+            where=other,
+        )
+    names = {header.get("collection") for _, header in told}
+    if len(names) != 1 or None in names:
+        return {}
+    return {"collection": names.pop(), "fingerprint": next(iter(prints.values()), None)}

@@ -119,6 +119,12 @@ def test_normalisers_take_the_smallest_steps_for_the_tie_they_were():
     assert got["a"] == got["b"] == 1.0
 
 
+def test_each_list_is_normalised_by_itself():
+    run = {"1": {"a": 3.0, "b": 1.0}, "2": {"c": 9.0, "d": 6.0, "e": 5.0}}
+    got = lists(fused([run, {}], "sum", norm="min-max"))
+    assert got == {"1": [("a", 1.0), ("b", 0.0)], "2": [("c", 1.0), ("d", 0.25), ("e", 0.0)]}
+
+
 def test_negative_scores_are_refused_where_agreement_would_lower_them():
     logits = {"q": {"a": -1.5, "b": -3.25}}
     for rule in ("mnz", "anz", "gmnz", "wmnz", "mixed"):
