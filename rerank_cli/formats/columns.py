@@ -140,8 +140,8 @@ def _parsed(text: bytes, first: int) -> Columns | None:
         )
     except pl.exceptions.PolarsError:
         return None
-    # An empty field is null, and so are the last ones of a short line; polars cuts a long one, but
-    # with no short line beside it the count of blanks would have shown it. Blank lines are passed over.
+    # An empty field is null, and so are the last ones of a short line; a long line is refused or cut, but
+    # with no short line beside it the count of blanks has shown it. Blank lines are passed over.
     if frame.height != height or any(column.null_count() for column in frame):
         return None
     scores = frame["score"].to_numpy()
