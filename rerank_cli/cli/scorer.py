@@ -48,7 +48,7 @@ def open_scorer(
     else:
         folder = export.ensure_exported(checkpoint, settings.cache_dir, max_length=max_length, **fetching)
         scorer = methods.load(folder, provider=provider, note=terminal.note, name=checkpoint.name, **running)
-    terminal.note(f"{scorer.description} ({model.origin})")
+    terminal.note(f"{scorer.description!s} ({model.origin})")
     return scorer
 
 
