@@ -50,7 +50,7 @@ def test_a_page_is_clean_roff(page: Path) -> None:
         checked += 1
     if shutil.which("groff"):
         done = subprocess.run(
-            ["groff", "-man", "-ww", "-Tascii", "-z", str(page)], capture_output=True, text=True, check=False
+            ["groff", "-man", "-ww", "-Tutf8", "-z", str(page)], capture_output=True, text=True, check=False
         )
         assert not done.stderr
         checked += 1

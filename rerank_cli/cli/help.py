@@ -5,20 +5,25 @@ Written without rich, whose import alone takes longer than the rest of the help.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
-from rerank_cli.cli.spec import ArgumentSpec, OptionSpec, command_spec
+if TYPE_CHECKING:
+    from rerank_cli.cli.spec import ArgumentSpec, OptionSpec
 
 
 class HelpfulCommand(TyperCommand):
     """A command whose usage line and options are those of its `CommandSpec`."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        from rerank_cli.cli.spec import command_spec
+
         return ["[OPTIONS]", *(argument.usage for argument in command_spec(self, ctx).arguments)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
+        from rerank_cli.cli.spec import command_spec
+
         spec = command_spec(self, ctx)
         if spec.arguments:
             with formatter.section("Arguments"):

@@ -17,7 +17,16 @@ from rerank_cli.errors import ExitCode
 
 #: Examples of the program's own page; run as tests like those of the commands.
 EXAMPLES: list[tuple[str, str]] = [
-    ("Where every setting comes from", "rerank config"),
+    ("Retrieve, rerank, judge", "rerank retrieve -c demo | rerank rerank -c demo | rerank eval -c demo"),
+    (
+        "The same with the collection named once",
+        "export RERANK_COLLECTION=demo; rerank retrieve | rerank rerank | rerank eval",
+    ),
+    (
+        "Two runs and their fusion, side by side",
+        "export RERANK_COLLECTION=demo; rerank retrieve -o bm25.trec && rerank rerank bm25.trec -o minilm.trec && "
+        "rerank fuse bm25.trec minilm.trec -o fused.trec && rerank eval bm25.trec minilm.trec fused.trec",
+    ),
 ]
 
 BOLD, ITALIC, ROMAN = "bold", "italic", "roman"

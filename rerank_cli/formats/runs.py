@@ -124,7 +124,7 @@ class RunFile:
 def read_run(stream: BinaryIO, name: str, *, format: str = "auto", lenient: bool = False) -> RunFile:
     """Read a whole run, its lines in any order; texts are left out.
 
-    Raises `BadData` with FILE:LINE, as `RunStream` does. About 0.3 s for a million regular lines
+    Raises `BadData` with FILE:LINE, as `RunStream` does. About 0.4 s for a million regular lines
     (see `formats.columns`), plus the sort where they are not in order.
     """
     reader = RowReader(name, format, lenient)
@@ -160,9 +160,14 @@ def validate_run(
 ) -> list[bytes] | None:
     """Raise what `RunStream` would raise anywhere in a regular file, before anything is done with its beginning.
 
+<<<<<<< HEAD
     Returns the run's queries in their order; None for anything but a regular file, which can be read
     only once and is left alone. About 0.2 s for a million regular lines; memory: a chunk of lines and
     the ids of all queries (`unordered`: the whole run).
+=======
+    Anything but a regular file can be read only once and is left alone. About 0.35 s for a million
+    regular lines; memory: a chunk of lines and the ids of all queries (`unordered`: the whole run).
+>>>>>>> runs
     """
     if not os.path.isfile(path):
         return None

@@ -26,12 +26,19 @@ MEASURES = (
 COLLECTIONS = ("demo", "irds:")
 
 #: Kinds of value that are names from a list: metavar -> list. The lists are those of `word_lists`.
-LISTED = {"MODEL": "models", "MEASURE": "measures", "C": "collections", "COMMAND": "commands", "KEY": "settings"}
+LISTED = {
+    "MODEL": "models",
+    "MEASURE": "measures",
+    "RULE": "rules",
+    "C": "collections",
+    "COMMAND": "commands",
+    "KEY": "settings",
+}
 #: Kinds that are a path, alone or beside names.
-FILES = {"FILE", "PATH", "RUN", "A", "B", "MODEL", "QRELS"}
+FILES = {"FILE", "RUN", "MODEL"}
 FOLDERS = {"DIR", "C"}
 #: Kinds that nothing can be offered for.
-FREE = {"N", "X", "TEXT", "TAG", "NAME", "FIELDS", "DEPTH", "K", "WEIGHTS", "ASSERTION", "SECONDS", "SIZE", "IDS"}
+FREE = {"N", "X", "A", "TEXT", "TAG", "NAME", "FIELDS", "DEPTH", "K", "F", "W1", "NAME=VALUE", "COMPARISON"}
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,13 @@ class Values:
 
 def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
     """The long lists that several options draw on."""
+    from rerank_cli.fusion import all_rules
+
     return {
         "commands": tuple(command.name for command in program.commands),
         "models": model_names(),
         "measures": MEASURES,
+        "rules": tuple(all_rules()),
         "collections": COLLECTIONS,
         "settings": tuple(KEYS),
     }
@@ -84,9 +94,10 @@ def values_of(parameter: OptionSpec | ArgumentSpec) -> Values:
 
 
 def kinds(parameter: OptionSpec | ArgumentSpec) -> list[str]:
-    """The parts of a parameter's metavar: `bm25|MODEL` has two; what stands in brackets may be left out and is."""
+    """The parts of a parameter's metavar: `bm25|MODEL` has two; of a list such as `W1,W2,...` the first tells."""
     metavar = parameter.name if isinstance(parameter, ArgumentSpec) else parameter.metavar
-    return [part for part in re.sub(r"\[[^]]*\]", "", metavar).split("|") if part]
+    parts = re.split(r"[| ]", re.sub(r"\[[^]]*\]", "", metavar))
+    return [part.split(",")[0] for part in parts if part]
 
 
 def argument_values(command: CommandSpec) -> Values:
