@@ -119,7 +119,7 @@ def fuse(
     first: --norm min-max is the usual choice. Rules that multiply by the number of runs refuse
     negative scores, because agreement would then count against a document.
     """
-    from rerank_cli.cli.run_output import provenance, say_ties, written_run
+    from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.whole_runs import agreed_header, read_runs
     from rerank_cli.fusion import all_rules
     from rerank_cli.fusion.fuse import fuse as fused
@@ -148,7 +148,8 @@ def fuse(
     with written_run(output, run.tag, output_format.value, facts, header=header, terminal=terminal) as writer:
         for ranking in run:
             writer.write(ranking)
-    say_ties(writer.steps, terminal)
+    if writer.steps:
+        terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
 
 
 def _rule(name: str, rules: dict[str, Rule]) -> Rule:

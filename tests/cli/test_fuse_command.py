@@ -35,7 +35,7 @@ def test_two_runs_become_one(capfdbinary, files):
     code, out, err = run(capfdbinary, "a.run", "b.run")
     assert (code, err) == (
         0,
-        "rerank: 1 equal scores were written the smallest steps apart, in the order of the input\n",
+        "rerank: 1 equal scores were written the smallest steps apart, the greater id first\n",
     )
     # Queries as in the first run, then new ones; ranks from 1; one tag.
     assert [line.split()[:4] + line.split()[5:] for line in out] == [
