@@ -10,24 +10,34 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
+from rerank_cli.cli.streams import ClosedPipe
 from rerank_cli.errors import ExitCode, RerankError, WrongUsage
 
-INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
+CLOSED_PIPE = 141
 
 
-class _Terminated(BaseException):
-    """SIGTERM came; unwinds the stack so that half-written files are removed."""
+class _Signalled(BaseException):
+    """SIGINT or SIGTERM came; unwinds the stack so that half-written files are removed.
+
+    Not KeyboardInterrupt, which click turns into a return value.
+    """
+
+    def __init__(self, signum: int) -> None:
+        self.exit_code = 128 + signum
 
 
-def _on_sigterm(signum: int, frame: Any) -> NoReturn:
-    raise _Terminated
+def _on_signal(signum: int, frame: Any) -> NoReturn:
+    raise _Signalled(signum)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run `rerank ARGV` and return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        # What our parent ignores (nohup, a script's background job) stays ignored.
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _on_signal)
     try:
         if not arguments:
             return _help_for_nothing()
@@ -37,12 +47,10 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         return _fail(error.message, error.hint, error.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, ClosedPipe):
         return _closed_pipe()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except _Terminated:
-        return TERMINATED
+    except _Signalled as caught:
+        return caught.exit_code
     except OSError as error:
         if debug:
             traceback.print_exc()
@@ -61,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> None:
-    from typer import Abort, TyperException
+    from typer import TyperException
 
     from rerank_cli.cli.app import build_app
 
@@ -71,8 +79,6 @@ def _run(arguments: list[str]) -> None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rerank"
         raise WrongUsage(error.format_message().rstrip("."), f"see {command} --help") from error
-    except Abort:
-        raise KeyboardInterrupt from None
 
 
 def _help_for_nothing() -> int:

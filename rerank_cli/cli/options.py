@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from rerank_cli.cli.streams import ClosedPipe
 from rerank_cli.cli.terminal import Terminal, usable_cores
 
 
@@ -140,7 +141,10 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
         **own: Any,
     ) -> Any:
         terminal = Terminal(progress.value, quiet, verbose, seed, threads or usable_cores(), offline)
-        return function(terminal, **own)
+        try:
+            return function(terminal, **own)
+        except BrokenPipeError as error:
+            raise ClosedPipe from error
 
     own = [
         p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)

@@ -181,6 +181,8 @@ def rerank(
             write_nothing(output, terminal, name)
             require(required, set())
             return
+        if blocks.gathers and not unordered:
+            terminal.note(f"{name} is in top1000 format, sorted by document: it is held in memory to its end")
         named = overrides(docs, topics, None, split, False, topic_fields, doc_template)
         found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
         sources = pipeline.Sources(found.topics(), found.documents(), found.doc_template, found.name) if found else None

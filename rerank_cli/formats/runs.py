@@ -35,7 +35,7 @@ _ONCE = "each document may stand once in a query's list; --lenient keeps the bes
 class RunStream:
     """Iterates over a run once, yielding a query's `Candidates` as soon as its block of lines has ended.
 
-    Memory: the open block, and the ids of all queries seen. Raises `BadData` with FILE:LINE on a
+    Memory: the open block, and the ids of all queries seen (`gathers`: the whole run). Raises `BadData` with FILE:LINE on a
     malformed line, a doubled document, or a query that comes back after its block. `unordered`
     allows that and holds the whole run. `lenient` counts what is broken in `repairs` and goes on:
     the best of doubled documents stays, a line without a score is left out.
@@ -67,8 +67,16 @@ class RunStream:
         """How many things `lenient` has mended so far."""
         return self._reader.faults.repairs
 
+    @property
+    def gathers(self) -> bool:
+        """Whether the whole run is held before the first query comes: asked for, or top1000, which is sorted by document."""
+        _ = self.header
+        if self._peeked:
+            self._reader.settle(self._peeked[0][1])
+        return self._unordered or self._reader.format == "top1000"
+
     def __iter__(self) -> Iterator[Candidates]:
-        return self._all_at_end() if self._unordered else self._as_they_end()
+        return self._all_at_end() if self.gathers else self._as_they_end()
 
     def _as_they_end(self) -> Iterator[Candidates]:
         block: _Block | None = None
@@ -89,11 +97,13 @@ class RunStream:
 
     def _all_at_end(self) -> Iterator[Candidates]:
         blocks: dict[bytes, _Block] = {}
+        texts: dict[bytes, Document] = {}
         for number, line in self._remaining():
-            for row in self._reader.rows(number, line):
-                if row[0] not in blocks:
-                    blocks[row[0]] = _Block(row[0])
-                blocks[row[0]].add(row, number)
+            for qid, docid, score, query, document in self._reader.rows(number, line):
+                if qid not in blocks:
+                    blocks[qid] = _Block(qid)
+                once = None if document is None else texts.setdefault(docid, document)
+                blocks[qid].add((qid, docid, score, query, once), number)
         for qid in list(blocks):
             yield blocks.pop(qid).candidates(self._reader)
 
@@ -160,14 +170,9 @@ def validate_run(
 ) -> list[bytes] | None:
     """Raise what `RunStream` would raise anywhere in a regular file, before anything is done with its beginning.
 
-<<<<<<< HEAD
     Returns the run's queries in their order; None for anything but a regular file, which can be read
-    only once and is left alone. About 0.2 s for a million regular lines; memory: a chunk of lines and
+    only once and is left alone. About 0.35 s for a million regular lines; memory: a chunk of lines and
     the ids of all queries (`unordered`: the whole run).
-=======
-    Anything but a regular file can be read only once and is left alone. About 0.35 s for a million
-    regular lines; memory: a chunk of lines and the ids of all queries (`unordered`: the whole run).
->>>>>>> runs
     """
     if not os.path.isfile(path):
         return None
