@@ -1,0 +1,137 @@
+"""PyTorch checkpoint -> one ONNX graph per scoring rule, checked against PyTorch, kept.
+
+Done once a checkpoint; from then on scoring needs neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rerank_cli
+from rerank_cli.core.build_once import build_once
+from rerank_cli.errors import WorkFailed
+from rerank_cli.methods.catalog import Checkpoint
+from rerank_cli.methods.exported import GRAPH, RECORD, Record, read_record
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rerank_cli.export.check import Agreement
+    from rerank_cli.methods.source import Source
+
+#: Raised when the graphs of older exports should be made again.
+GRAPHS = 1
+#: How far a graph may be from PyTorch, relative to the largest score (absolute below 1).
+TOLERANCE = 1e-4
+
+
+def ensure_exported(
+    checkpoint: Checkpoint,
+    cache_dir: Path,
+    *,
+    note: Callable[[str], None],
+    offline: bool,
+    trust_remote_code: bool = False,
+    max_length: int | None = None,
+) -> Path:
+    """The folder of `checkpoint`'s graph: its own when it is an exported one, else exported once into `cache_dir/onnx`.
+
+    Processes that start together export once. A `max_length` that the model cannot take is refused
+    before the work (the graph itself takes any length). Needs the extra `torch` unless the graph is already there. Raises
+    `Missing` for files that cannot be had, `WorkFailed` when graph and PyTorch disagree.
+    """
+    from rerank_cli.methods.exported import chosen_length
+    from rerank_cli.methods.source import open_source
+
+    if checkpoint.folder is not None and (checkpoint.folder / RECORD).is_file():
+        read_record(checkpoint.folder)
+        return checkpoint.folder
+    source = open_source(
+        checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
+    )
+    key = hashlib.sha256(f"{source.source_hash}\n{GRAPHS}\nfp32".encode()).hexdigest()[:20]
+
+    def build(folder: Path) -> None:
+        if max_length is not None:
+            chosen_length(source.record(), max_length, 0)
+        agreement = write_export(source, folder)
+        if not acceptable(agreement):
+            raise WorkFailed(
+                f"the ONNX graph of {checkpoint.name} differs from PyTorch by {agreement.difference:.2g}",
+                "--engine torch scores without the graph",
+            )
+
+    return build_once(
+        cache_dir / "onnx" / key,
+        build,
+        waiting=lambda: note(f"waiting for another process that exports {checkpoint.name}"),
+    )
+
+
+def acceptable(agreement: Agreement) -> bool:
+    """Whether a graph agrees with PyTorch to within `TOLERANCE`."""
+    return agreement.difference <= TOLERANCE * max(1.0, agreement.largest)
+
+
+def write_export(source: Source, folder: Path) -> Agreement:
+    """Write graph, tokenizer and record of `source` into the empty `folder`, and measure it against PyTorch.
+
+    A fused graph that disagrees with PyTorch is left for the unfused one; that is said and recorded. Needs
+    the extra `torch`; holds the weights in memory about three times.
+    """
+    from rerank_cli.export.check import ReferenceBackend, agreement, answers
+    from rerank_cli.export.graph import fuse, write_graph
+    from rerank_cli.methods import method_named
+    from rerank_cli.methods.exported import TOKENIZER, write_record
+    from rerank_cli.methods.source import load_model, needs_torch
+
+    record = source.record()
+    module = method_named(record.method)
+    if not source.checkpoint.verified:
+        source.note(f"the template of {record.name} was not checked against its authors' files: {record.template!r}")
+    source.note(f"exporting {record.name} to ONNX, once")
+    with needs_torch(f"exporting {record.name} to ONNX"):
+        model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK)
+        reference = ReferenceBackend(lambda batch: module.reference(model, record, source.folder, batch))
+        wanted = answers(record, source.tokenizer, reference)
+        path = folder / GRAPH
+        write_graph(module.graph(model, record, source.folder), record, path)
+        found = agreement(wanted, _onnx_answers(record, source, path))
+        fused: dict[str, int] = {}
+        if module.FUSION is not None:
+            plain, path = path, path.with_name("fused.onnx")
+            fused = fuse(plain, path, module.FUSION, model.config)
+            again = agreement(wanted, _onnx_answers(record, source, path))
+            if acceptable(again):
+                found = again
+                path.replace(plain)
+            else:
+                source.note(f"keeping the unfused graph: the fused one differs from PyTorch by {again.difference:.2g}")
+                fused = {}
+                path.unlink()
+    source.tokenizer.save(str(folder / TOKENIZER))
+    report = {**found._asdict(), "fused": fused}
+    write_record(folder, replace(record, versions=versions(), report=report))
+    return found
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that made an export."""
+    from importlib.metadata import version
+
+    packages = ("torch", "transformers", "tokenizers", "onnx")
+    return {"rerank": rerank_cli.__version__, **{name: version(name) for name in packages}}
+
+
+def _onnx_answers(record: Record, source: Source, graph: Path) -> np.ndarray:
+    import os
+
+    from rerank_cli.export.check import answers
+    from rerank_cli.inference.onnx import OnnxBackend
+
+    backend = OnnxBackend(graph, provider="cpu", threads=os.cpu_count() or 1, note=source.note)
+    return answers(record, source.tokenizer, backend)

@@ -1,0 +1,149 @@
+"""Rerankers, one file each, and how one is loaded.
+
+A file of this room that holds a `METHOD` is a reranker; packages add theirs through the entry-point
+group `rerank_cli.methods`. Besides `METHOD` it has
+
+- `MODEL_CLASS`: the transformers class that reads the checkpoint, `MAY_LACK`: parts of weights' names that it may do
+  without, `FUSION`: the optimizer's name for its graph, or None;
+- `record(source) -> Record`: what the checkpoint's files say about how it is asked (no torch);
+- `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
+- `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
+- `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`.
+"""
+
+from __future__ import annotations
+
+import functools
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rerank_cli.core.method import Method
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.core.protocols import Lengths, Pair, Scores
+    from rerank_cli.methods.catalog import Checkpoint
+    from rerank_cli.methods.exported import Record
+    from rerank_cli.methods.pointwise import Description, LoadedBackend
+    from rerank_cli.methods.source import Source
+
+ENTRY_POINTS = "rerank_cli.methods"
+
+
+class MethodModule(Protocol):
+    """What a file with a `METHOD` holds; see this module's docstring."""
+
+    METHOD: Method
+    MODEL_CLASS: str
+    MAY_LACK: tuple[str, ...]
+    FUSION: str | None
+
+    def record(self, source: Source) -> Record: ...
+    def graph(self, model: Any, record: Record, folder: Path) -> Any: ...
+    def reference(self, model: Any, record: Record, folder: Path, batch: dict[str, Any]) -> Any: ...
+    def scorer(
+        self, record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
+    ) -> LoadedScorer: ...
+
+
+class LoadedScorer(Protocol):
+    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes."""
+
+    checkpoint: str
+    description: Description
+
+    def score(self, pairs: Any) -> Scores: ...
+    def measure(self, pairs: Any) -> Lengths: ...
+
+
+@functools.cache
+def methods() -> dict[str, MethodModule]:
+    """Every reranker that is installed, by its literature name; imports no heavy package."""
+    modules = [import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    modules += [point.load() for point in _entry_points()]
+    return {module.METHOD.name: module for module in modules if hasattr(module, "METHOD")}
+
+
+def method_named(name: str) -> MethodModule:
+    """The module of the method `name`; raises `WrongUsage` listing the names."""
+    try:
+        return methods()[name]
+    except KeyError:
+        raise WrongUsage(f"there is no method {name!r}", f"the methods are {', '.join(sorted(methods()))}") from None
+
+
+def load(
+    folder: Path,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    provider: str = "auto",
+    threads: int,
+    max_length: int | None = None,
+    batch_tokens: int | None = None,
+    note: Callable[[str], None],
+    name: str | None = None,
+) -> LoadedScorer:
+    """Open an exported folder with ONNX Runtime; imports neither torch nor transformers.
+
+    `name` is what to call the model in headers (default: what it was called when exported). Raises
+    `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
+    that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
+    """
+    from dataclasses import replace
+
+    from rerank_cli.inference.onnx import OnnxBackend
+    from rerank_cli.inference.tokens import load_tokenizer
+    from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
+
+    record = read_record(folder)
+    if engine == "torch":
+        raise WrongUsage(
+            f"{folder} holds an ONNX graph, which --engine torch cannot run",
+            f"name the checkpoint it was made from ({record.source}), or leave --engine out",
+        )
+    module = method_named(record.method)
+    backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
+    return module.scorer(
+        replace(record, name=name or record.name), load_tokenizer(folder / TOKENIZER), backend, max_length, batch_tokens
+    )
+
+
+def load_torch(
+    checkpoint: Checkpoint,
+    *,
+    device: str = "auto",
+    threads: int,
+    max_length: int | None = None,
+    batch_tokens: int | None = None,
+    offline: bool = False,
+    trust_remote_code: bool = False,
+    cache_dir: Path | None = None,
+    note: Callable[[str], None],
+) -> LoadedScorer:
+    """Open a checkpoint with PyTorch: the graph that would be exported, run as a module; needs the extra `torch`.
+
+    Raises `DeviceUnavailable` for a device asked for by name, `Missing` for a checkpoint that cannot be had,
+    `WrongUsage` for a folder that holds only an exported graph.
+    """
+    from rerank_cli.inference.torch import TorchBackend, torch_device
+    from rerank_cli.methods.source import load_model, open_source
+
+    source = open_source(
+        checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
+    )
+    module = method_named(source.checkpoint.method)
+    record = source.record()
+    torch_device(device)
+    graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
+    backend = TorchBackend(graph, device=device, threads=threads)
+    return module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+
+
+def _entry_points() -> Any:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=ENTRY_POINTS)

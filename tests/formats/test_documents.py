@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.core.texts import Document
@@ -146,6 +146,7 @@ ids = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Z", "C"
 unicode_texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(ids, unicode_texts, unicode_texts)), st.booleans())
 def test_what_json_can_hold_is_read_back(rows, ascii_only):
     lines = [json.dumps({"_id": i, "title": t, "text": x}, ensure_ascii=ascii_only) for i, t, x in rows]

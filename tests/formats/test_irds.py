@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,6 +111,36 @@ def test_downloads_are_allowed_again_afterwards(home):
     with pytest.raises(Missing):
         opened("vaswani", home, offline=True).topics()
     assert ir_datasets.util.download.RequestsDownload.stream is before
+
+
+def test_a_download_is_made_once_and_never_offline(home):
+    asked: list[str] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"1\tone\n")
+
+        def log_message(self, *words):
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    download = ir_datasets.util.Download(
+        [ir_datasets.util.RequestsDownload(f"http://127.0.0.1:{server.server_port}/topics.tsv")], home / "topics.tsv"
+    )
+    name = register(ir_datasets.Dataset(ir_datasets.formats.TsvQueries(download)))
+    try:
+        with pytest.raises(Missing, match="not on this machine"):
+            opened(name, home, offline=True).topics()
+        assert asked == []
+        for offline in (False, False, True):
+            assert opened(name, home, offline).topics() == {b"1": "one"}
+        assert asked == ["/topics.tsv"]
+    finally:
+        server.shutdown()
 
 
 def test_an_unknown_data_set(home):

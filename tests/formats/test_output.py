@@ -129,6 +129,19 @@ def test_a_fifo_is_written_through(tmp_path: Path) -> None:
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+def test_a_failed_command_writes_nothing_more_into_a_pipe() -> None:
+    """What is still in the buffer may be half a line; and a pipe that nobody reads would block the way out."""
+    reading, writing = os.pipe()
+    with pytest.raises(KeyboardInterrupt), open_output(f"/dev/fd/{writing}") as stream:
+        stream.write(b"1 Q0 d 1 2.5 t\n")
+        stream.flush()
+        stream.write(b"2 Q0 d 1 2")
+        raise KeyboardInterrupt
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read() == b"1 Q0 d 1 2.5 t\n"
+
+
 def test_dev_stdout_appends_where_stdout_is(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"before\n")
@@ -183,4 +196,4 @@ def test_no_folder_and_a_folder(tmp_path: Path) -> None:
 def test_a_failed_block_keeps_its_own_error(tmp_path: Path) -> None:
     """An unrelated missing file inside the block is not blamed on the output."""
     with pytest.raises(FileNotFoundError, match="elsewhere"), open_output(str(tmp_path / "out.run")):
-        open(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").read_bytes()

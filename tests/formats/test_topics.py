@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.errors import BadData
@@ -136,6 +136,7 @@ ids = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Z", "C"
 texts = st.text(st.characters(exclude_categories=["Cs", "C", "Zl", "Zp"]), min_size=1).filter(lambda t: t.strip())
 
 
+@settings(deadline=None)
 @given(st.dictionaries(ids, texts, min_size=1))
 def test_what_json_can_hold_is_read_back(topics):
     data = "".join(json.dumps({"_id": qid, "text": text}, ensure_ascii=False) + "\n" for qid, text in topics.items())

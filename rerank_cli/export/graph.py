@@ -1,0 +1,73 @@
+"""From a PyTorch module to one ONNX file: traced, fused where the optimizer finds attention, external above 2 GB.
+
+The TorchScript exporter is used on purpose: from its graphs onnxruntime's optimizer fuses every attention
+block of a BERT; from the newer exporter's it fuses none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rerank_cli.errors import WorkFailed
+from rerank_cli.methods.exported import GRAPH, Record
+from rerank_cli.methods.source import quiet_libraries
+
+_OPSET = 17
+#: A protobuf message cannot be larger; beyond it weights go to a file of their own.
+_ONE_FILE = 2**31 - 2**20
+
+
+def write_graph(module: Any, record: Record, path: Path) -> None:
+    """Trace `module` with a small batch and write it to `path`, batch and length dynamic."""
+    import torch
+
+    rows = torch.arange(4, 4 + 2 * 9).remainder(7).view(2, 9) + 4
+    mask = torch.ones_like(rows)
+    mask[1, 6:] = 0
+    example = {"input_ids": rows, "attention_mask": mask, "token_type_ids": torch.zeros_like(rows)}
+    axes = {name: {0: "n", 1: "length"} for name in record.inputs}
+    try:
+        with quiet_libraries(), torch.inference_mode():
+            torch.onnx.export(
+                module,
+                tuple(example[name] for name in record.inputs),
+                str(path),
+                input_names=list(record.inputs),
+                output_names=["answer"],
+                dynamic_axes={**axes, "answer": {0: "n"}},
+                opset_version=_OPSET,
+                do_constant_folding=True,
+                dynamo=False,
+            )
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError, TypeError, AttributeError) as error:
+        raise WorkFailed(
+            f"{record.name} cannot be exported to ONNX: {str(error).strip().splitlines()[0]}",
+            "--engine torch runs it without an export",
+        ) from error
+
+
+def fuse(plain: Path, fused: Path, fusion: str, config: Any) -> dict[str, int]:
+    """Fuse attention, layer norms and GELUs of the graph `plain` into `fused`; returns how many of each were found."""
+    from onnxruntime.transformers import optimizer
+
+    with quiet_libraries():
+        model = optimizer.optimize_model(
+            str(plain),
+            model_type=fusion,
+            num_heads=int(getattr(config, "num_attention_heads", 0)),
+            hidden_size=int(getattr(config, "hidden_size", 0)),
+            opt_level=0,
+        )
+    save(model.model, fused)
+    return {name: int(count) for name, count in model.get_fused_operator_statistics().items() if count}
+
+
+def save(model: Any, path: Path) -> None:
+    """Write an ONNX model, its weights to PATH.data when it does not fit one file."""
+    import onnx
+
+    if model.ByteSize() <= _ONE_FILE:
+        onnx.save_model(model, str(path))
+    else:
+        onnx.save_model(model, str(path), save_as_external_data=True, location=f"{GRAPH}.data")

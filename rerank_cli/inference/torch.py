@@ -1,0 +1,55 @@
+"""PyTorch: the same graph module that is exported, run as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rerank_cli.errors import DeviceUnavailable, WorkFailed
+from rerank_cli.inference.devices import Device, parsed
+
+
+class TorchBackend:
+    """A module that takes the batch's arrays in order and returns numbers; see `core.protocols.Backend`."""
+
+    engine = "torch"
+    provider = "torch"
+
+    def __init__(self, module: Any, *, device: str = "auto", threads: int) -> None:
+        """Move `module` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
+        import torch
+
+        torch.set_num_threads(threads)
+        self.device = torch_device(device)
+        self._module = module.to(str(self.device)).eval()
+
+    def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        """See `Backend.run`."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                arrays = [torch.from_numpy(array).to(str(self.device)) for array in batch.values()]
+                answer: np.ndarray = self._module(*arrays).float().cpu().numpy()
+        except RuntimeError as error:
+            rows, length = batch["input_ids"].shape
+            raise WorkFailed(
+                f"the model failed on a batch of {rows} x {length} tokens: {str(error).splitlines()[0]}",
+                "a smaller --batch-tokens needs less memory",
+            ) from error
+        return answer
+
+
+def torch_device(device: str) -> Device:
+    """The device PyTorch will use for what was asked; raises `DeviceUnavailable`."""
+    import torch
+
+    asked = parsed(device)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked is None:
+        return Device("cuda", 0) if count else Device("cpu", 0)
+    if asked.kind == "cuda" and asked.index >= count:
+        why = f"PyTorch {torch.__version__} sees {count or 'no'} GPU"
+        raise DeviceUnavailable(f"the device {device} is not available: {why}", "rerank doctor shows what loads here")
+    return asked

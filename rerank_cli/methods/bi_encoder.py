@@ -1,0 +1,275 @@
+"""Bi-encoders: query and document become one vector each, apart from each other; the score is their similarity.
+
+Quick, because a document's vector serves every query, and less exact than a model that reads both together.
+How tokens become a vector is read from the model's own sentence-transformers files: pooling, dense layers,
+normalisation, prompts, similarity. Each distinct text goes through the model once (`vectors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.core.method import Method
+from rerank_cli.errors import BadData
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rerank_cli.core.protocols import Lengths, Pair, Scores
+    from rerank_cli.methods.exported import Record
+    from rerank_cli.methods.pointwise import Description, LoadedBackend
+    from rerank_cli.methods.source import Source
+    from rerank_cli.methods.vectors import Embedded
+
+METHOD = Method(
+    name="bi-encoder",
+    asks="score",
+    summary="embeds query and document apart and scores the similarity of the two vectors",
+    paper="Reimers and Gurevych, Sentence-BERT, arXiv:1908.10084",
+    calls="n + 1",
+    score="cosine",
+)
+MODEL_CLASS = "AutoModel"
+FUSION: str | None = "bert"
+#: The pooler is not used: its weights may be absent.
+MAY_LACK = ("pooler",)
+
+#: sentence-transformers' older switches of 1_Pooling/config.json.
+_POOLINGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+
+def record(source: Source) -> Record:
+    """How this checkpoint embeds; raises `BadData` for a module or a similarity that is not supported."""
+    from rerank_cli.methods.detect import read_json
+
+    def config_of(name: str) -> dict[str, Any]:
+        path = source.folder / name
+        return dict(read_json(path)) if path.is_file() else {}
+
+    own = config_of("config_sentence_transformers.json")
+    prompts = {name: text or "" for name, text in (own.get("prompts") or {}).items()}
+    default = prompts.get(own.get("default_prompt_name") or "", "")
+    similarity = own.get("similarity_fn_name") or "cosine"
+    if similarity not in ("cosine", "dot"):
+        raise BadData(f"{source.checkpoint.name} compares vectors by {similarity}; cosine and dot are supported")
+    steps = _steps(source)
+    params = {
+        "steps": steps,
+        "query_prompt": prompts.get("query", default),
+        "document_prompt": next((prompts[n] for n in ("document", "passage", "corpus") if n in prompts), default),
+        "lower": bool(config_of("sentence_bert_config.json").get("do_lower_case")),
+    }
+    prompted = params["query_prompt"] or params["document_prompt"]
+    if prompted and any(step.get("include_prompt") is False for step in steps):
+        raise BadData(f"{source.checkpoint.name} leaves its prompt out of the pooling, which is not supported")
+    length = config_of("sentence_bert_config.json").get("max_seq_length")
+    return source.new_record(
+        score=similarity, inputs=source.inputs(), max_length=source.checkpoint.max_length or length, params=params
+    )
+
+
+def _steps(source: Source) -> list[dict[str, Any]]:
+    """What follows the encoder, in order: {"pool": [...]}, {"dense": folder, ...}, {"normalize": true}."""
+    from rerank_cli.methods.detect import read_json
+
+    listing = source.folder / "modules.json"
+    if not listing.is_file():
+        source.note(f"{source.checkpoint.name} has no modules.json: taking the mean of the token vectors")
+        return [{"pool": ["mean"]}]
+    steps: list[dict[str, Any]] = []
+    for module in read_json(listing)[1:]:
+        kind, path = str(module["type"]).rsplit(".", 1)[-1], module.get("path", "")
+        config = read_json(source.folder / path / "config.json") if kind in ("Pooling", "Dense") else {}
+        if kind == "Pooling":
+            modes = config.get("pooling_mode") or [mode for key, mode in _POOLINGS.items() if config.get(key)] or "mean"
+            modes = [modes] if isinstance(modes, str) else list(modes)
+            steps.append({"pool": modes, "include_prompt": config.get("include_prompt", True)})
+        elif kind == "Dense":
+            steps.append(
+                {"dense": path, "activation": config.get("activation_function", "torch.nn.modules.activation.Tanh")}
+            )
+        elif kind == "Normalize":
+            steps.append({"normalize": True})
+        else:
+            raise BadData(f"{source.checkpoint.name} has a module of type {module['type']}, which is not supported")
+    return steps
+
+
+def graph(model: Any, record: Record, folder: Path) -> Any:
+    """The module to export: ids, mask (and types) -> vectors (n, d)."""
+    import torch
+
+    after = [_dense(step, folder) if "dense" in step else None for step in record.params["steps"]]
+
+    class Graph(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            self.dense = torch.nn.ModuleList([layer for layer in after if layer is not None])
+
+        def forward(self, *arrays: Any) -> Any:
+            batch = dict(zip(record.inputs, arrays))
+            vectors = self.model(**batch).last_hidden_state
+            dense = iter(self.dense)
+            for step in record.params["steps"]:
+                if "pool" in step:
+                    vectors = _pooled(vectors, batch["attention_mask"], step["pool"])
+                elif "dense" in step:
+                    vectors = next(dense)(vectors)
+                else:
+                    vectors = torch.nn.functional.normalize(vectors, dim=-1)
+            return vectors
+
+    return Graph().eval()
+
+
+def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -> Any:
+    """The vectors as the PyTorch module gives them, one text at a time without padding."""
+    import torch
+
+    module = graph(model, record, folder)
+    rows = []
+    for at, mask in enumerate(batch["attention_mask"]):
+        length = int(mask.sum())
+        rows.append(module(*(batch[name][at : at + 1, :length] for name in record.inputs)))
+    return torch.cat(rows)
+
+
+def scorer(
+    record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
+) -> VectorScorer:
+    """A `Scorer` that also embeds."""
+    from rerank_cli.inference.tokens import TextTokens, frame_of
+    from rerank_cli.methods.exported import chosen_length
+    from rerank_cli.methods.pointwise import description
+
+    length = chosen_length(record, max_length, frame_of(tokenizer, 1).size)
+    tokens = TextTokens(tokenizer, length, typed="token_type_ids" in record.inputs)
+    template = record.params["query_prompt"] + "{query}\n" + record.params["document_prompt"] + "{document}"
+    return VectorScorer(tokens, backend, record, description(record, backend, length, template, batch_tokens))
+
+
+class VectorScorer:
+    """Scores pairs by the similarity of two vectors; a text that comes again is not embedded again."""
+
+    def __init__(self, tokens: Any, backend: LoadedBackend, record: Record, description: Description) -> None:
+        from rerank_cli.methods.vectors import VectorMemory
+
+        self._tokens = tokens
+        self._backend = backend
+        self._record = record
+        self._memory = VectorMemory(self._through_model)
+        self.description = description
+        self.checkpoint = record.name
+
+    def embed(self, texts: Sequence[str], *, as_query: bool = False) -> np.ndarray:
+        """Vectors (n, d) float32 of texts with the prompt for queries or documents; of unit length for cosine models."""
+        return self._through_model([self._prompted(text, as_query) for text in texts]).vectors
+
+    def score(self, pairs: Sequence[Pair]) -> Scores:
+        """See `Scorer.score`; distinct queries + documents not met before through the model."""
+        import numpy as np
+
+        from rerank_cli.core.protocols import Lengths, Scores
+
+        texts, queries, documents = self._distinct(pairs)
+        embedded = self._memory.embed(texts)
+        vectors = embedded.vectors
+        values = np.einsum("nd,nd->n", vectors[queries], vectors[documents]) if pairs else np.empty(0, dtype=np.float32)
+        lengths = _pair_lengths(Lengths(embedded.tokens, embedded.truncated), queries, documents)
+        return Scores(values.astype(np.float32), *lengths, embedded.calls)
+
+    def measure(self, pairs: Sequence[Pair]) -> Lengths:
+        """See `Scorer.measure`; a pair's tokens are those of its two texts."""
+        from rerank_cli.methods.pointwise import lengths
+
+        texts, queries, documents = self._distinct(pairs)
+        return _pair_lengths(lengths(self._tokens.rows(texts)), queries, documents)
+
+    def _distinct(self, pairs: Sequence[Pair]) -> tuple[list[str], list[int], list[int]]:
+        """The distinct prompted texts, and where each pair's query and document are among them."""
+        places: dict[str, int] = {}
+        queries = [places.setdefault(self._prompted(p.query, True), len(places)) for p in pairs]
+        documents = [places.setdefault(self._prompted(p.document, False), len(places)) for p in pairs]
+        return list(places), queries, documents
+
+    def _prompted(self, text: str, as_query: bool) -> str:
+        text = self._record.params["query_prompt" if as_query else "document_prompt"] + text
+        return text.lower() if self._record.params["lower"] else text
+
+    def _through_model(self, texts: Sequence[str]) -> Embedded:
+        import numpy as np
+
+        from rerank_cli.inference.batching import computed
+        from rerank_cli.methods.pointwise import lengths
+        from rerank_cli.methods.vectors import Embedded
+
+        record = self._record
+        rows = self._tokens.rows(texts)
+        vectors, calls = computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens)
+        if record.score == "cosine" and len(vectors):
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return Embedded(vectors, *lengths(rows), calls)
+
+
+def _pair_lengths(texts: Lengths, queries: list[int], documents: list[int]) -> Lengths:
+    from rerank_cli.core.protocols import Lengths
+
+    tokens, truncated = texts
+    return Lengths(tokens[queries] + tokens[documents], truncated[queries] | truncated[documents])
+
+
+def _pooled(states: Any, mask: Any, modes: list[str]) -> Any:
+    """One vector a row from token states (n, L, d) and mask (n, L), by sentence-transformers' names."""
+    import torch
+
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    count = weights.sum(1).clamp(min=1e-9)
+    out = []
+    for mode in modes:
+        if mode == "cls":
+            out.append(states[:, 0])
+        elif mode == "max":
+            out.append(states.masked_fill(weights == 0, torch.finfo(states.dtype).min).max(1).values)
+        elif mode == "mean":
+            out.append((states * weights).sum(1) / count)
+        elif mode == "mean_sqrt_len_tokens":
+            out.append((states * weights).sum(1) / count.sqrt())
+        elif mode == "weightedmean":
+            places = weights * torch.cumsum(weights, dim=1)
+            out.append((states * places).sum(1) / places.sum(1).clamp(min=1e-9))
+        elif mode == "lasttoken":
+            last = (mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, states.shape[-1])
+            out.append(states.gather(1, last).squeeze(1))
+        else:
+            raise BadData(f"the pooling {mode!r} is not supported")
+    return torch.cat(out, dim=-1)
+
+
+def _dense(step: dict[str, Any], folder: Path) -> Any:
+    """A sentence-transformers Dense module: a linear layer and its activation."""
+    import torch
+
+    place = folder / step["dense"]
+    if (place / "model.safetensors").is_file():
+        from safetensors.torch import load_file
+
+        state = load_file(place / "model.safetensors")
+    else:
+        state = torch.load(place / "pytorch_model.bin", map_location="cpu", weights_only=True)
+    weight, bias = state["linear.weight"], state.get("linear.bias")
+    linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    linear.load_state_dict({"weight": weight} if bias is None else {"weight": weight, "bias": bias})
+    activation = getattr(torch.nn, str(step["activation"]).rsplit(".", 1)[-1], None)
+    if activation is None:
+        raise BadData(f"the activation {step['activation']} of {place} is not supported")
+    return torch.nn.Sequential(linear, activation())

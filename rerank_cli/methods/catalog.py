@@ -1,0 +1,163 @@
+"""The checkpoints rerank knows by name, and what to make of a name it does not know.
+
+`models.toml` is data: adding a checkpoint is adding a table. A name is looked for as an alias there,
+then as a folder, then as a Hugging Face id. Reading this file needs the standard library only, so that
+`rerank models` and completions stay quick.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rerank_cli.errors import BadData, Missing, WrongUsage
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model and how it is asked: an entry of `models.toml`, or what a folder or an id tells by itself."""
+
+    #: The alias, the id or the folder, as the user wrote it.
+    name: str
+    #: A Hugging Face id, `package:MODULE/FOLDER` (data of an installed Python package), or a folder's path.
+    source: str
+    #: The method's name; empty until its files are at hand (an id that is not in `models.toml`).
+    method: str = ""
+    #: The scale of the raw scores (logit, margin, logprob, prob, cosine, dot); empty: what the files tell.
+    score: str = ""
+    revision: str | None = None
+    #: Tokens of query and document together; None: what the files tell.
+    max_length: int | None = None
+    #: What the model reads, with {query} and {document}; None: the method's own.
+    template: str | None = None
+    #: The vocabulary's pieces whose logits are compared: (not relevant, relevant); empty: the method's own.
+    words: tuple[str, ...] = ()
+    #: Where the tokenizer's files are, when not beside the weights.
+    tokenizer: str | None = None
+    licence: str = ""
+    #: The package extra that installs a `package:` source.
+    extra: str = ""
+    #: False when the template or the words were not read in the authors' own files.
+    verified: bool = True
+    note: str = field(default="", compare=False)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, when the source is one on this machine."""
+        return Path(self.source) if _looks_like_path(self.source) else None
+
+
+def known() -> list[Checkpoint]:
+    """All entries of `models.toml`, in the order of the file."""
+    return list(_entries().values())
+
+
+def find(name: str, *, method: str | None = None) -> Checkpoint:
+    """The checkpoint that `name` means: an alias, a folder, or a Hugging Face id (`ID@REVISION`).
+
+    `method` overrides what the entry or the files say. Nothing is downloaded: the method of an id that
+    is not listed stays empty until `export.ensure_exported` or `methods.load_torch` has its files.
+    Raises `Missing` for a name that is none of these, `BadData` for a folder that does not tell its
+    method, `WrongUsage` for a name that is two things.
+    """
+    base, _, revision = name.partition("@")
+    entry = _entries().get(base)
+    if entry is not None:
+        if _holds_model(Path(name)):
+            raise WrongUsage(
+                f"{name} is a model's name and also a folder here",
+                f"say ./{name} for the folder, or rename it to use the model",
+            )
+        return _overridden(replace(entry, revision=revision or entry.revision), method)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _of_folder(name, path, method)
+    if not _looks_like_path(name) and _HUB_ID.fullmatch(base):
+        listed = next((c for c in known() if c.source.lower() == base.lower()), None)
+        checkpoint = replace(listed, name=name) if listed else Checkpoint(name=name, source=base)
+        return _overridden(replace(checkpoint, revision=revision or checkpoint.revision), method)
+    raise _unknown(name, path)
+
+
+def resolved(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """`checkpoint` with the method that its files in `folder` tell, when it has none yet."""
+    if checkpoint.method:
+        return checkpoint
+    from rerank_cli.methods.detect import method_of
+
+    return replace(checkpoint, method=method_of(folder, checkpoint.name))
+
+
+def _of_folder(name: str, path: Path, method: str | None) -> Checkpoint:
+    from rerank_cli.methods.detect import likeness, method_of
+    from rerank_cli.methods.exported import RECORD, read_record
+
+    source = str(path.resolve())
+    if (path / RECORD).is_file():
+        record = read_record(path)
+        if method is not None and method != record.method:
+            raise WrongUsage(
+                f"{name} holds the graph of a {record.method}, not of a {method}",
+                f"leave --method out, or export {record.source} again with --method {method}",
+            )
+        return Checkpoint(name=name, source=source, method=record.method, score=record.score)
+    alike = likeness(path, known())
+    if alike is not None and method in (None, alike.method):
+        return replace(alike, name=name, source=source, revision=None, tokenizer=None, extra="")
+    return Checkpoint(name=name, source=source, method=method or method_of(path, name))
+
+
+def _overridden(checkpoint: Checkpoint, method: str | None) -> Checkpoint:
+    if method is None or method == checkpoint.method:
+        return checkpoint
+    return Checkpoint(
+        name=checkpoint.name,
+        source=checkpoint.source,
+        method=method,
+        revision=checkpoint.revision,
+        tokenizer=checkpoint.tokenizer,
+        licence=checkpoint.licence,
+        extra=checkpoint.extra,
+    )
+
+
+def _unknown(name: str, path: Path) -> Missing:
+    if _looks_like_path(name) or path.exists():
+        return Missing(f"{name}: no such folder", "a model on disk is a folder with config.json or rerank.json")
+    close = difflib.get_close_matches(name.lower(), _entries(), n=4, cutoff=0.5)
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    return Missing(
+        f"no model is called {name!r}",
+        f"{hint}rerank models lists the names; a Hugging Face id has the form OWNER/NAME",
+    )
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.startswith(("/", "./", "../", "~")) or text in (".", "..") or text.count("/") > 1
+
+
+def _holds_model(path: Path) -> bool:
+    return any((path / file).is_file() for file in ("config.json", "rerank.json"))
+
+
+@functools.cache
+def _entries() -> dict[str, Checkpoint]:
+    import tomllib
+
+    path = Path(__file__).with_name("models.toml")
+    tables: Mapping[str, Mapping[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
+    entries = {}
+    for name, table in tables.items():
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        try:
+            entries[name] = Checkpoint(name=name, **values)
+        except TypeError as error:
+            raise BadData(f"[{name}]: {error}", where=str(path)) from error
+    return entries

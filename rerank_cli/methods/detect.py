@@ -1,0 +1,72 @@
+"""What a checkpoint's own files say it is: the method, by architecture or by sentence-transformers' modules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.errors import BadData, Missing, WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.methods.catalog import Checkpoint
+
+
+def method_of(folder: Path, name: str) -> str:
+    """The method of the checkpoint in `folder`; raises `WrongUsage` naming the --method to give when it does not tell."""
+    if (folder / "modules.json").is_file():
+        kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in read_json(folder / "modules.json")]
+        if "Pooling" in kinds and not _is_classifier(folder):
+            return "bi-encoder"
+    if _is_classifier(folder):
+        return "cross-encoder"
+    config = model_config(folder, name)
+    architectures = [str(a) for a in config.get("architectures") or []]
+    kind = architectures[0] if architectures else f"a {config.get('model_type', 'model of unknown type')}"
+    if kind.endswith("ForConditionalGeneration"):
+        raise WrongUsage(
+            f"{name} is {kind}, and its configuration does not tell how it was trained to rerank",
+            "give --method monot5 if it answers true or false to 'Query: … Document: … Relevant:'",
+        )
+    raise WrongUsage(
+        f"{name} is {kind}, and its configuration does not tell how it reranks",
+        "give --method cross-encoder, monot5 or bi-encoder",
+    )
+
+
+def likeness(folder: Path, entries: Iterable[Checkpoint]) -> Checkpoint | None:
+    """The listed checkpoint that `folder` is a copy of, by the folder's name or the name kept in its config.json."""
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    names = {folder.resolve().name.lower(), str(config.get("_name_or_path", "")).lower().rsplit("/", 1)[-1]}
+    for entry in entries:
+        if "/" in entry.source and ":" not in entry.source and entry.source.rsplit("/", 1)[1].lower() in names:
+            return entry
+    return None
+
+
+def model_config(folder: Path, name: str) -> dict[str, Any]:
+    """The checkpoint's config.json; raises `Missing` when there is none."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise Missing(
+            f"{name}: there is neither config.json nor rerank.json in {folder}",
+            "a model is a folder saved by transformers or written by rerank export-onnx",
+        )
+    config: dict[str, Any] = read_json(path)
+    return config
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value; raises `BadData` naming the file when it is broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadData(f"cannot be read as JSON: {error}", where=str(path)) from error
+
+
+def _is_classifier(folder: Path) -> bool:
+    if not (folder / "config.json").is_file():
+        return False
+    architectures = read_json(folder / "config.json").get("architectures") or []
+    return any(str(a).endswith("ForSequenceClassification") for a in architectures)

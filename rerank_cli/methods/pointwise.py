@@ -1,0 +1,100 @@
+"""The scorers that every pointwise method shares: pairs to rows, rows to batches, answers back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from rerank_cli.core.protocols import Backend, Lengths, Pair, Scores
+from rerank_cli.inference.batching import Row, computed
+from rerank_cli.methods.exported import Record
+
+#: Padded tokens in a batch unless the user says another: small batches are quicker on a processor, large ones on a GPU.
+BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is scoring, for headers and notes."""
+
+    name: str
+    method: str
+    score: str
+    max_length: int
+    #: onnx or torch, and the ONNX Runtime provider (torch for PyTorch).
+    engine: str
+    provider: str
+    device: str
+    precision: str
+    template: str
+    source: str
+    revision: str | None
+    #: The same checkpoint asked in the same way has the same hash, in every engine.
+    model_hash: str
+    batch_tokens: int
+
+
+class LoadedBackend(Backend, Protocol):
+    """A backend that says what it runs on."""
+
+    engine: str
+    provider: str
+    device: Any
+
+
+def description(
+    record: Record, backend: LoadedBackend, max_length: int, template: str, batch_tokens: int | None
+) -> Description:
+    """Describe `record` as it runs in `backend`."""
+    return Description(
+        name=record.name,
+        method=record.method,
+        score=record.score,
+        max_length=max_length,
+        engine=backend.engine,
+        provider=backend.provider,
+        device=str(backend.device),
+        precision=record.precision,
+        template=template,
+        source=record.source,
+        revision=record.revision,
+        model_hash=record.source_hash,
+        batch_tokens=batch_tokens or BATCH_TOKENS[backend.device.kind],
+    )
+
+
+class PairRows(Protocol):
+    """Turns pairs into token rows."""
+
+    def rows(self, pairs: Sequence[Pair]) -> list[Row]: ...
+
+
+class PairScorer:
+    """A `core.protocols.Scorer` over one row a pair: cross-encoders, monoT5."""
+
+    def __init__(self, tokens: PairRows, backend: LoadedBackend, record: Record, description: Description) -> None:
+        self._tokens = tokens
+        self._backend = backend
+        self._record = record
+        self.description = description
+        self.checkpoint = record.name
+
+    def score(self, pairs: Sequence[Pair]) -> Scores:
+        """See `Scorer.score`; n rows through the model."""
+        rows = self._tokens.rows(pairs)
+        record = self._record
+        values, calls = computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens)
+        return Scores(values, *lengths(rows), calls)
+
+    def measure(self, pairs: Sequence[Pair]) -> Lengths:
+        """See `Scorer.measure`."""
+        return lengths(self._tokens.rows(pairs))
+
+
+def lengths(rows: Sequence[Row]) -> Lengths:
+    """Tokens of each row, and whether its text was cut."""
+    tokens = np.array([len(row.ids) for row in rows], dtype=np.int64)
+    return Lengths(tokens, np.array([row.truncated for row in rows], dtype=bool))

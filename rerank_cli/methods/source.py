@@ -1,0 +1,232 @@
+"""A checkpoint with its files at hand: what they say without loading a weight, and the model when it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.errors import BadData, Missing, WrongUsage, missing_extra
+from rerank_cli.methods.detect import model_config, read_json
+from rerank_cli.methods.exported import RECORD, TOKENIZER, Record
+
+if TYPE_CHECKING:
+    from rerank_cli.methods.catalog import Checkpoint
+
+#: Model types whose first positions are taken by the padding id.
+_PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"})
+#: Files from which transformers can build a tokenizer when there is no tokenizer.json.
+_OLDER_TOKENIZERS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json")
+#: A tokenizer that knows no limit says a number with thirty zeros.
+_NO_LIMIT = 10**9
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint whose method is known and whose files lie in `folder`."""
+
+    checkpoint: Checkpoint
+    folder: Path
+    #: Where the tokenizer's files lie; `folder` unless the checkpoint names another place.
+    tokenizer_folder: Path
+    #: Hash of the files and of how they are asked.
+    source_hash: str
+    trust_remote_code: bool
+    note: Callable[[str], None]
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The model's config.json."""
+        return model_config(self.folder, self.checkpoint.name)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The `tokenizers.Tokenizer`: the checkpoint's tokenizer.json, else made from its older files by transformers."""
+        from rerank_cli.inference.tokens import as_plain, load_tokenizer
+
+        path = self.tokenizer_folder / TOKENIZER
+        if path.is_file():
+            return load_tokenizer(path)
+        if not any((self.tokenizer_folder / name).is_file() for name in _OLDER_TOKENIZERS):
+            raise Missing(
+                f"{self.checkpoint.name}: there is no tokenizer in {self.tokenizer_folder}",
+                "a model folder needs tokenizer.json (or vocab.txt, spiece.model) beside its weights",
+            )
+        with quiet_libraries(), needs_torch(f"converting the tokenizer of {self.checkpoint.name}"):
+            from transformers import AutoTokenizer
+
+            made = AutoTokenizer.from_pretrained(self.tokenizer_folder, trust_remote_code=self.trust_remote_code)
+        inner = getattr(made, "backend_tokenizer", None)
+        if inner is None:
+            raise BadData(f"{self.checkpoint.name}: its tokenizer has no form that the tokenizers library can read")
+        return as_plain(inner)
+
+    def record(self) -> Record:
+        """How the checkpoint is asked, by its method."""
+        from rerank_cli.methods import method_named
+
+        return method_named(self.checkpoint.method).record(self)
+
+    def new_record(self, *, score: str, inputs: tuple[str, ...], max_length: int | None = None, **own: Any) -> Record:
+        """A record with what every method takes from the files: lengths, padding, origin."""
+        longest = self.longest()
+        length = max_length or self.checkpoint.max_length or self._tokenizer_length() or longest
+        if length is None:
+            raise WrongUsage(f"{self.checkpoint.name} does not tell its longest input", "give --max-length")
+        return Record(
+            method=self.checkpoint.method,
+            score=score,
+            max_length=min(length, longest) if longest else length,
+            longest=longest,
+            inputs=inputs,
+            pad_id=int(self.config.get("pad_token_id") or 0),
+            name=self.checkpoint.name,
+            source=self.checkpoint.source,
+            revision=self.checkpoint.revision,
+            source_hash=self.source_hash,
+            licence=self.checkpoint.licence,
+            **own,
+        )
+
+    def inputs(self) -> tuple[str, ...]:
+        """The arrays an encoder reads; token types only where both the model and its tokenizer have them."""
+        names: tuple[str, ...] = ("input_ids", "attention_mask")
+        told = self._tokenizer_config().get("model_input_names", ["token_type_ids"])
+        if int(self.config.get("type_vocab_size") or 0) > 1 and "token_type_ids" in told:
+            names += ("token_type_ids",)
+        return names
+
+    def longest(self) -> int | None:
+        """The number of positions the model has for tokens; None when it has no such limit."""
+        positions = self.config.get("max_position_embeddings")
+        if not positions:
+            return None
+        taken = int(self.config.get("pad_token_id") or 0) + 1 if self.config["model_type"] in _PADDED_POSITIONS else 0
+        return int(positions) - taken
+
+    def _tokenizer_length(self) -> int | None:
+        lengths = [self._tokenizer_config().get("model_max_length")]
+        if (self.folder / "sentence_bert_config.json").is_file():
+            lengths.append(read_json(self.folder / "sentence_bert_config.json").get("max_seq_length"))
+        return min((int(length) for length in lengths if length and length < _NO_LIMIT), default=None)
+
+    def _tokenizer_config(self) -> dict[str, Any]:
+        path = self.tokenizer_folder / "tokenizer_config.json"
+        config: dict[str, Any] = read_json(path) if path.is_file() else {}
+        return config
+
+
+def open_source(
+    checkpoint: Checkpoint,
+    *,
+    cache_dir: Path | None,
+    offline: bool,
+    trust_remote_code: bool,
+    note: Callable[[str], None],
+) -> Source:
+    """Find the checkpoint's files (downloading once), its method and its hash; loads no model.
+
+    Raises `Missing` for files that cannot be had, `WrongUsage` for a folder with an exported graph only.
+    """
+    from rerank_cli.methods.catalog import resolved
+    from rerank_cli.methods.weights import fingerprint, hub_folder, local_folder, weight_files
+
+    folder = local_folder(checkpoint, offline=offline, note=note)
+    if (folder / RECORD).is_file():
+        raise WrongUsage(
+            f"{folder} holds an exported graph and no PyTorch weights", "name the checkpoint that it was exported from"
+        )
+    checkpoint = resolved(checkpoint, folder)
+    model_config(folder, checkpoint.name)
+    if not weight_files(folder):
+        raise Missing(f"{checkpoint.name}: there are no weights (*.safetensors or *.bin) in {folder}")
+    tokenizer_folder = folder
+    if checkpoint.tokenizer and not any((folder / name).is_file() for name in (TOKENIZER, *_OLDER_TOKENIZERS)):
+        tokenizer_folder = hub_folder(checkpoint.tokenizer, None, offline=offline, note=note, needs_weights=False)
+    asked = json.dumps([checkpoint.method, checkpoint.score, checkpoint.template, checkpoint.words])
+    memory = cache_dir / "hashes" if cache_dir else None
+    files = fingerprint(folder, memory)
+    if tokenizer_folder != folder:
+        files += fingerprint(tokenizer_folder, memory)
+    source_hash = hashlib.sha256(f"{files}\n{asked}".encode()).hexdigest()[:32]
+    return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note)
+
+
+def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -> Any:
+    """Load the checkpoint as a transformers model in fp32, ready for inference; needs the extra `torch`.
+
+    Raises `BadData` when weights are absent (they would be random), but for names that contain one of `may_lack`.
+    """
+    name = source.checkpoint.name
+    with quiet_libraries(), needs_torch(f"reading the weights of {name}"):
+        import torch
+        import transformers
+
+        try:
+            model, report = getattr(transformers, model_class).from_pretrained(
+                source.folder,
+                dtype=torch.float32,
+                attn_implementation="eager",
+                trust_remote_code=source.trust_remote_code,
+                output_loading_info=True,
+            )
+        except ValueError as error:
+            if "trust_remote_code" in str(error):
+                raise WrongUsage(
+                    f"{name} comes with its own Python code, which would run on this machine",
+                    "read the code, then give --trust-remote-code",
+                ) from error
+            raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
+        except (OSError, KeyError, RuntimeError) as error:
+            raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
+    absent = sorted(key for key in report["missing_keys"] if not any(part in key for part in may_lack))
+    if absent:
+        raise BadData(
+            f"{name} lacks the weights {', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
+            f"it is not a checkpoint for the method {source.checkpoint.method}",
+        )
+    return model.eval()
+
+
+@contextmanager
+def needs_torch(what_for: str) -> Iterator[None]:
+    """Turn an absent torch or transformers into the error that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] in ("torch", "transformers", "onnx", "sentencepiece"):
+            raise missing_extra(error.name.partition(".")[0], "torch", what_for) from error
+        raise
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep transformers' and torch's warnings and bars off stderr; what matters in them is checked and said."""
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                from transformers.utils import logging as transformers_logging
+            except ModuleNotFoundError:
+                pass
+            else:
+                transformers_logging.disable_progress_bar()
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
