@@ -73,6 +73,11 @@ def _run(arguments: list[str]) -> None:
         raise WrongUsage(error.format_message().rstrip("."), f"see {command} --help") from error
     except Abort:
         raise KeyboardInterrupt from None
+    except SystemExit as error:
+        # typer makes exit 1 of a closed pipe; what it caught is what we want.
+        if isinstance(error.__context__, BrokenPipeError):
+            raise error.__context__ from None
+        raise
 
 
 def _help_for_nothing() -> int:

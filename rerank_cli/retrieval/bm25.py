@@ -106,7 +106,7 @@ class Bm25Index:
         values = lucene_lengths() if lengths == "lucene" else np.arange(int(self.index.lengths.max(initial=0)) + 1)
         average = np.float32(self.index.tokens / max(self.index.documents_with_terms, 1))
         one, k1_single, b_single = np.float32(1), np.float32(k1), np.float32(b)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # k1 = 0, and an index without terms
             norms: np.ndarray = one / (k1_single * ((one - b_single) + b_single * values.astype(np.float32) / average))
         return norms
 

@@ -1,8 +1,8 @@
 """The Porter stemmer, as Lucene has it.
 
-Porter's algorithm of 1980 with the three departures of its author's later programs ("bli" to "ble",
-"logi" to "log", "biliti" to "ble"); words of one or two letters are left alone. It is not Porter2
-(Snowball's "english"), which maps other words together. Every condition of the algorithm is about the
+Porter's algorithm of 1980 with the two departures of its author's later programs ("bli" to "ble" where
+it was "abli" to "able", and "logi" to "log"); words of one or two letters are left alone. It is not
+Porter2 (Snowball's "english"), which maps other words together. Every condition of the algorithm is about the
 pattern of vowels and consonants, so a word's pattern is made once a step: a string of "v" and "c".
 
 M. F. Porter: An algorithm for suffix stripping. Program 14(3), 1980.
