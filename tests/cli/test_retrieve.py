@@ -126,6 +126,15 @@ def test_an_index_in_a_folder_of_ones_own(rerank, sea, tmp_path):
     assert "d5" in ids(rerank("retrieve", "-c", "sea"))["q1"]
 
 
+def test_a_registered_collection_may_say_where_its_index_is(rerank, sea, tmp_path):
+    (tmp_path / "rerank.toml").write_text(
+        'collection = "water"\n[collections.water]\ndocs = "sea/corpus.jsonl"\ntopics = "sea/queries.jsonl"\nindex = "kept"\n'
+    )
+    done = rerank("retrieve", "-q")
+    assert list(ids(done)) == ["q2", "q1", "q10"]
+    assert (tmp_path / "kept/manifest.json").is_file()
+
+
 def test_each_query_is_handed_on_when_it_is_done(environment, sea, tmp_path):
     """Topics of one corpus, a reader that takes the first line and goes: the rest is never computed."""
     many = "".join(f"t{n}\tship sea\n" for n in range(200_000))
