@@ -10,7 +10,6 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from rerank_cli.cli.streams import ClosedPipe
 from rerank_cli.errors import ExitCode, RerankError, WrongUsage
 
 CLOSED_PIPE = 141
@@ -47,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         return _fail(error.message, error.hint, error.exit_code)
-    except (BrokenPipeError, ClosedPipe):
+    except BrokenPipeError:
         return _closed_pipe()
     except _Signalled as caught:
         return caught.exit_code
@@ -79,6 +78,11 @@ def _run(arguments: list[str]) -> None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rerank"
         raise WrongUsage(error.format_message().rstrip("."), f"see {command} --help") from error
+    except SystemExit as error:
+        # typer makes exit 1 of a closed pipe; what it caught is what we want.
+        if isinstance(error.__context__, BrokenPipeError):
+            raise error.__context__ from None
+        raise
 
 
 def _help_for_nothing() -> int:

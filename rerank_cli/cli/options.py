@@ -10,7 +10,6 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from rerank_cli.cli.streams import ClosedPipe
 from rerank_cli.cli.terminal import Terminal, usable_cores
 
 
@@ -141,10 +140,7 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
         **own: Any,
     ) -> Any:
         terminal = Terminal(progress.value, quiet, verbose, seed, threads or usable_cores(), offline)
-        try:
-            return function(terminal, **own)
-        except BrokenPipeError as error:
-            raise ClosedPipe from error
+        return function(terminal, **own)
 
     own = [
         p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)

@@ -128,7 +128,7 @@ def retrieve(
         "retrieve",
         collection=found.name or None,
         fingerprint=found.fingerprint(),
-        model=retriever.value,
+        retriever=retriever.value,
         k1=k1,
         b=b,
         analyzer=analyzer,

@@ -10,10 +10,6 @@ from typing import BinaryIO
 from rerank_cli.errors import WrongUsage
 
 
-class ClosedPipe(BaseException):
-    """Whoever read our output has gone; click would swallow the plain BrokenPipeError."""
-
-
 @contextmanager
 def input_stream(path: str | None, what: str) -> Iterator[tuple[BinaryIO, str]]:
     """Open PATH, or stdin for `-` and None; yields (decompressed stream, its name for messages).

@@ -78,9 +78,9 @@ class Bm25Index:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The same for index terms with positive weights, as feedback makes them."""
         check_parameters(k1, b)
-        touched = []
         inverse_norm = self._inverse_norms(k1, b, lengths)
         document_norm = self.index.length_bytes if lengths == "lucene" else self.index.lengths
+        touched = [np.empty(0, dtype=np.int32)]
         for term, weight in weights.items():
             postings = self.index.postings(term)
             if postings is None:
@@ -89,23 +89,14 @@ class Bm25Index:
             factor = np.float32(weight) * self._idf(len(documents))
             ratio = inverse_norm[document_norm[documents]]
             ratio *= postings.frequencies
-            self._sums[documents] += factor - factor / (np.float32(1) + ratio)
-            touched.append(documents)
-        found = self._found(touched)
+            so_far = self._sums[documents]
+            touched.append(documents[so_far == 0])
+            self._sums[documents] = so_far + (factor - factor / (np.float32(1) + ratio))
+        found = np.concatenate(touched)
         scores = self._sums[found].astype(np.float32)
         self._sums[found] = 0.0
         best = top_k(scores, self.index.docid_order[found], k)
         return self.index.docids(found[best]), scores[best].astype(np.float64)
-
-    def _found(self, touched: list[np.ndarray]) -> np.ndarray:
-        """The numbers of the documents with a sum, each once: from a look at all sums, or a sort where few were touched."""
-        if not touched:
-            return np.empty(0, dtype=np.int64)
-        if len(touched) == 1:
-            return touched[0]
-        if sum(map(len, touched)) * 8 > len(self._sums):
-            return np.flatnonzero(self._sums)
-        return np.unique(np.concatenate(touched))
 
     def _idf(self, df: int) -> np.float32:
         return np.float32(math.log(1 + (self.index.documents_with_terms - df + 0.5) / (df + 0.5)))
@@ -115,7 +106,7 @@ class Bm25Index:
         values = lucene_lengths() if lengths == "lucene" else np.arange(int(self.index.lengths.max(initial=0)) + 1)
         average = np.float32(self.index.tokens / max(self.index.documents_with_terms, 1))
         one, k1_single, b_single = np.float32(1), np.float32(k1), np.float32(b)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # k1 = 0, and an index without terms
             norms: np.ndarray = one / (k1_single * ((one - b_single) + b_single * values.astype(np.float32) / average))
         return norms
 

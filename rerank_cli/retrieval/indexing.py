@@ -26,10 +26,10 @@ from rerank_cli.errors import BadData
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.index import length_bytes, write_array, write_manifest
 
-#: Tokens in a chunk: about 400 MB while it is sorted.
-CHUNK_TOKENS = 8_000_000
+#: Tokens in a chunk: about 300 MB while it is sorted.
+CHUNK_TOKENS = 4_000_000
 #: Postings copied at a time in the merge.
-BLOCK_POSTINGS = 8_000_000
+BLOCK_POSTINGS = 4_000_000
 
 
 def build_index(
@@ -42,7 +42,7 @@ def build_index(
 ) -> None:
     """Index (docid, text) pairs into an existing empty folder; `about` goes into its manifest.
 
-    Raises `BadData` on a docid that comes twice. About 6 million tokens a second; `chunk_tokens`
+    Raises `BadData` on a docid that comes twice. About a million tokens a second; `chunk_tokens`
     bounds the memory.
     """
     aside = folder / "chunks"

@@ -1,0 +1,93 @@
+"""The index on disk holds exactly the counts of the texts, however it was cut into chunks."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rerank_cli.errors import BadData, Missing
+from rerank_cli.retrieval import indexing
+from rerank_cli.retrieval.analysis import WhitespaceAnalyzer
+from rerank_cli.retrieval.index import InvertedIndex, length_bytes, lucene_lengths
+
+TERMS = ["a", "ab", "b", "é", "日", "zz", "a\x01", "\U0001f600"]
+
+
+def built(folder, texts, chunk_tokens=4_000_000):
+    folder.mkdir()
+    indexing.build_index(texts, folder, WhitespaceAnalyzer(), {}, chunk_tokens=chunk_tokens)
+    return InvertedIndex(folder)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(TERMS), max_size=6), max_size=9), st.integers(1, 12), st.integers(1, 5))
+def test_postings_are_the_counts_of_the_texts(tmp_path_factory, documents, chunk_tokens, block):
+    whole_block, indexing.BLOCK_POSTINGS = indexing.BLOCK_POSTINGS, block
+    try:
+        texts = [(b"d%d" % number, " ".join(terms)) for number, terms in enumerate(documents)]
+        index = built(tmp_path_factory.mktemp("i") / "index", texts, chunk_tokens)
+    finally:
+        indexing.BLOCK_POSTINGS = whole_block
+    assert index.terms == len({term for terms in documents for term in terms})
+    assert index.lengths.tolist() == [len(terms) for terms in documents]
+    assert index.documents_with_terms == sum(map(bool, documents))
+    for term in TERMS:
+        expected = [(number, Counter(terms)[term]) for number, terms in enumerate(documents) if term in terms]
+        postings = index.postings(term)
+        found = [] if postings is None else list(zip(postings.documents.tolist(), postings.frequencies.tolist()))
+        assert found == expected
+
+
+def test_ids_are_bytes_and_come_back_as_they_were(tmp_path):
+    ids = [b"\xff\xfe", b"d10", b"d9", b"x" * 300, b""]
+    index = built(tmp_path / "index", [(docid, "t") for docid in ids])
+    assert index.docids(np.array([3, 0, 4, 2])).tolist() == [ids[3], ids[0], ids[4], ids[2]]
+    assert [ids[n] for n in np.argsort(index.docid_order)] == sorted(ids)
+
+
+@pytest.mark.parametrize("times", [255, 256, 70_000])
+def test_a_term_may_stand_in_a_document_however_often(tmp_path, times):
+    index = built(tmp_path / "index", [(b"a", "t " * times), (b"b", "t")])
+    assert index.postings("t").frequencies.tolist() == [times, 1]
+
+
+def test_a_document_that_comes_twice_is_refused(tmp_path):
+    with pytest.raises(BadData, match="document same is in the corpus twice, as numbers 1 and 3"):
+        built(tmp_path / "index", [(b"same", "x"), (b"other", "y"), (b"same", "z")])
+
+
+def test_nothing_but_the_index_stays_in_the_folder(tmp_path):
+    built(tmp_path / "index", [(b"a", "x y"), (b"b", "y z")], chunk_tokens=1)
+    manifest = json.loads((tmp_path / "index/manifest.json").read_text())
+    assert {p.name for p in (tmp_path / "index").iterdir()} == {*manifest["files"], "manifest.json"}
+
+
+def test_a_folder_without_an_index_is_missing(tmp_path):
+    with pytest.raises(Missing, match="is not an index"):
+        InvertedIndex(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["documents.npy", "terms.bin"])
+def test_a_file_that_was_cut_is_refused(tmp_path, name):
+    built(tmp_path / "index", [(b"a", "x y"), (b"b", "y z")])
+    path = tmp_path / "index" / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BadData, match=rf"{name}: the index is damaged"):
+        InvertedIndex(tmp_path / "index")
+
+
+def test_an_index_of_another_format_is_refused(tmp_path):
+    built(tmp_path / "index", [(b"a", "x")])
+    path = tmp_path / "index/manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 0}))
+    with pytest.raises(BadData, match="an index of format 0"):
+        InvertedIndex(tmp_path / "index")
+
+
+def test_lengths_are_rounded_as_lucene_rounds_them():
+    lengths = [0, 1, 39, 40, 41, 42, 55, 57, 100, 300, 1000]
+    assert lucene_lengths()[length_bytes(np.array(lengths))].tolist() == [0, 1, 39, 40, 40, 42, 54, 56, 96, 280, 984]
+    assert (np.diff(lucene_lengths()) > 0).all()
