@@ -128,10 +128,8 @@ def versions() -> dict[str, str]:
 
 
 def _onnx_answers(record: Record, source: Source, graph: Path) -> np.ndarray:
-    import os
-
     from rerank_cli.export.check import answers
     from rerank_cli.inference.onnx import OnnxBackend
 
-    backend = OnnxBackend(graph, provider="cpu", threads=os.cpu_count() or 1, note=source.note)
+    backend = OnnxBackend(graph, provider="cpu", threads=0, note=source.note)
     return answers(record, source.tokenizer, backend)

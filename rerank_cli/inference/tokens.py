@@ -69,8 +69,7 @@ class Frame(NamedTuple):
 
 def frame_of(tokenizer: Any, texts: int) -> Frame:
     """Read off the frame for one text or a pair; raises `BadData` for a layout that is not first text, then second."""
-    probes = [tokenizer.encode("a", add_special_tokens=False) for _ in range(texts)]
-    whole = tokenizer.post_process(*probes)
+    whole = tokenizer.encode(*["a"] * texts)
     owners = whole.sequence_ids
     order = [owner for at, owner in enumerate(owners) if owner is not None and (at == 0 or owners[at - 1] != owner)]
     if order != list(range(texts)):

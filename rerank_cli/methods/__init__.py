@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -55,8 +55,8 @@ class LoadedScorer(Protocol):
     checkpoint: str
     description: Description
 
-    def score(self, pairs: Any) -> Scores: ...
-    def measure(self, pairs: Any) -> Lengths: ...
+    def score(self, pairs: Sequence[Pair]) -> Scores: ...
+    def measure(self, pairs: Sequence[Pair]) -> Lengths: ...
 
 
 @functools.cache

@@ -155,7 +155,9 @@ def _entries() -> dict[str, Checkpoint]:
     tables: Mapping[str, Mapping[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
     entries = {}
     for name, table in tables.items():
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        }
         try:
             entries[name] = Checkpoint(name=name, **values)
         except TypeError as error:
