@@ -17,10 +17,16 @@ from typing import Any
 from rerank_cli.core.qrels import Qrels
 from rerank_cli.core.texts import Corpus
 from rerank_cli.errors import BadData, Missing, WrongUsage
+from rerank_cli.formats.compression import open_input
+from rerank_cli.formats.corpus_files import plain_or_compressed
+from rerank_cli.formats.irds import PREFIX as _IRDS
+from rerank_cli.formats.irds import IrdsDataset
+from rerank_cli.formats.offsets import open_corpus
+from rerank_cli.formats.qrels import read_qrels
+from rerank_cli.formats.topics import read_topics
 
 DEMO = "demo"
 _DEFAULT_TEMPLATE = "{title} {text}"
-_IRDS = "irds:"
 _TRY_DEMO = "name one with -c, or try the collection that comes with the program: -c demo"
 _TEXT_KEYS = {"topics", "qrels", "index", "doc_template", "instruction"}
 _LIST_KEYS = {"docs", "topic_fields"}
@@ -132,9 +138,6 @@ class Collection:
         if source.startswith(_IRDS):
             topics = self._irds(source).topics(fields)
         else:
-            from rerank_cli.formats.compression import open_input
-            from rerank_cli.formats.topics import read_topics
-
             with open_input(source) as stream:
                 topics = read_topics(stream, source, fields=fields)
         if not self._sources.judged_only:
@@ -149,9 +152,6 @@ class Collection:
         source = self._source("qrels")
         if source.startswith(_IRDS):
             return self._irds(source).qrels()
-        from rerank_cli.formats.compression import open_input
-        from rerank_cli.formats.qrels import read_qrels
-
         with open_input(source) as stream:
             return read_qrels(stream, source)
 
@@ -164,13 +164,9 @@ class Collection:
             raise WrongUsage(f"{irds[0]} beside other documents", "an irds: id stands alone")
         if irds:
             return self._irds(irds[0]).documents()
-        from rerank_cli.formats.offsets import open_corpus
-
         return open_corpus(docs, self._cache_dir, self._note)
 
-    def _irds(self, source: str) -> Any:
-        from rerank_cli.formats.irds import IrdsDataset
-
+    def _irds(self, source: str) -> IrdsDataset:
         return IrdsDataset(source.removeprefix(_IRDS), self._cache_dir, self._note, offline=self._offline)
 
     def _source(self, part: str) -> str:
@@ -181,7 +177,7 @@ class Collection:
             what = {"docs": "documents", "topics": "topics", "qrels": "judgements"}[part]
             raise Missing(f"{whose} names no {what}", f"name them with --{part}, or {_TRY_DEMO}")
         inside = self._sources.folder
-        if inside is None or not str(value).startswith(f"{inside}/") or Path(value).is_file():
+        if inside is None or inside not in Path(value).parents or Path(value).is_file():
             return str(value)
         hint = {
             "docs": "a BEIR folder holds corpus.jsonl (or .gz, .zst)",
@@ -223,7 +219,7 @@ def _named(name: str | None, overrides: Overrides, registered: Mapping[str, tupl
 def _from_folder(what: str, folder: Path, overrides: Overrides) -> _Sources:
     """A folder in BEIR layout; a part that is not there keeps the name it is expected under."""
     corpus, queries, qrels = (
-        _compressed_or_not(folder / part) for part in ("corpus.jsonl", "queries.jsonl", f"qrels/{overrides.split}.tsv")
+        plain_or_compressed(folder / part) for part in ("corpus.jsonl", "queries.jsonl", f"qrels/{overrides.split}.tsv")
     )
     return _Sources(
         f"{what} ({folder}, {'all topics' if overrides.all_topics else f'split {overrides.split}'})",
@@ -233,11 +229,6 @@ def _from_folder(what: str, folder: Path, overrides: Overrides) -> _Sources:
         folder=folder,
         judged_only=not overrides.all_topics,
     )
-
-
-def _compressed_or_not(path: Path) -> Path:
-    ends = ("", ".gz", ".zst", ".bz2", ".xz")
-    return next((found for end in ends if (found := path.with_name(path.name + end)).is_file()), path)
 
 
 def _from_table(name: str, table: dict[str, Any], base: Path) -> _Sources:

@@ -11,20 +11,25 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 import rerank_cli
+from rerank_cli.cli.help import HelpfulCommand
 from rerank_cli.cli.options import with_terminal
 from rerank_cli.errors import WrongUsage
 
 #: Module of this room -> name on the command line.
 COMMANDS = {
+    "retrieve": "retrieve",
     "rerank": "rerank",
+    "fuse": "fuse",
+    "eval": "eval",
     "config": "config",
+    "man": "man",
+    "completions": "completions",
 }
 
 
-class Command(TyperCommand):
+class Command(HelpfulCommand):
     """A command that refuses an option's value that looks like an option (`-o --depth`)."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -147,7 +147,7 @@ def rerank(
     from rerank_cli import pipeline
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
-    from rerank_cli.cli.scorer import open_scorer
+    from rerank_cli.cli.scorer import facts_of, open_scorer
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
@@ -195,10 +195,10 @@ def rerank(
             interpolate=interpolate,
             topics=total,
             input=blocks.header,
-            **scorer.facts,
+            **facts_of(scorer),
         )
         written = written_run(
-            output, tag or f"rerank-{scorer.name}", output_format.value, facts, header=header, terminal=terminal
+            output, tag or scorer.description.name, output_format.value, facts, header=header, terminal=terminal
         )
         seen = write_answers(written, pipeline.rerank(candidates, sources, scorer, limits), terminal, total, stats)
         if blocks.repairs:

@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 
 def checked_file(path: str | None, input_format: str, lenient: bool, unordered: bool) -> list[bytes] | None:
     """Read a regular file to its end before anything is written; returns its queries, None for stdin or a FIFO."""
-    from pathlib import Path
-
     from rerank_cli.formats.runs import validate_run
 
-    if path is None or path == "-" or not Path(path).is_file():
+    if path is None or path == "-":
         return None
     return validate_run(path, format=input_format, lenient=lenient, unordered=unordered)
 

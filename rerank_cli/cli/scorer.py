@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.methods import LoadedScorer
 
 
 def open_scorer(
@@ -20,29 +24,37 @@ def open_scorer(
     max_length: int | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
-) -> Any:
+) -> LoadedScorer:
     """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs."""
     from rerank_cli import export, methods
     from rerank_cli.methods import catalog
 
     checkpoint = catalog.find(model.value or "", method=method)
-    common = {
+    fetching: dict[str, Any] = {
+        "offline": terminal.offline,
+        "trust_remote_code": trust_remote_code,
+        "note": terminal.note,
+    }
+    running: dict[str, Any] = {
         "device": device,
         "threads": terminal.threads,
         "max_length": max_length,
         "batch_tokens": batch_tokens,
-        "note": terminal.note,
     }
     if engine == "torch":
-        scorer = methods.load_torch(checkpoint, offline=terminal.offline, trust_remote_code=trust_remote_code, **common)
+        if provider != "auto":
+            raise WrongUsage(f"--provider {provider} is ONNX Runtime's, and --engine torch was asked for")
+        scorer = methods.load_torch(checkpoint, cache_dir=settings.cache_dir, **fetching, **running)
     else:
-        folder = export.ensure_exported(
-            checkpoint,
-            settings.cache_dir,
-            note=terminal.note,
-            offline=terminal.offline,
-            trust_remote_code=trust_remote_code,
-        )
-        scorer = methods.load(folder, provider=provider, **common)
-    terminal.note(f"{scorer.description} ({model.origin})")
+        folder = export.ensure_exported(checkpoint, settings.cache_dir, max_length=max_length, **fetching)
+        scorer = methods.load(folder, provider=provider, note=terminal.note, name=checkpoint.name, **running)
+    terminal.note(f"{scorer.description!s} ({model.origin})")
     return scorer
+
+
+def facts_of(scorer: LoadedScorer) -> dict[str, Any]:
+    """What provenance says of a model."""
+    import dataclasses
+
+    facts = dataclasses.asdict(scorer.description)
+    return {"model": facts.pop("name"), **facts}

@@ -31,10 +31,11 @@ def separate(scores: np.ndarray) -> tuple[np.ndarray, int]:
     return values, moved
 
 
-def joined(scores: np.ndarray) -> np.ndarray:
+def joined(scores: np.ndarray, offsets: np.ndarray | None = None) -> np.ndarray:
     """Undo `separate`: neighbours one float32 step (or less) apart get the score of the first of them.
 
-    `scores (n,)` non-increasing; returns float64 (n,). A group is a chain of such steps.
+    `scores (n,)` non-increasing; returns float64 (n,). A group is a chain of such steps. With
+    `offsets (Q+1,)` the rows are Q lists one after the other, each non-increasing by itself.
     """
     values = np.asarray(scores, dtype=np.float64)
     if len(values) < 2:
@@ -43,4 +44,6 @@ def joined(scores: np.ndarray) -> np.ndarray:
         singles = values.astype(np.float32)
     one_below = np.nextafter(singles[:-1], np.float32(-np.inf))
     starts = np.concatenate([[True], singles[1:] < one_below])
+    if offsets is not None:
+        starts[offsets[:-1][offsets[:-1] < len(values)]] = True
     return values[np.maximum.accumulate(np.where(starts, np.arange(len(values)), 0))]

@@ -46,9 +46,9 @@ def corpus_files(paths: Sequence[str], note: Callable[[str], None]) -> list[Corp
     return list(found.values())
 
 
-def beir_corpus(folder: Path) -> Path | None:
-    """The corpus.jsonl of a BEIR folder, plain or compressed, or None."""
-    return next((path for end in COMPRESSED if (path := folder / f"corpus.jsonl{end}").is_file()), None)
+def plain_or_compressed(path: Path) -> Path:
+    """The file that is there: `path`, or `path` with the ending of a compressed one; `path` itself when none is."""
+    return next((found for end in COMPRESSED if (found := path.with_name(path.name + end)).is_file()), path)
 
 
 def looked_at(path: str) -> CorpusFile:
@@ -74,8 +74,8 @@ def _matches(path: str) -> list[str]:
 
 
 def _files_in(folder: Path, note: Callable[[str], None]) -> list[str]:
-    beir = beir_corpus(folder)
-    if beir is not None:
+    beir = plain_or_compressed(folder / "corpus.jsonl")
+    if beir.is_file():
         return [str(beir)]
     taken: list[str] = []
     passed_over: list[str] = []

@@ -19,7 +19,7 @@ from rerank_cli.errors import BadData
 
 #: Names of a document's id, the first that is there counts (MS MARCO v2 passages have `pid`, and `docid` of the whole page).
 DOCUMENT_ID = ("_id", "id", "pid", "docid", "docno", "doc_id")
-DOCUMENT_TEXT = ("text", "contents", "body", "segment", "passage")
+DOCUMENT_TEXT = ("text", "contents", "content", "body", "segment", "passage")
 TOPIC_ID = ("_id", "qid", "query_id", "id")
 TOPIC_TEXT = ("text", "query", "title")
 
@@ -87,7 +87,7 @@ def identifier(value: Any, what: str) -> bytes:
             raise BadData(f"the {what} {value!r} is not Unicode") from None
     if not isinstance(value, bytes):
         raise BadData(f"the {what} is {value!r}, not a string")
-    if value.split() != [value]:
+    if value.split() != [value] or b"\0" in value:
         if not value.strip():
             raise BadData(f"the {what} is empty")
         raise BadData(

@@ -77,9 +77,7 @@ class IndexedCorpus:
         while len(pending):
             pending = pending[rows[pending] < len(self._keys)]
             pending = pending[self._keys[rows[pending]] == keys[pending]]
-            for position, read in zip(pending.tolist(), self._read(rows[pending]), strict=True):
-                if read.docid == ids[position]:
-                    found[read.docid] = read
+            found.update((read.docid, read) for read in self._read(rows[pending]))
             pending = np.array([p for p in pending.tolist() if ids[p] not in found], dtype=np.intp)
             rows[pending] += 1
         return [found.get(bytes(docid)) for docid in docids]

@@ -82,7 +82,7 @@ class IrdsDataset:
         name = PREFIX + self.dataset_id
         try:
             with _downloads(ir_datasets, allowed=not self._offline):
-                dataset = ir_datasets.load(self.dataset_id)
+                dataset = _loaded(ir_datasets, self.dataset_id)
                 if not dataset.has(part):
                     raise Missing(f"{name} has no {part}", f"it has {_parts(dataset)}")
                 home = str(ir_datasets.util.home_path())
@@ -94,8 +94,6 @@ class IrdsDataset:
                 yield dataset
         except RerankError:
             raise
-        except KeyError:
-            raise Missing(f"ir_datasets knows no data set {self.dataset_id}", "see https://ir-datasets.com") from None
         except Exception as error:
             raise _not_here(name, part, error, self._offline) from error
 
@@ -135,6 +133,13 @@ def _document(record: Any) -> Document:
     if name is None:
         return Document(docid, "", mended(record.default_text()))
     return Document(docid, mended(getattr(record, "title", None) or ""), mended(getattr(record, name) or ""))
+
+
+def _loaded(ir_datasets: Any, dataset_id: str) -> Any:
+    try:
+        return ir_datasets.load(dataset_id)
+    except KeyError:
+        raise Missing(f"ir_datasets knows no data set {dataset_id}", "https://ir-datasets.com lists them") from None
 
 
 def _prepare(dataset: Any, part: str, name: str, *, offline: bool) -> None:

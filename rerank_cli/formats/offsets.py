@@ -29,8 +29,8 @@ from rerank_cli.formats.indexed_corpus import COLUMNS, IndexedCorpus, key_of
 #: Part of the key: raise it when the index or the meaning of a record changes.
 _VERSION = 1
 
-#: Bytes a second, for the time that is said first (measured on one core: JSONL read, parsed and hashed; and also unpacked and copied).
-_INDEXED, _COPIED = 100e6, 20e6
+#: Bytes a second, for the time that is said first (measured on one busy core: read, parsed and hashed; unpacked and copied as well).
+_INDEXED, _COPIED = 60e6, 15e6
 _SAID_FROM_SECONDS = 5
 
 
@@ -38,7 +38,7 @@ def open_corpus(paths: Sequence[str], cache_dir: Path, note: Callable[[str], Non
     """Open the documents of files, globs and folders; their index is built first where there is none in `cache_dir`.
 
     An index belongs to resolved paths, sizes and modification times. Building reads everything once
-    (about 100 MB a second, 40 bytes of memory a document), under a lock that processes share; opening
+    (50 to 150 MB a second, 35 bytes of memory a document), under a lock that processes share; opening
     takes milliseconds. Raises `Missing` for a file that is not there, `BadData` with FILE:LINE for a
     broken record, a document id that comes twice (both places), and a cut compressed file.
     """

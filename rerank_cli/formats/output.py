@@ -54,6 +54,12 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         yield stream
 
 
+def is_regular_target(path: str) -> bool:
+    """Whether `open_output` makes or replaces a regular file there, instead of writing through to what is."""
+    old = _status(os.fspath(path))
+    return _descriptor(os.fspath(path)) is None and (old is None or stat.S_ISREG(old.st_mode))
+
+
 @contextmanager
 def _replacing(target: str, name: str, old: os.stat_result | None) -> Iterator[BinaryIO]:
     folder, base = os.path.split(target)

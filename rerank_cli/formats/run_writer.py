@@ -110,7 +110,8 @@ def _text(identifier: bytes) -> str:
 
 
 def _separated(ranking: Ranking) -> tuple[np.ndarray, int]:
-    scores, moved = separate(ranking.scores)
+    with np.errstate(over="ignore"):
+        scores, moved = separate(ranking.scores)
     if not np.isfinite(scores).all():
         raise BadData(
             f"scores of query {shown(ranking.qid)} are beyond what a 32-bit float can tell apart",

@@ -2,7 +2,7 @@
 
 Quick, because a document's vector serves every query, and less exact than a model that reads both together.
 How tokens become a vector is read from the model's own sentence-transformers files: pooling, dense layers,
-normalisation, prompts, similarity. Each distinct text of a call goes through the model once.
+normalisation, prompts, similarity. Each distinct text goes through the model once (`vectors`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
     from rerank_cli.methods.source import Source
+    from rerank_cli.methods.vectors import Embedded
 
 METHOD = Method(
     name="bi-encoder",
@@ -158,35 +159,41 @@ def scorer(
 
 
 class VectorScorer:
-    """Scores pairs by the similarity of two vectors; every distinct text of a call is embedded once."""
+    """Scores pairs by the similarity of two vectors; a text that comes again is not embedded again."""
 
     def __init__(self, tokens: Any, backend: LoadedBackend, record: Record, description: Description) -> None:
+        from rerank_cli.methods.vectors import VectorMemory
+
         self._tokens = tokens
         self._backend = backend
         self._record = record
+        self._memory = VectorMemory(self._through_model)
         self.description = description
         self.checkpoint = record.name
 
     def embed(self, texts: Sequence[str], *, as_query: bool = False) -> np.ndarray:
         """Vectors (n, d) float32 of texts with the prompt for queries or documents; of unit length for cosine models."""
-        return self._embedded(self._tokens.rows([self._prompted(text, as_query) for text in texts]))[0]
+        return self._through_model([self._prompted(text, as_query) for text in texts]).vectors
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
-        """See `Scorer.score`; distinct queries + distinct documents through the model."""
+        """See `Scorer.score`; distinct queries + documents not met before through the model."""
         import numpy as np
 
-        from rerank_cli.core.protocols import Scores
+        from rerank_cli.core.protocols import Lengths, Scores
 
         texts, queries, documents = self._distinct(pairs)
-        rows = self._tokens.rows(texts)
-        vectors, calls = self._embedded(rows)
+        embedded = self._memory.embed(texts)
+        vectors = embedded.vectors
         values = np.einsum("nd,nd->n", vectors[queries], vectors[documents]) if pairs else np.empty(0, dtype=np.float32)
-        return Scores(values.astype(np.float32), *_pair_lengths(rows, queries, documents), calls)
+        lengths = _pair_lengths(Lengths(embedded.tokens, embedded.truncated), queries, documents)
+        return Scores(values.astype(np.float32), *lengths, embedded.calls)
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `Scorer.measure`; a pair's tokens are those of its two texts."""
+        from rerank_cli.methods.pointwise import lengths
+
         texts, queries, documents = self._distinct(pairs)
-        return _pair_lengths(self._tokens.rows(texts), queries, documents)
+        return _pair_lengths(lengths(self._tokens.rows(texts)), queries, documents)
 
     def _distinct(self, pairs: Sequence[Pair]) -> tuple[list[str], list[int], list[int]]:
         """The distinct prompted texts, and where each pair's query and document are among them."""
@@ -199,23 +206,25 @@ class VectorScorer:
         text = self._record.params["query_prompt" if as_query else "document_prompt"] + text
         return text.lower() if self._record.params["lower"] else text
 
-    def _embedded(self, rows: Sequence[Any]) -> tuple[np.ndarray, int]:
+    def _through_model(self, texts: Sequence[str]) -> Embedded:
         import numpy as np
 
         from rerank_cli.inference.batching import computed
+        from rerank_cli.methods.pointwise import lengths
+        from rerank_cli.methods.vectors import Embedded
 
         record = self._record
+        rows = self._tokens.rows(texts)
         vectors, calls = computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens)
         if record.score == "cosine" and len(vectors):
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return vectors, calls
+        return Embedded(vectors, *lengths(rows), calls)
 
 
-def _pair_lengths(rows: Sequence[Any], queries: list[int], documents: list[int]) -> Lengths:
+def _pair_lengths(texts: Lengths, queries: list[int], documents: list[int]) -> Lengths:
     from rerank_cli.core.protocols import Lengths
-    from rerank_cli.methods.pointwise import lengths
 
-    tokens, truncated = lengths(rows)
+    tokens, truncated = texts
     return Lengths(tokens[queries] + tokens[documents], truncated[queries] | truncated[documents])
 
 

@@ -1,0 +1,199 @@
+# Completion of rerank for bash 4.1 or later. Written from the program by 'make gen'; edits are lost.
+
+_rerank() {
+    local IFS=$' \t\n'
+    local line=${COMP_LINE:0:COMP_POINT}
+    local cur=${line##*[[:space:]]}
+    local -a typed replies=()
+    read -ra typed <<<"${line%"$cur"}"
+    COMPREPLY=()
+
+    local previous=${typed[${#typed[@]} - 1]} command='' word
+    for word in "${typed[@]:1}"; do
+        if [[ $word != -* ]]; then
+            command=$word
+            break
+        fi
+    done
+    if [[ $cur == --*=* ]]; then
+        previous=${cur%%=*}
+        cur=${cur#*=}
+    fi
+
+    local models=''
+    local measures='nDCG@10 nDCG@20 nDCG@100 nDCG AP AP@100 AP@1000 RR RR@10 RR@100 P@1 P@5 P@10 P@20 P@100 R@10 R@20 R@50 R@100 R@1000 Rprec Bpref Success@1 Success@5 Success@10 Judged@10 SetP SetR SetF NumQ NumRel NumRet'
+    local rules='anz average borda bordafuse cc gmnz interleave isr log_isr logn_isr max med min mixed mnz rbc rrf sum w_bordafuse wmnz wsum'
+    local collections='demo irds:'
+    local settings='collection model retriever device cache_dir'
+    local commands='retrieve rerank fuse eval config man completions'
+
+    local words='' paths=nothing
+    case $command:$previous in
+        retrieve:-m | retrieve:--model) words="$models"; paths=files ;;
+        retrieve:-k) : ;;
+        retrieve:--index) paths=folders ;;
+        retrieve:--k1) : ;;
+        retrieve:--b) : ;;
+        retrieve:--analyzer) : ;;
+        retrieve:-c | retrieve:--collection) words="$collections"; paths=folders ;;
+        retrieve:--docs) paths=files ;;
+        retrieve:--topics) paths=files ;;
+        retrieve:--split) : ;;
+        retrieve:--topic-fields) : ;;
+        retrieve:--doc-template) : ;;
+        retrieve:-o | retrieve:--output) paths=files ;;
+        retrieve:--output-format) words="trec msmarco jsonl" ;;
+        retrieve:--tag) : ;;
+        retrieve:--progress) words="auto bar plain none" ;;
+        retrieve:--seed) : ;;
+        retrieve:--threads) : ;;
+        rerank:-m | rerank:--model) words="$models"; paths=files ;;
+        rerank:--method) : ;;
+        rerank:--max-length) : ;;
+        rerank:-k | rerank:--depth) : ;;
+        rerank:--keep) : ;;
+        rerank:--tail) words="keep drop" ;;
+        rerank:--interpolate) : ;;
+        rerank:--missing) words="error tail drop" ;;
+        rerank:--require-topics) paths=files ;;
+        rerank:-c | rerank:--collection) words="$collections"; paths=folders ;;
+        rerank:--docs) paths=files ;;
+        rerank:--topics) paths=files ;;
+        rerank:--split) : ;;
+        rerank:--topic-fields) : ;;
+        rerank:--doc-template) : ;;
+        rerank:--engine) words="auto onnx torch" ;;
+        rerank:--device) words="auto cpu cuda" ;;
+        rerank:--provider) words="auto tensorrt cuda cpu" ;;
+        rerank:--batch-tokens) : ;;
+        rerank:--input-format) words="auto trec msmarco top1000 jsonl" ;;
+        rerank:-o | rerank:--output) paths=files ;;
+        rerank:--output-format) words="trec msmarco jsonl" ;;
+        rerank:--tag) : ;;
+        rerank:--stats) paths=files ;;
+        rerank:--progress) words="auto bar plain none" ;;
+        rerank:--seed) : ;;
+        rerank:--threads) : ;;
+        fuse:-m | fuse:--method) words="$rules" ;;
+        fuse:--norm) words="none min-max max sum z-score rank borda tmm" ;;
+        fuse:-w | fuse:--weights) : ;;
+        fuse:--rrf-k) : ;;
+        fuse:-p | fuse:--param) : ;;
+        fuse:--floor) : ;;
+        fuse:--depth) : ;;
+        fuse:-k) : ;;
+        fuse:--input-format) words="auto trec msmarco top1000 jsonl" ;;
+        fuse:-o | fuse:--output) paths=files ;;
+        fuse:--output-format) words="trec msmarco jsonl" ;;
+        fuse:--tag) : ;;
+        fuse:--progress) words="auto bar plain none" ;;
+        fuse:--seed) : ;;
+        fuse:--threads) : ;;
+        eval:-m | eval:--measure) words="$measures" ;;
+        eval:--rel) : ;;
+        eval:-Q | eval:--qrels) paths=files ;;
+        eval:-c | eval:--collection) words="$collections"; paths=folders ;;
+        eval:--split) : ;;
+        eval:--format) words="auto table trec tsv json csv latex markdown" ;;
+        eval:--digits) : ;;
+        eval:--baseline) paths=files ;;
+        eval:--assert) : ;;
+        eval:--input-format) words="auto trec msmarco top1000 jsonl" ;;
+        eval:-o | eval:--output) paths=files ;;
+        eval:--progress) words="auto bar plain none" ;;
+        eval:--seed) : ;;
+        eval:--threads) : ;;
+        config:--progress) words="auto bar plain none" ;;
+        config:--seed) : ;;
+        config:--threads) : ;;
+        man:--format) words="auto roff text" ;;
+        man:--dir) paths=folders ;;
+        man:--progress) words="auto bar plain none" ;;
+        man:--seed) : ;;
+        man:--threads) : ;;
+        completions:--dir) paths=folders ;;
+        completions:--progress) words="auto bar plain none" ;;
+        completions:--seed) : ;;
+        completions:--threads) : ;;
+        *)
+            case $command in
+                "") words="$commands"; [[ $cur == -* ]] && words='--version -h --help' ;;
+                retrieve)
+                    if [[ $cur == -* ]]; then
+                        words='-m --model -k --exclude-self --index --k1 --b --analyzer -c --collection --docs --topics --split --all-topics --topic-fields --doc-template -o --output --output-format --tag --header --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        :
+                    fi
+                    ;;
+                rerank)
+                    if [[ $cur == -* ]]; then
+                        words='-m --model --method --max-length --trust-remote-code -k --depth --keep --tail --interpolate --missing --exclude-self --require-topics -c --collection --docs --topics --split --topic-fields --doc-template --engine --device --provider --batch-tokens --input-format --lenient --unordered -o --output --output-format --tag --header --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        paths=files
+                    fi
+                    ;;
+                fuse)
+                    if [[ $cur == -* ]]; then
+                        words='-m --method --norm -w --weights --rrf-k -p --param --floor --depth -k --input-format --lenient -o --output --output-format --tag --header --list --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        paths=files
+                    fi
+                    ;;
+                eval)
+                    if [[ $cur == -* ]]; then
+                        words='-m --measure --rel -Q --qrels -c --collection --split --per-query --format --digits --baseline --assert --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        paths=files
+                    fi
+                    ;;
+                config)
+                    if [[ $cur == -* ]]; then
+                        words='--progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        words="$settings"
+                    fi
+                    ;;
+                man)
+                    if [[ $cur == -* ]]; then
+                        words='--format --install --dir --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        words="$commands"
+                    fi
+                    ;;
+                completions)
+                    if [[ $cur == -* ]]; then
+                        words='--install --dir --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        words="bash zsh fish"
+                    fi
+                    ;;
+            esac
+            ;;
+    esac
+
+    for word in $words; do
+        [[ $word == "$cur"* ]] && replies+=("$word")
+    done
+    if [[ -z $words && $paths == files ]]; then
+        compopt -o default 2>/dev/null # readline completes paths itself, and quotes them
+    elif [[ -z $words && $paths == folders ]]; then
+        compopt -o dirnames 2>/dev/null
+    elif [[ $paths != nothing ]]; then
+        local kind=-f found=0
+        [[ $paths == folders ]] && kind=-d
+        while IFS= read -r word; do
+            replies+=("$word")
+            found=1
+        done < <(compgen $kind -- "$cur")
+        ((found)) && compopt -o filenames 2>/dev/null
+    fi
+    [[ ${#replies[@]} -eq 1 && ${replies[0]} == *: ]] && compopt -o nospace 2>/dev/null
+
+    local breaks=${COMP_WORDBREAKS//[^@:=]/} head=''
+    [[ -n $breaks && $cur == *["$breaks"]* ]] && head=${cur%"${cur##*["$breaks"]}"}
+    for word in "${replies[@]}"; do
+        COMPREPLY+=("${word#"$head"}")
+    done
+}
+
+complete -F _rerank rerank

@@ -1,0 +1,232 @@
+"""`rerank fuse`: several runs in, one run out."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rerank_cli.cli import options
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import BadData, WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.formats.runs import RunFile
+    from rerank_cli.fusion.fuse import Recipe
+    from rerank_cli.fusion.rule import Rule
+
+EXAMPLES = [
+    (
+        "BM25 and the reranked run together, judged",
+        "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run | rerank fuse bm25.run - | rerank eval -c demo",
+    ),
+    (
+        "A weighted sum of scores between 0 and 1, the second run counting three times as much",
+        "rerank retrieve -c demo -o a.run && rerank retrieve -c demo --k1 1.2 --b 0.75 -o b.run && rerank fuse -m wsum --norm min-max -w 1,3 a.run b.run -o fused.run",
+    ),
+    (
+        "Reciprocal rank fusion with a constant for each run, the best 100",
+        "rerank retrieve -c demo -o a.run && rerank retrieve -c demo --b 0.9 -o b.run && rerank fuse --rrf-k 60,10 -k 100 a.run b.run -o fused.run",
+    ),
+    ("Which rules are there, and what do they need?", "rerank fuse --list"),
+]
+
+
+class Norm(enum.StrEnum):
+    """How the scores of a list are normalised before they meet those of another."""
+
+    none = "none"
+    min_max = "min-max"
+    max = "max"
+    sum = "sum"
+    z_score = "z-score"
+    rank = "rank"
+    borda = "borda"
+    tmm = "tmm"
+
+
+RULE = "The rule and what it is told"
+
+
+def fuse(
+    terminal: Terminal,
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN RUN...", help="The runs to fuse; one of them may be -, stdin.")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option("-m", "--method", metavar="RULE", rich_help_panel=RULE, help="The rule; see --list."),
+    ] = "rrf",
+    norm: Annotated[
+        Norm | None,
+        typer.Option(
+            "--norm",
+            rich_help_panel=RULE,
+            show_default=False,
+            help="Normalise the scores of each list first. Default: none; for the rule cc, tmm.",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "-w", "--weights", metavar="W1,W2,...", rich_help_panel=RULE, help="One weight a run. Default: 1 for each."
+        ),
+    ] = None,
+    rrf_k: Annotated[
+        str | None,
+        typer.Option(
+            "--rrf-k",
+            metavar="K[,K2,...]",
+            rich_help_panel=RULE,
+            help="The constant of rrf, for all runs or one for each. Default: 60.",
+        ),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--param", metavar="NAME=VALUE", rich_help_panel=RULE, help="A parameter of the rule, as phi=0.9."
+        ),
+    ] = None,
+    floor: Annotated[
+        str,
+        typer.Option(
+            "--floor",
+            metavar="F[,F2,...]",
+            rich_help_panel=RULE,
+            help="For --norm tmm: the lowest score a run's scorer can give (0 for BM25, -1 for a cosine).",
+        ),
+    ] = "0",
+    depth: Annotated[
+        int, typer.Option("--depth", metavar="N", min=1, help="Read the first N documents of each list.")
+    ] = 1000,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Write at most N documents a query.")] = 1000,
+    input_format: options.Input = options.InputFormat.auto,
+    lenient: options.Lenient = False,
+    output: options.Output = "-",
+    output_format: options.OutputAs = options.OutputFormat.trec,
+    tag: options.Tag = None,
+    header: options.Header = False,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="List the rules: name, what it looks at, formula, a missing document, paper.")
+    ] = False,
+) -> None:
+    """Fuse runs into one.
+
+    Reads two or more runs and writes one in which every document has a fused score. Queries are those of all
+    runs, in the order of the first, then new ones; equal scores are ordered by document id. Rules look
+    either at ranks (rrf, isr, rbc, the Borda counts, interleave), which need no normalisation, or at
+    scores (min, max, med, sum, anz, mnz, gmnz, wsum, wmnz, mixed, cc, average), which should be on one scale
+    first: --norm min-max is the usual choice. Rules that multiply by the number of runs refuse
+    negative scores, because agreement would then count against a document.
+    """
+    from rerank_cli.cli.run_output import provenance, say_ties, written_run
+    from rerank_cli.cli.whole_runs import read_runs
+    from rerank_cli.fusion import all_rules
+    from rerank_cli.fusion.fuse import fuse as fused
+
+    rules = all_rules()
+    if show_list:
+        _print_rules(rules)
+        return
+    recipe = _recipe(_rule(method, rules), norm, weights, rrf_k, param, floor, depth, k)
+    paths = runs or []
+    if len(paths) < 2:
+        raise WrongUsage(f"fuse needs two runs or more, not {len(paths)}", "rerank fuse one.run two.run > fused.run")
+    files = read_runs(paths, input_format.value, lenient, terminal)
+    rule = recipe.rule
+    facts = provenance(
+        "fuse",
+        **_collection_of_all(files, paths),
+        method=rule.name,
+        norm=recipe.norm or rule.norm if rule.takes == "scores" else None,
+        weights=recipe.weights,
+        params=dict(recipe.params) or None,
+        depth=depth,
+        runs=paths,
+    )
+    run = fused([file.run for file in files], paths, recipe, tag or f"rerank-{rule.name}", terminal.note)
+    with written_run(output, run.tag, output_format.value, facts, header=header, terminal=terminal) as writer:
+        for ranking in run:
+            writer.write(ranking)
+    say_ties(writer.steps, terminal)
+
+
+def _rule(name: str, rules: dict[str, Rule]) -> Rule:
+    from difflib import get_close_matches
+
+    spellings = {spelling: rule for rule in rules.values() for spelling in (rule.name, *rule.aliases)}
+    asked = name.lower().replace("-", "_")
+    if asked in spellings:
+        return spellings[asked]
+    near = get_close_matches(asked, spellings, n=3)
+    raise WrongUsage(
+        f"there is no rule {name!r}",
+        f"did you mean {', '.join(near)}?" if near else "rerank fuse --list names them all",
+    )
+
+
+def _recipe(
+    rule: Rule,
+    norm: Norm | None,
+    weights: str | None,
+    rrf_k: str | None,
+    params: list[str] | None,
+    floor: str,
+    depth: int,
+    k: int,
+) -> Recipe:
+    from rerank_cli.fusion.fuse import Recipe
+
+    given = {}
+    for text in params or []:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise WrongUsage(f"--param {text!r} is not NAME=VALUE", "for example --param phi=0.9")
+        given[name.strip()] = _numbers("--param " + name, values)
+    if rrf_k is not None:
+        if rule.name != "rrf":
+            raise WrongUsage(f"--rrf-k is for rrf, not for {rule.name}", "leave it out, or use -m rrf")
+        given["k"] = _numbers("--rrf-k", rrf_k)
+    chosen = None if norm is None else norm.value
+    if floor != "0" and (chosen or rule.norm) != "tmm":
+        raise WrongUsage("--floor is for --norm tmm", "add --norm tmm, or leave --floor out")
+    weighed = None if weights is None else _numbers("--weights", weights)
+    return Recipe(rule, chosen, weighed, _numbers("--floor", floor), given, depth, k)
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    from math import isfinite
+
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [float("nan")]
+    if not all(map(isfinite, numbers)):
+        raise WrongUsage(f"{option}: {text!r} is not a number or several joined by commas", "for example 0.7,0.3")
+    return numbers
+
+
+def _collection_of_all(files: list[RunFile], paths: list[str]) -> dict[str, Any]:
+    """The collection that the headers of all runs agree on, if any; raises `BadData` when two name different ones."""
+    told = [(path, file.header) for path, file in zip(paths, files, strict=True) if file.header]
+    prints = {path: header["fingerprint"] for path, header in told if header.get("fingerprint")}
+    if len(set(prints.values())) > 1:
+        one, other = next((a, b) for a in prints for b in prints if prints[a] != prints[b])
+        raise BadData(
+            f"its documents are not those of {one} (fingerprints {prints[other]} and {prints[one]})",
+            "fuse runs of one collection",
+            where=other,
+        )
+    names = {header.get("collection") for _, header in told}
+    if len(told) < len(files) or len(names) != 1:
+        return {}
+    return {"collection": names.pop(), "fingerprint": next(iter(prints.values()), None)}
+
+
+def _print_rules(rules: dict[str, Rule]) -> None:
+    typer.echo("RULE\tLOOKS AT\tSCORE OF A DOCUMENT\tA RUN THAT LACKS IT\tPARAMETERS\tPAPER")
+    for rule in rules.values():
+        params = [f"{p.name}={p.default:g} ({p.summary})" for p in rule.params]
+        told = ", ".join((["weights"] if rule.weighted else []) + params) or "-"
+        typer.echo("\t".join((rule.name, rule.takes, rule.summary, rule.missing, told, rule.paper)))

@@ -1,0 +1,106 @@
+"""Several runs in, one run out: what is the same for every rule.
+
+Runs are read to a depth into one pool, scores normalised, what the rule assumes is checked, the rule
+gives one score a document, and the canonical order (score, then docid bytes, both descending) makes
+the lists. Queries keep the order of the first run, then new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rerank_cli.core.ids import shown
+from rerank_cli.core.run import Run, canonical_order
+from rerank_cli.errors import WrongUsage
+from rerank_cli.fusion.norms import NORMS
+from rerank_cli.fusion.pool import Pool, pool_of
+from rerank_cli.fusion.rule import Param, Rule, Settings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to fuse: the rule and what it is told. Sequences have one value, or one a run; `norm` None is the rule's own."""
+
+    rule: Rule
+    norm: str | None = None
+    weights: Sequence[float] | None = None
+    floors: Sequence[float] = (0.0,)
+    params: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    depth: int = 1000
+    k: int = 1000
+
+
+def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, note: Callable[[str], None]) -> Run:
+    """Fuse runs (`names` are for messages) into one of at most `recipe.k` documents a query.
+
+    Raises `WrongUsage` when weights, parameters or scores do not fit the rule. O(N log N) in all rows.
+    """
+    rule = recipe.rule
+    settings = _settings(recipe, len(runs))
+    pool = pool_of(runs, names, recipe.depth)
+    if rule.takes == "scores":
+        norm = NORMS[recipe.norm or rule.norm]
+        with np.errstate(over="ignore", invalid="ignore"):
+            pool = norm.apply(pool, _one_a_run("--floor", recipe.floors, len(runs)))
+        if rule.non_negative:
+            _refuse_negative(pool, rule, norm.name)
+    elif recipe.norm not in (None, "none"):
+        note(f"{rule.name} looks at ranks only: --norm {recipe.norm} changes nothing")
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = rule.fuse(pool, settings)
+    if not np.all(np.isfinite(scores)):
+        raise WrongUsage(f"the scores are too large for {rule.name}", "use --norm min-max")
+    return _ranked(pool, scores, recipe.k, tag)
+
+
+def _settings(recipe: Recipe, runs: int) -> Settings:
+    rule = recipe.rule
+    if recipe.weights is not None and not rule.weighted:
+        raise WrongUsage(f"{rule.name} takes no weights", "weighted rules are rrf, wsum, wmnz, mixed, cc, w_bordafuse")
+    weights = np.ones(runs) if recipe.weights is None else np.asarray(recipe.weights, dtype=np.float64)
+    if len(weights) != runs:
+        raise WrongUsage(f"{len(weights)} weights for {runs} runs", "give one weight a run: -w 0.7,0.3")
+    known = {param.name: param for param in rule.params}
+    for name in recipe.params:
+        if name not in known:
+            has = f"its parameters are {', '.join(known)}" if known else "it has none"
+            raise WrongUsage(f"{rule.name} has no parameter {name}", has)
+    return Settings(weights, {name: _value(param, recipe, runs) for name, param in known.items()})
+
+
+def _value(param: Param, recipe: Recipe, runs: int) -> np.ndarray:
+    given = recipe.params.get(param.name, (param.default,))
+    for value in given:
+        if not param.low <= value <= param.high:
+            raise WrongUsage(f"{param.name} is {value:g}", f"it goes from {param.low:g} to {param.high:g}")
+    if len(given) > 1 and not param.per_run:
+        raise WrongUsage(f"{len(given)} values for {param.name}", f"{recipe.rule.name} takes one for all runs")
+    return _one_a_run(param.name, given, runs)
+
+
+def _one_a_run(what: str, given: Sequence[float], runs: int) -> np.ndarray:
+    if len(given) not in (1, runs):
+        raise WrongUsage(f"{len(given)} values of {what} for {runs} runs", "give one for all, or one a run")
+    return np.broadcast_to(np.asarray(given, dtype=np.float64), (runs,)).copy()
+
+
+def _refuse_negative(pool: Pool, rule: Rule, norm: str) -> None:
+    for votes in pool.votes:
+        worst, row = votes.lowest()
+        if worst < 0:
+            after = f" under --norm {norm}" if norm != "none" else ""
+            raise WrongUsage(
+                f"{rule.name} needs scores of zero or more, but {votes.name} has {worst:g} "
+                f"for query {shown(pool.qids[votes.query[row]])}{after}",
+                "use --norm min-max, which puts every list between 0 and 1",
+            )
+
+
+def _ranked(pool: Pool, scores: np.ndarray, k: int, tag: str) -> Run:
+    order = canonical_order(pool.docids, scores, pool.query)
+    starts = np.concatenate([[0], np.cumsum(pool.size)]).astype(np.int64)
+    run = Run(pool.qids, starts, pool.docids[order], scores[order], tag)
+    return run.top(k) if k < int(pool.size.max(initial=0)) else run

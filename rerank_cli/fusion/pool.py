@@ -1,0 +1,190 @@
+"""What every rule works on: the documents of all runs, each once, and what each run says of them.
+
+All queries lie in the same columns, so that a rule is a few array operations whatever the number of
+queries. A run's documents are distinct inside a query, so `totals[votes.document] += …` is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from rerank_cli.core.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """One run's lists, n rows in canonical order, query after query.
+
+    `document (n,)` and `query (n,)` are positions in the pool, `rank (n,)` counts from 1, `score (n,)`
+    float64, `size (n,)` is the length of the row's list. Lists are contiguous: `offsets (L+1,)`.
+    """
+
+    name: str
+    document: np.ndarray
+    query: np.ndarray
+    rank: np.ndarray
+    score: np.ndarray
+    size: np.ndarray
+    offsets: np.ndarray
+
+    def scored(self, score: np.ndarray) -> Votes:
+        """The same lists with other scores."""
+        return replace(self, score=score)
+
+    def lowest(self) -> tuple[float, int]:
+        """The lowest score and its row (0.0 and -1 when the run is empty)."""
+        if not len(self.score):
+            return 0.0, -1
+        row = int(np.argmin(self.score))
+        return float(self.score[row]), row
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The union of the runs: D documents of Q queries, in no particular order.
+
+    `qids` in the order of the first run, then new ones; `docids (D,)`, `query (D,)` their positions in `qids`.
+    """
+
+    qids: tuple[bytes, ...]
+    docids: np.ndarray
+    query: np.ndarray
+    votes: tuple[Votes, ...]
+
+    def __len__(self) -> int:
+        """The number of documents, counted once a query."""
+        return len(self.query)
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        """How many documents each query has, (Q,) int64."""
+        return np.bincount(self.query, minlength=len(self.qids)).astype(np.int64)
+
+    @cached_property
+    def holders(self) -> np.ndarray:
+        """In how many runs each document stands, (D,) int64."""
+        held = np.zeros(len(self), dtype=np.int64)
+        for votes in self.votes:
+            held[votes.document] += 1
+        return held
+
+    def total(self, contributions: Sequence[np.ndarray]) -> np.ndarray:
+        """Sum over runs, (D,) float64: `contributions[r] (n_r,)` belongs to the rows of `votes[r]`; missing adds 0.
+
+        The sum carries its rounding error along (Knuth's two-sum), so that it does not depend on the
+        order of the runs: documents with the same contributions from different runs stay tied.
+        """
+        high, low = np.zeros(len(self)), np.zeros(len(self))
+        for votes, part in zip(self.votes, contributions, strict=True):
+            old = high[votes.document]
+            new = old + part
+            virtual = new - old
+            low[votes.document] += (old - (new - virtual)) + (part - virtual)
+            high[votes.document] = new
+        return high + low
+
+    def table(self, missing: float = np.nan) -> np.ndarray:
+        """Scores as a table (D, runs), `missing` where a run does not hold a document; D × runs × 8 bytes."""
+        scores = np.full((len(self), len(self.votes)), missing)
+        for column, votes in enumerate(self.votes):
+            scores[votes.document, column] = votes.score
+        return scores
+
+
+def pool_of(runs: Sequence[Run], names: Sequence[str], depth: int) -> Pool:
+    """Read the first `depth` documents of every list of every run into one pool; O(N log N) in all rows."""
+    cut = [_without_empty(run.top(depth)) for run in runs]
+    positions: dict[bytes, int] = {}
+    queries = []
+    for run in cut:
+        own = np.array([positions.setdefault(qid, len(positions)) for qid in run.qids], dtype=np.int64)
+        queries.append(np.repeat(own, np.diff(run.offsets)))
+    query = np.concatenate(queries) if queries else np.empty(0, dtype=np.int64)
+    docids = _joined_ids([run.docids for run in cut])
+    document, first = _same_documents(query, docids)
+    votes, start = [], 0
+    for run, name in zip(cut, names, strict=True):
+        rows = slice(start, start + len(run.docids))
+        start = rows.stop
+        lengths = np.diff(run.offsets)
+        rank = np.arange(1, len(run.docids) + 1) - np.repeat(run.offsets[:-1], lengths)
+        votes.append(
+            Votes(name, document[rows], query[rows], rank, run.scores, np.repeat(lengths, lengths), run.offsets)
+        )
+    return Pool(tuple(positions), docids[first], query[first], tuple(votes))
+
+
+def _without_empty(run: Run) -> Run:
+    lengths = np.diff(run.offsets)
+    if np.all(lengths > 0):
+        return run
+    keep = np.flatnonzero(lengths > 0)
+    offsets = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
+    return replace(run, qids=tuple(run.qids[k] for k in keep), offsets=offsets)
+
+
+def _joined_ids(parts: Sequence[np.ndarray]) -> np.ndarray:
+    if any(part.dtype == object for part in parts):
+        parts = [part.astype(object) for part in parts]
+    return np.concatenate(parts) if parts else np.empty(0, dtype="S1")
+
+
+def _same_documents(query: np.ndarray, docids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the distinct (query, docid) pairs: the number of each row (N,), and one row of each number (D,)."""
+    if docids.dtype == object:
+        numbers: dict[tuple[int, bytes], int] = {}
+        pairs = zip(query.tolist(), docids.tolist(), strict=True)
+        document = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=np.int64)
+        order = np.argsort(document, kind="stable")
+    else:
+        order, starts = _grouped(query, docids)
+        document = np.empty(len(query), dtype=np.int64)
+        document[order] = np.cumsum(starts) - 1
+        return document, order[starts]
+    starts = np.concatenate([[True], np.diff(document[order]) > 0])[: len(order)]
+    return document, order[starts]
+
+
+def _grouped(query: np.ndarray, docids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A permutation that brings equal (query, docid) pairs together, and where each group starts.
+
+    Sorts 64-bit fingerprints and checks every group; should two different pairs ever share one, sorts the words.
+    """
+    words = _words(docids)
+    prints = query.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for column in range(words.shape[1]):
+        prints = (prints ^ words[:, column]) * np.uint64(0xFF51AFD7ED558CCD)
+        prints ^= prints >> np.uint64(32)
+    order = np.argsort(prints)
+    starts, alike = _starts(order, query, docids, prints)
+    if alike:
+        return order, starts
+    order = np.lexsort((*words.T, query))
+    return order, _starts(order, query, docids, None)[0]
+
+
+def _starts(
+    order: np.ndarray, query: np.ndarray, docids: np.ndarray, prints: np.ndarray | None
+) -> tuple[np.ndarray, bool]:
+    """Where groups of equal pairs start along `order`, and whether equal fingerprints always meant equal pairs."""
+    if len(order) < 2:
+        return np.ones(len(order), dtype=bool), True
+    one, other = order[:-1], order[1:]
+    if prints is None:
+        same = (query[one] == query[other]) & (docids[one] == docids[other])
+        return np.concatenate([[True], ~same]), True
+    same = prints[one] == prints[other]
+    at = np.flatnonzero(same)
+    alike = np.all((query[one[at]] == query[other[at]]) & (docids[one[at]] == docids[other[at]]))
+    return np.concatenate([[True], ~same]), bool(alike)
+
+
+def _words(docids: np.ndarray) -> np.ndarray:
+    """Fixed-width ids as big-endian 64-bit words (n, w): comparing words from the first compares the bytes."""
+    width = -(-docids.dtype.itemsize // 8)
+    padded = np.ascontiguousarray(docids.astype(f"S{width * 8}"))
+    return padded.view(">u8").reshape(len(docids), width).astype(np.uint64)

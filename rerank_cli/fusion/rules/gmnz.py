@@ -1,0 +1,29 @@
+"""CombGMNZ: the sum of scores times a power of the number of runs that hold the document.
+
+gamma 0 is CombSUM, 1 CombMNZ, -1 CombANZ; between them it says how much agreement is worth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rerank_cli.fusion.pool import Pool
+from rerank_cli.fusion.rule import Param, Rule, Settings
+
+
+def fuse(pool: Pool, settings: Settings) -> np.ndarray:
+    """The sum over runs, times (how many hold the document) to the power gamma."""
+    return pool.total([votes.score for votes in pool.votes]) * pool.holders ** settings.number("gamma")
+
+
+RULE = Rule(
+    name="gmnz",
+    summary="sum of scores × (number of runs that hold the document)^gamma",
+    paper="Lee, Analyses of Multiple Evidence Combination, SIGIR 1997",
+    takes="scores",
+    missing="0",
+    fuse=fuse,
+    aliases=("combgmnz", "comb_gmnz"),
+    params=(Param("gamma", 0.5, "0 is sum, 1 is mnz, -1 is anz"),),
+    non_negative=True,
+)

@@ -1,0 +1,177 @@
+"""An inverted index on disk: for each term the documents that hold it and how often.
+
+A folder of arrays, memory-mapped, so that opening costs milliseconds whatever the size. It holds
+counts, not weights: parameters and formula are chosen by who reads it. Documents have numbers
+from 0 in the order of the corpus; terms have numbers in the order of their bytes, so that a term is
+found by bisection in a file and no dictionary of all terms is ever made.
+
+    manifest.json       what was indexed and how; its presence says that the folder is an index
+    terms.bin           the terms end to end                    term_ends.npy   (V,) int64
+    postings_ends.npy   (V,) int64: where a term's rows end in the next two
+    documents.npy       (P,) int32, ascending inside a term     frequencies.npy (P,) uint8, uint16 or int32
+    lengths.npy         (N,) int32, index terms in a document   length_bytes.npy (N,) uint8, see `lucene_lengths`
+    docids.bin          the document ids end to end             docid_ends.npy  (N,) int64
+    docid_order.npy     (N,) int32: a document's place when ids are sorted by bytes; decides ties
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rerank_cli.core.ids import id_array
+from rerank_cli.errors import BadData, Missing
+
+#: Raised by one whenever the files change their meaning; an index of another number is refused.
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class Postings(NamedTuple):
+    """Where a term occurs: `documents (df,)` int32 ascending, `frequencies (df,)` unsigned or int32, from 1."""
+
+    documents: np.ndarray
+    frequencies: np.ndarray
+
+
+class InvertedIndex:
+    """An index folder, opened: nothing is read before it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the folder; raises `Missing` when there is no index, `BadData` when it is broken or of another format."""
+        self.folder = folder
+        self.manifest = _read_manifest(folder)
+        self._term_ends = self._array("term_ends")
+        self._postings_ends = self._array("postings_ends")
+        self._documents = self._array("documents")
+        self._frequencies = self._array("frequencies")
+        self._docid_ends = self._array("docid_ends")
+        self.lengths = self._array("lengths")
+        self.length_bytes = self._array("length_bytes")
+        self.docid_order = self._array("docid_order")
+        self._terms = self._bytes("terms.bin")
+        self._docids = self._bytes("docids.bin")
+
+    def __len__(self) -> int:
+        """The number of documents."""
+        return len(self.lengths)
+
+    @property
+    def terms(self) -> int:
+        """The number of distinct terms."""
+        return len(self._term_ends)
+
+    @property
+    def tokens(self) -> int:
+        """The sum of all document lengths."""
+        return int(self.manifest["tokens"])
+
+    @property
+    def documents_with_terms(self) -> int:
+        """How many documents hold at least one term: the collection size of Lucene's formulas."""
+        return int(self.manifest["documents_with_terms"])
+
+    def postings(self, term: str) -> Postings | None:
+        """A term's postings, views into the file; None for a term that no document holds. O(log V)."""
+        wanted = term.encode("utf-8", "surrogatepass")
+        low, high = 0, self.terms
+        while low < high:
+            middle = (low + high) // 2
+            if self._term(middle) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        if low == self.terms or self._term(low) != wanted:
+            return None
+        rows = slice(int(self._postings_ends[low - 1]) if low else 0, int(self._postings_ends[low]))
+        return Postings(self._documents[rows], self._frequencies[rows])
+
+    def docids(self, documents: np.ndarray) -> np.ndarray:
+        """The ids (n,) bytes of documents given by number; O(n)."""
+        ends = self._docid_ends[documents].tolist()
+        starts = np.where(documents > 0, self._docid_ends[documents - 1], 0).tolist() if ends else []
+        whole = self._docids
+        return id_array([bytes(whole[start:end]) for start, end in zip(starts, ends, strict=True)])
+
+    def _term(self, number: int) -> bytes:
+        start = int(self._term_ends[number - 1]) if number else 0
+        return bytes(self._terms[start : int(self._term_ends[number])])
+
+    def _array(self, name: str) -> np.ndarray:
+        path = self.folder / f"{name}.npy"
+        self._check_size(path)
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+    def _bytes(self, name: str) -> memoryview:
+        path = self.folder / name
+        self._check_size(path)
+        if not path.stat().st_size:
+            return memoryview(b"")
+        with open(path, "rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def _check_size(self, path: Path) -> None:
+        size = path.stat().st_size if path.is_file() else None
+        if size != self.manifest["files"].get(path.name):
+            raise BadData(
+                "the index is damaged: the file is missing or not as long as it was written",
+                f"remove {self.folder}; it is built again when it is needed",
+                where=str(path),
+            )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Missing(
+            f"{folder} is not an index: it has no {MANIFEST}", "name a folder that does not exist yet"
+        ) from None
+    except ValueError as error:
+        raise BadData(f"not a manifest: {error}", f"remove {folder} and build it again", where=str(path)) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else manifest
+        raise BadData(
+            f"an index of format {found}; this version of rerank reads {FORMAT}",
+            f"remove {folder} and build it again",
+            where=str(path),
+        )
+    return manifest
+
+
+def write_manifest(folder: Path, about: dict[str, Any]) -> None:
+    """Write the manifest of a finished folder: `about`, the format and every file's size."""
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    text = json.dumps({"format": FORMAT, **about, "files": files}, indent=2, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def write_array(path: Path, dtype: np.dtype[Any], length: int, blocks: Iterable[np.ndarray]) -> None:
+    """Write a one-dimensional .npy file from blocks that are `length` long together."""
+    with open(path, "wb") as out:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(out, header)
+        for block in blocks:
+            out.write(np.ascontiguousarray(block, dtype=dtype).data)
+
+
+def lucene_lengths() -> np.ndarray:
+    """The 256 document lengths (256,) int64 that Lucene can tell apart, ascending.
+
+    It keeps a length in one byte: exact to 40, then with four significant bits, rounded down. The
+    last are beyond any document (about two thousand million).
+    """
+    floats = np.arange(256 - 24, dtype=np.int64)
+    shift = floats // 8 - 1
+    return np.concatenate([np.arange(24), 24 + np.where(shift < 0, floats, (floats % 8 + 8) << np.maximum(shift, 0))])
+
+
+def length_bytes(lengths: np.ndarray) -> np.ndarray:
+    """Lucene's byte (n,) uint8 for each length (n,): the place in `lucene_lengths` of the greatest one not above it."""
+    return (np.searchsorted(lucene_lengths(), lengths, side="right") - 1).astype(np.uint8)

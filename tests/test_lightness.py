@@ -1,0 +1,88 @@
+"""Light commands stay light: what each loads, seen from inside a fresh process, not by the clock."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+MODELS = {"torch", "transformers", "sentence_transformers", "onnxruntime", "onnx", "tokenizers", "ray"}
+#: What a command that computes nothing has no use for.
+COMPUTING = MODELS | {"numpy", "polars", "ir_measures", "pytrec_eval", "rich", "scipy", "pandas", "zstandard"}
+
+_PROBE = """
+import json, sys
+from rerank_cli.cli.main import main
+code = main(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    json.dump([int(code), sorted({name.split(".")[0] for name in sys.modules})], file)
+"""
+
+
+def loaded(arguments: list[str], folder: Path, environment: dict[str, str]) -> set[str]:
+    """Names of the packages in memory when a command is done; the command must succeed."""
+    answer = folder / "loaded.json"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _PROBE, str(answer), *arguments],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    assert answer.exists(), done.stderr.decode()
+    code, names = json.loads(answer.read_text())
+    assert code == 0, done.stderr.decode()
+    return set(names)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    (tmp_path / "a.trec").write_text("1 Q0 d1 1 2.0 a\n1 Q0 d2 2 1.0 a\n")
+    (tmp_path / "b.trec").write_text("1 Q0 d2 1 2.0 b\n1 Q0 d3 2 1.0 b\n")
+    (tmp_path / "qrels.txt").write_text("1 0 d1 1\n")
+    return ["a.trec", "b.trec", "qrels.txt"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--help",
+        "--version",
+        "retrieve --help",
+        "rerank --help",
+        "fuse --help",
+        "eval --help",
+        "config",
+        "man",
+        "models",
+    ],
+)
+def test_what_computes_nothing_loads_nothing(line: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    assert not loaded(line.split(), tmp_path, environment) & COMPUTING
+
+
+def test_fuse_and_eval_load_no_model_packages(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:
+    first, second, qrels = files
+    assert not loaded(["fuse", first, second, "-o", "fused.trec"], tmp_path, environment) & MODELS
+    assert not loaded(["eval", first, "-Q", qrels], tmp_path, environment) & MODELS
+
+
+def test_the_probe_sees_what_is_loaded(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:
+    assert "numpy" in loaded(["eval", files[0], "-Q", files[2]], tmp_path, environment)
+
+
+def test_no_heavy_package_comes_in_through_the_checkout(environment: dict[str, str]) -> None:
+    """Every module of the package can be imported without loading what takes seconds."""
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((ROOT / "rerank_cli").rglob("*.py"))
+        if path.stem != "__main__"
+    ]
+    code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=environment, capture_output=True, check=True)
+    roots = {name.split(".")[0] for name in done.stdout.decode().split()}
+    assert not roots & (COMPUTING - {"numpy"})
