@@ -160,14 +160,14 @@ def validate_run(
 ) -> list[bytes] | None:
     """Raise what `RunStream` would raise anywhere in a regular file, before anything is done with its beginning.
 
-<<<<<<< HEAD
-    Returns the run's queries in their order; None for anything but a regular file, which can be read
-    only once and is left alone. About 0.2 s for a million regular lines; memory: a chunk of lines and
-    the ids of all queries (`unordered`: the whole run).
-=======
-    Anything but a regular file can be read only once and is left alone. About 0.35 s for a million
-    regular lines; memory: a chunk of lines and the ids of all queries (`unordered`: the whole run).
->>>>>>> runs
+    <<<<<<< HEAD
+        Returns the run's queries in their order; None for anything but a regular file, which can be read
+        only once and is left alone. About 0.2 s for a million regular lines; memory: a chunk of lines and
+        the ids of all queries (`unordered`: the whole run).
+    =======
+        Anything but a regular file can be read only once and is left alone. About 0.35 s for a million
+        regular lines; memory: a chunk of lines and the ids of all queries (`unordered`: the whole run).
+    >>>>>>> runs
     """
     if not os.path.isfile(path):
         return None

@@ -25,7 +25,7 @@ from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Lengths, Pair, Scores
-    from rerank_cli.methods.catalog import Checkpoint
+    from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
     from rerank_cli.methods.source import Source
@@ -136,7 +136,7 @@ def load_torch(
         checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
     )
     module = method_named(source.checkpoint.method)
-    record = source.record()
+    record = module.record(source)
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)

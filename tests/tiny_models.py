@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-WORDS = (
+TEXT = (
     "what is the price of copper in a mine bees find their way home lighthouse glass rings turn small flame into beam "
     "that ships see far away caffeine leaves blood half five hours a an and no answer here only recipe flour water salt "
     "oven hot enough query document relevant true false yes Query: Document: Relevant: deep lake"
-).split()
+)
+WORDS = TEXT.split()
 #: Real checkpoints spread their scores; these factors keep the tiny ones' apart too.
-_SPREAD = 4.0
+_SPREAD = 10.0
 
 
 def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: int = 64) -> Path:
@@ -31,7 +32,14 @@ def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: i
         "pad_token_id": tokenizer.token_to_id("<pad>" if roberta else "[PAD]"),
     }
     if model_type == "modernbert":
-        size |= {"cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2, "global_attn_every_n_layers": 2, "local_attention": 8}
+        size |= {
+            "cls_token_id": 1,
+            "sep_token_id": 2,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "global_attn_every_n_layers": 2,
+            "local_attention": 8,
+        }
     elif roberta:
         size |= {"type_vocab_size": 1, "bos_token_id": 0, "eos_token_id": 2}
     config = transformers.AutoConfig.for_model(model_type, **size, **({} if labels is None else {"num_labels": labels}))
@@ -39,14 +47,18 @@ def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: i
     model = kind.from_config(config)
     _spread(model)
     model.save_pretrained(folder)
-    names = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"} if roberta else {
-        "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"
-    }
+    names = (
+        {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"}
+        if roberta
+        else {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    )
     _save_tokenizer(tokenizer, folder, positions, names, types=model_type in ("bert", "electra"))
     return folder
 
 
-def t5(folder: Path, *, words: tuple[str, ...] = ("▁true", "▁false"), gated: bool = False, model_type: str = "t5") -> Path:
+def t5(
+    folder: Path, *, words: tuple[str, ...] = ("▁true", "▁false"), gated: bool = False, model_type: str = "t5"
+) -> Path:
     """Save a tiny T5 (gated=True: of version 1.1, with its own output matrix) whose vocabulary has `words`."""
     import torch
     import transformers
@@ -54,18 +66,29 @@ def t5(folder: Path, *, words: tuple[str, ...] = ("▁true", "▁false"), gated:
     torch.manual_seed(0)
     tokenizer = _t5_tokenizer(words)
     config = transformers.AutoConfig.for_model(
-        model_type, vocab_size=tokenizer.get_vocab_size(), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
-        decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
+        model_type,
+        vocab_size=tokenizer.get_vocab_size(),
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        decoder_start_token_id=0,
+        pad_token_id=0,
+        eos_token_id=1,
         **({"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False} if gated else {}),
     )
     model = transformers.AutoModelForSeq2SeqLM.from_config(config)
-    _spread(model)
     model.save_pretrained(folder)
-    _save_tokenizer(tokenizer, folder, 512, {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}, types=False)
+    _save_tokenizer(
+        tokenizer, folder, 512, {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}, types=False
+    )
     return folder
 
 
-def sentence_transformer(folder: Path, pooling: str, *, prompts: dict[str, str] | None = None, dense: bool = False) -> Path:
+def sentence_transformer(
+    folder: Path, pooling: str, *, prompts: dict[str, str] | None = None, dense: bool = False
+) -> Path:
     """Save a tiny bi-encoder with sentence-transformers' own files."""
     import torch
     from sentence_transformers import SentenceTransformer
