@@ -71,9 +71,11 @@ def export_onnx(
     from rerank_cli.errors import WorkFailed
     from rerank_cli.export import acceptable, write_export
     from rerank_cli.export.folder import refuse_foreign, write_folder
+    from rerank_cli.inference.devices import onnx_provider
     from rerank_cli.methods.catalog import find
     from rerank_cli.methods.source import open_source
 
+    onnx_provider("auto", device, terminal.note)
     target = Path(output)
     refuse_foreign(target)
     source = open_source(

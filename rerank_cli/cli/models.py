@@ -48,17 +48,18 @@ def models(
 
     from rerank_cli.methods.catalog import find, known
 
-    if name is not None:
-        facts = _facts(find(name))
-        rows, header = [(key, _shown(value)) for key, value in facts.items()], ("fact", "value")
-        data: Any = facts
-    else:
-        rows = [(c.name, c.method, c.score, c.source) for c in known()]
-        header = ("name", "method", "score", "source")
-        data = [_facts(c) for c in known()]
     if form is ListFormat.json:
+        data = _facts(find(name)) if name is not None else [_facts(checkpoint) for checkpoint in known()]
         typer.echo(json.dumps(data, ensure_ascii=False, indent=1))
-    elif form is ListFormat.table or (form is ListFormat.auto and _on_terminal()):
+        return
+    header: tuple[str, ...] = ("fact", "value")
+    rows: list[tuple[str, ...]]
+    if name is not None:
+        rows = [(key, _shown(value)) for key, value in _facts(find(name)).items()]
+    else:
+        header = ("name", "method", "score", "source")
+        rows = [(c.name, c.method, c.score, c.source) for c in known()]
+    if form is ListFormat.table or (form is ListFormat.auto and _on_terminal()):
         _draw(header, rows)
     else:
         for row in rows:
@@ -69,11 +70,11 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
     """What is known of a checkpoint, its method's paper and cost among it; unknown things are left out."""
     from dataclasses import asdict
 
-    from rerank_cli.methods import methods
+    from rerank_cli.methods import method_named
 
     facts = {key: value for key, value in asdict(checkpoint).items() if value not in (None, "", ()) and key != "extra"}
-    method = methods()[checkpoint.method].METHOD if checkpoint.method in methods() else None
-    if method is not None:
+    if checkpoint.method:
+        method = method_named(checkpoint.method).METHOD
         facts |= {"summary": method.summary, "paper": method.paper, "calls": method.calls}
     if checkpoint.extra:
         facts["install"] = f"pip install 'rerank-cli[{checkpoint.extra}]'"

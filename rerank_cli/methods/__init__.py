@@ -1,6 +1,6 @@
 """Rerankers, one file each, and how one is loaded.
 
-A file of this room that holds a `METHOD` is a reranker; packages add theirs through the entry-point
+A file of this room that holds a `METHOD` is a reranker, and has its name; packages add theirs through the entry-point
 group `rerank_cli.methods`. Besides `METHOD` it has
 
 - `MODEL_CLASS`: the transformers class that reads the checkpoint, `MAY_LACK`: parts of weights' names that it may do
@@ -18,7 +18,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rerank_cli.core.method import Method
 from rerank_cli.errors import WrongUsage
@@ -69,6 +69,10 @@ def methods() -> dict[str, MethodModule]:
 
 def method_named(name: str) -> MethodModule:
     """The module of the method `name`; raises `WrongUsage` listing the names."""
+    if name.replace("-", "_") in {info.name for info in pkgutil.iter_modules(__path__)}:
+        own: Any = import_module(f"{__name__}.{name.replace('-', '_')}")
+        if hasattr(own, "METHOD"):
+            return cast(MethodModule, own)
     try:
         return methods()[name]
     except KeyError:
