@@ -15,6 +15,8 @@ from rerank_cli.export import ensure_exported
 from rerank_cli.methods import load, load_torch, methods
 from rerank_cli.methods.catalog import find, known
 
+pytest_plugins = ["tiny_scorers"]
+
 CONTRACT_NAMES = ("minilm", "monot5", "monot5-3b", "inranker-small", "ms-marco-minilm-l6", "bge-reranker-v2-m3")
 
 

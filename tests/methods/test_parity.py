@@ -13,6 +13,8 @@ from rerank_cli.export import ensure_exported
 from rerank_cli.methods import load
 from rerank_cli.methods.catalog import find
 
+pytest_plugins = ["tiny_scorers"]
+
 ENGINES = ("onnx", "torch")
 CLOSE = 1e-4
 

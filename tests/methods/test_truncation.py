@@ -15,6 +15,8 @@ from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.tokens import PairTokens, TemplateTokens, TextTokens, cut, load_tokenizer
 from rerank_cli.methods.monot5 import TEMPLATE
 
+pytest_plugins = ["tiny_scorers"]
+
 LONG = " ".join(tiny_models.WORDS * 4)
 words = st.lists(st.sampled_from(tiny_models.WORDS), max_size=40).map(" ".join)
 

@@ -1,4 +1,4 @@
-"""Tiny checkpoints and their exports, made once a session."""
+"""Fixtures `tiny` and `pairs`: tiny checkpoints and their scorers, made once a session; a test module names this in `pytest_plugins`."""
 
 from __future__ import annotations
 
