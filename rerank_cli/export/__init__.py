@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import rerank_cli
 from rerank_cli.core.build_once import build_once
 from rerank_cli.errors import WorkFailed
-from rerank_cli.methods.catalog import Checkpoint
+from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.exported import GRAPH, RECORD, Record, read_record
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def ensure_exported(
     before the work (the graph itself takes any length). Needs the extra `torch` unless the graph is already there. Raises
     `Missing` for files that cannot be had, `WorkFailed` when graph and PyTorch disagree.
     """
+    from rerank_cli.methods import method_named
     from rerank_cli.methods.exported import chosen_length
     from rerank_cli.methods.source import open_source
 
@@ -57,7 +58,7 @@ def ensure_exported(
 
     def build(folder: Path) -> None:
         if max_length is not None:
-            chosen_length(source.record(), max_length, 0)
+            chosen_length(method_named(source.checkpoint.method).record(source), max_length, 0)
         agreement = write_export(source, folder)
         if not acceptable(agreement):
             raise WorkFailed(
@@ -77,20 +78,24 @@ def acceptable(agreement: Agreement) -> bool:
     return agreement.difference <= TOLERANCE * max(1.0, agreement.largest)
 
 
-def write_export(source: Source, folder: Path) -> Agreement:
+def write_export(
+    source: Source, folder: Path, *, max_length: int | None = None, device: str = "cpu", threads: int = 0
+) -> Agreement:
     """Write graph, tokenizer and record of `source` into the empty `folder`, and measure it against PyTorch.
 
-    A fused graph that disagrees with PyTorch is left for the unfused one; that is said and recorded. Needs
+    `max_length` is recorded as the folder's own; the comparison runs on `device`. A fused graph that disagrees with PyTorch is left for the unfused one; that is said and recorded. Needs
     the extra `torch`; holds the weights in memory about three times.
     """
     from rerank_cli.export.check import ReferenceBackend, agreement, answers
     from rerank_cli.export.graph import fuse, write_graph
     from rerank_cli.methods import method_named
-    from rerank_cli.methods.exported import TOKENIZER, write_record
+    from rerank_cli.methods.exported import TOKENIZER, chosen_length, write_record
     from rerank_cli.methods.source import load_model, needs_torch
 
-    record = source.record()
-    module = method_named(record.method)
+    module = method_named(source.checkpoint.method)
+    record = module.record(source)
+    if max_length is not None:
+        record = replace(record, max_length=chosen_length(record, max_length, 0))
     if not source.checkpoint.verified:
         source.note(f"the template of {record.name} was not checked against its authors' files: {record.template!r}")
     source.note(f"exporting {record.name} to ONNX, once")
@@ -100,12 +105,12 @@ def write_export(source: Source, folder: Path) -> Agreement:
         wanted = answers(record, source.tokenizer, reference)
         path = folder / GRAPH
         write_graph(module.graph(model, record, source.folder), record, path)
-        found = agreement(wanted, _onnx_answers(record, source, path))
+        found = agreement(wanted, _onnx_answers(record, source, path, device, threads))
         fused: dict[str, int] = {}
         if module.FUSION is not None:
             plain, path = path, path.with_name("fused.onnx")
             fused = fuse(plain, path, module.FUSION, model.config)
-            again = agreement(wanted, _onnx_answers(record, source, path))
+            again = agreement(wanted, _onnx_answers(record, source, path, device, threads))
             if acceptable(again):
                 found = again
                 path.replace(plain)
@@ -127,11 +132,9 @@ def versions() -> dict[str, str]:
     return {"rerank": rerank_cli.__version__, **{name: version(name) for name in packages}}
 
 
-def _onnx_answers(record: Record, source: Source, graph: Path) -> np.ndarray:
-    import os
-
+def _onnx_answers(record: Record, source: Source, graph: Path, device: str, threads: int) -> np.ndarray:
     from rerank_cli.export.check import answers
     from rerank_cli.inference.onnx import OnnxBackend
 
-    backend = OnnxBackend(graph, provider="cpu", threads=os.cpu_count() or 1, note=source.note)
+    backend = OnnxBackend(graph, device=device, threads=threads, note=source.note)
     return answers(record, source.tokenizer, backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ class ReferenceBackend:
     """The checkpoint's own forward pass as a backend: slow, obvious, on the CPU."""
 
     engine = provider = "torch"
-    device = Device("cpu", 0)
+    device = Device("cpu")
 
     def __init__(self, answer: Callable[[dict[str, Any]], Any]) -> None:
         self._answer = answer
@@ -51,7 +52,7 @@ def agreement(wanted: np.ndarray, got: np.ndarray) -> Agreement:
     """Compare two lists of the sample's scores."""
     difference = float(np.abs(wanted - got).max()) if np.isfinite(got).all() else float("inf")
     bounds = np.cumsum([0, *sizes()])
-    taus = [kendall(wanted[i:j], got[i:j]) for i, j in zip(bounds, bounds[1:])]
+    taus = [kendall(wanted[i:j], got[i:j]) for i, j in itertools.pairwise(bounds)]
     return Agreement(difference, float(np.mean(taus)), float(np.abs(wanted).max()), len(wanted))
 
 

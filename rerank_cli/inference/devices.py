@@ -11,8 +11,8 @@ import contextlib
 import ctypes
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from rerank_cli.errors import DeviceUnavailable, WrongUsage
 
@@ -24,11 +24,12 @@ PROVIDERS = {
 }
 
 
-class Device(NamedTuple):
+@dataclass(frozen=True)
+class Device:
     """A device: `kind` is cpu or cuda, `index` the GPU's number."""
 
     kind: str
-    index: int
+    index: int = 0
 
     def __str__(self) -> str:
         return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
@@ -40,7 +41,7 @@ def parsed(device: str) -> Device | None:
     if device == "auto":
         return None
     if kind == "cpu" and not index:
-        return Device("cpu", 0)
+        return Device("cpu")
     if kind == "cuda" and (index.isdigit() or device == "cuda"):
         return Device("cuda", int(index or 0))
     raise WrongUsage(f"there is no device {device!r}", "the devices are auto, cpu, cuda and cuda:N")
@@ -60,9 +61,9 @@ def onnx_provider(provider: str, device: str, note: Callable[[str], None]) -> tu
     ):
         raise WrongUsage(f"--provider {provider} does not run on --device {device}")
     if provider == "cpu" or (asked and asked.kind == "cpu"):
-        return "cpu", Device("cpu", 0)
+        return "cpu", Device("cpu")
     named = provider != "auto" or asked is not None
-    gpu = asked or Device("cuda", 0)
+    gpu = asked or Device("cuda")
     wanted = "cuda" if provider == "auto" else provider
     obstacle = gpu_obstacle(gpu) or provider_obstacle(wanted)
     if obstacle is None:
@@ -72,7 +73,7 @@ def onnx_provider(provider: str, device: str, note: Callable[[str], None]) -> tu
         raise DeviceUnavailable(f"the {what} is not available: {obstacle}", "rerank doctor shows what loads here")
     if gpu_obstacle(gpu) is None:
         note(f"scoring on the CPU although there is a GPU: {obstacle}")
-    return "cpu", Device("cpu", 0)
+    return "cpu", Device("cpu")
 
 
 def gpu_obstacle(device: Device) -> str | None:

@@ -23,7 +23,7 @@ class OnnxBackend:
     def __init__(
         self, graph: Path, *, provider: str = "auto", device: str = "auto", threads: int, note: Callable[[str], None]
     ) -> None:
-        """Open `graph`. Raises `DeviceUnavailable` for what was asked for by name, `WorkFailed` on a broken graph."""
+        """Open `graph` with `threads` (0: ONNX Runtime's choice). Raises `DeviceUnavailable` for what was asked for by name, `WorkFailed` on a broken graph."""
         self.provider, self.device = onnx_provider(provider, device, note)
         self._session = _session(graph, self.provider, self.device, threads)
 

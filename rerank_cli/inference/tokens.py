@@ -7,6 +7,7 @@ written inside a text (`[SEP]`, `</s>`) is plain text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,36 @@ def as_plain(tokenizer: Any) -> Any:
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
     return tokenizer
+
+
+class PlainText:
+    """What a tokenizer can be given: text without half characters, and with its special tokens as plain words.
+
+    A Unigram vocabulary holds `</s>` as a piece and finds it in a text even when told to leave special
+    tokens alone; a blank after the first character keeps the text from ending there.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        added = {
+            number: token.content for number, token in tokenizer.get_added_tokens_decoder().items() if token.special
+        }
+        trials = tokenizer.encode_batch_fast([f"a {content} a" for content in added.values()], add_special_tokens=False)
+        unknown = set(tokenizer.encode("\ue000", add_special_tokens=False).ids)
+        found = [
+            added[number]
+            for number, trial in zip(added, trials)
+            if number in trial.ids and number not in unknown and len(added[number]) > 1
+        ]
+        self._markers = re.compile("|".join(map(re.escape, found))) if found else None
+
+    def __call__(self, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-8", "replace").decode()
+        if self._markers is None:
+            return text
+        return self._markers.sub(lambda marker: f"{marker[0][0]} {marker[0][1:]}", text)
 
 
 def cut(query: int, document: int, room: int) -> tuple[int, int]:
@@ -69,8 +100,7 @@ class Frame(NamedTuple):
 
 def frame_of(tokenizer: Any, texts: int) -> Frame:
     """Read off the frame for one text or a pair; raises `BadData` for a layout that is not first text, then second."""
-    probes = [tokenizer.encode("a", add_special_tokens=False) for _ in range(texts)]
-    whole = tokenizer.post_process(*probes)
+    whole = tokenizer.encode(*["a"] * texts)
     owners = whole.sequence_ids
     order = [owner for at, owner in enumerate(owners) if owner is not None and (at == 0 or owners[at - 1] != owner)]
     if order != list(range(texts)):
@@ -92,14 +122,15 @@ class PairTokens:
 
     def __init__(self, tokenizer: Any, max_length: int, *, typed: bool) -> None:
         self._tokenizer = tokenizer
+        self._plain = PlainText(tokenizer)
         self._frame = frame_of(tokenizer, 2)
         self._room = max_length - self._frame.size
         self._typed = typed
 
     def rows(self, pairs: Sequence[Pair]) -> list[Row]:
         """One row a pair; each distinct query and document is tokenised once."""
-        queries = _ids_of(self._tokenizer, (pair.query for pair in pairs))
-        documents = _ids_of(self._tokenizer, (pair.document for pair in pairs))
+        queries = _ids_of(self._tokenizer, self._plain, (pair.query for pair in pairs))
+        documents = _ids_of(self._tokenizer, self._plain, (pair.document for pair in pairs))
         return [self._row(queries[pair.query], documents[pair.document]) for pair in pairs]
 
     def _row(self, query: np.ndarray, document: np.ndarray) -> Row:
@@ -113,13 +144,14 @@ class TextTokens:
 
     def __init__(self, tokenizer: Any, max_length: int, *, typed: bool) -> None:
         self._tokenizer = tokenizer
+        self._plain = PlainText(tokenizer)
         self._frame = frame_of(tokenizer, 1)
         self._room = max_length - self._frame.size
         self._typed = typed
 
     def rows(self, texts: Sequence[str]) -> list[Row]:
         """One row a text."""
-        ids = _ids_of(self._tokenizer, texts)
+        ids = _ids_of(self._tokenizer, self._plain, texts)
         return [
             self._frame.filled((ids[text][: self._room],), typed=self._typed, truncated=len(ids[text]) > self._room)
             for text in texts
@@ -135,6 +167,7 @@ class TemplateTokens:
 
     def __init__(self, tokenizer: Any, max_length: int, template: str) -> None:
         self._tokenizer = tokenizer
+        self._plain = PlainText(tokenizer)
         self._max_length = max_length
         self._before, rest = template.split("{query}")
         self._between, self._after = rest.split("{document}")
@@ -142,9 +175,11 @@ class TemplateTokens:
     def rows(self, pairs: Sequence[Pair]) -> list[Row]:
         """One row a pair; a repeated pair is tokenised once."""
         distinct = list(dict.fromkeys(pairs))
-        sentences = [f"{self._before}{p.query}{self._between}{p.document}{self._after}" for p in distinct]
-        rows = {p: self._row(p, e) for p, e in zip(distinct, self._tokenizer.encode_batch(sentences))}
-        return [rows[pair] for pair in pairs]
+        plain = [Pair(self._plain(pair.query), self._plain(pair.document)) for pair in distinct]
+        sentences = [f"{self._before}{p.query}{self._between}{p.document}{self._after}" for p in plain]
+        rows = [self._row(p, e) for p, e in zip(plain, self._tokenizer.encode_batch(sentences))]
+        of_pair = dict(zip(distinct, rows))
+        return [of_pair[pair] for pair in pairs]
 
     def _row(self, pair: Pair, encoding: Any) -> Row:
         ids = np.array(encoding.ids, dtype=np.int64)
@@ -162,8 +197,8 @@ class TemplateTokens:
         return Row(np.delete(ids, gone), None, True)
 
 
-def _ids_of(tokenizer: Any, texts: Iterable[str]) -> dict[str, np.ndarray]:
+def _ids_of(tokenizer: Any, plain: PlainText, texts: Iterable[str]) -> dict[str, np.ndarray]:
     """The token ids of each distinct text, without the tokenizer's frame."""
     distinct = list(dict.fromkeys(texts))
-    encodings = tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
+    encodings = tokenizer.encode_batch_fast([plain(text) for text in distinct], add_special_tokens=False)
     return {text: np.array(e.ids, dtype=np.int64) for text, e in zip(distinct, encodings)}

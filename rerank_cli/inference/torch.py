@@ -48,7 +48,7 @@ def torch_device(device: str) -> Device:
     asked = parsed(device)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked is None:
-        return Device("cuda", 0) if count else Device("cpu", 0)
+        return Device("cuda") if count else Device("cpu")
     if asked.kind == "cuda" and asked.index >= count:
         why = f"PyTorch {torch.__version__} sees {count or 'no'} GPU"
         raise DeviceUnavailable(f"the device {device} is not available: {why}", "rerank doctor shows what loads here")

@@ -1,6 +1,6 @@
 """Rerankers, one file each, and how one is loaded.
 
-A file of this room that holds a `METHOD` is a reranker; packages add theirs through the entry-point
+A file of this room that holds a `METHOD` is a reranker, and has its name; packages add theirs through the entry-point
 group `rerank_cli.methods`. Besides `METHOD` it has
 
 - `MODEL_CLASS`: the transformers class that reads the checkpoint, `MAY_LACK`: parts of weights' names that it may do
@@ -15,17 +15,17 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rerank_cli.core.method import Method
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Lengths, Pair, Scores
-    from rerank_cli.methods.catalog import Checkpoint
+    from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
     from rerank_cli.methods.source import Source
@@ -55,8 +55,8 @@ class LoadedScorer(Protocol):
     checkpoint: str
     description: Description
 
-    def score(self, pairs: Any) -> Scores: ...
-    def measure(self, pairs: Any) -> Lengths: ...
+    def score(self, pairs: Sequence[Pair]) -> Scores: ...
+    def measure(self, pairs: Sequence[Pair]) -> Lengths: ...
 
 
 @functools.cache
@@ -69,6 +69,10 @@ def methods() -> dict[str, MethodModule]:
 
 def method_named(name: str) -> MethodModule:
     """The module of the method `name`; raises `WrongUsage` listing the names."""
+    if name.replace("-", "_") in {info.name for info in pkgutil.iter_modules(__path__)}:
+        own: Any = import_module(f"{__name__}.{name.replace('-', '_')}")
+        if hasattr(own, "METHOD"):
+            return cast(MethodModule, own)
     try:
         return methods()[name]
     except KeyError:
@@ -136,7 +140,7 @@ def load_torch(
         checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
     )
     module = method_named(source.checkpoint.method)
-    record = source.record()
+    record = module.record(source)
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)

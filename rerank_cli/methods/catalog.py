@@ -11,47 +11,14 @@ import difflib
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rerank_cli.errors import BadData, Missing, WrongUsage
+from rerank_cli.methods.checkpoint import Checkpoint, looks_like_path
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A model and how it is asked: an entry of `models.toml`, or what a folder or an id tells by itself."""
-
-    #: The alias, the id or the folder, as the user wrote it.
-    name: str
-    #: A Hugging Face id, `package:MODULE/FOLDER` (data of an installed Python package), or a folder's path.
-    source: str
-    #: The method's name; empty until its files are at hand (an id that is not in `models.toml`).
-    method: str = ""
-    #: The scale of the raw scores (logit, margin, logprob, prob, cosine, dot); empty: what the files tell.
-    score: str = ""
-    revision: str | None = None
-    #: Tokens of query and document together; None: what the files tell.
-    max_length: int | None = None
-    #: What the model reads, with {query} and {document}; None: the method's own.
-    template: str | None = None
-    #: The vocabulary's pieces whose logits are compared: (not relevant, relevant); empty: the method's own.
-    words: tuple[str, ...] = ()
-    #: Where the tokenizer's files are, when not beside the weights.
-    tokenizer: str | None = None
-    licence: str = ""
-    #: The package extra that installs a `package:` source.
-    extra: str = ""
-    #: False when the template or the words were not read in the authors' own files.
-    verified: bool = True
-    note: str = field(default="", compare=False)
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder, when the source is one on this machine."""
-        return Path(self.source) if _looks_like_path(self.source) else None
 
 
 def known() -> list[Checkpoint]:
@@ -79,7 +46,7 @@ def find(name: str, *, method: str | None = None) -> Checkpoint:
     path = Path(name).expanduser()
     if path.is_dir():
         return _of_folder(name, path, method)
-    if not _looks_like_path(name) and _HUB_ID.fullmatch(base):
+    if not looks_like_path(name) and _HUB_ID.fullmatch(base):
         listed = next((c for c in known() if c.source.lower() == base.lower()), None)
         checkpoint = replace(listed, name=name) if listed else Checkpoint(name=name, source=base)
         return _overridden(replace(checkpoint, revision=revision or checkpoint.revision), method)
@@ -129,7 +96,7 @@ def _overridden(checkpoint: Checkpoint, method: str | None) -> Checkpoint:
 
 
 def _unknown(name: str, path: Path) -> Missing:
-    if _looks_like_path(name) or path.exists():
+    if looks_like_path(name) or path.exists():
         return Missing(f"{name}: no such folder", "a model on disk is a folder with config.json or rerank.json")
     close = difflib.get_close_matches(name.lower(), _entries(), n=4, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}? " if close else ""
@@ -137,10 +104,6 @@ def _unknown(name: str, path: Path) -> Missing:
         f"no model is called {name!r}",
         f"{hint}rerank models lists the names; a Hugging Face id has the form OWNER/NAME",
     )
-
-
-def _looks_like_path(text: str) -> bool:
-    return text.startswith(("/", "./", "../", "~")) or text in (".", "..") or text.count("/") > 1
 
 
 def _holds_model(path: Path) -> bool:
@@ -155,7 +118,9 @@ def _entries() -> dict[str, Checkpoint]:
     tables: Mapping[str, Mapping[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
     entries = {}
     for name, table in tables.items():
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        }
         try:
             entries[name] = Checkpoint(name=name, **values)
         except TypeError as error:

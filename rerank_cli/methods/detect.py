@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rerank_cli.errors import BadData, Missing, WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.methods.catalog import Checkpoint
+    from rerank_cli.methods.checkpoint import Checkpoint
 
 
 def method_of(folder: Path, name: str) -> str:

@@ -94,7 +94,7 @@ def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -
     import torch
 
     start = torch.full((len(batch["input_ids"]), 1), record.params["start_id"], device=batch["input_ids"].device)
-    logits = model(**batch, decoder_input_ids=start, use_cache=False).logits[:, 0, list(record.words.values())]
+    logits = model(**batch, decoder_input_ids=start, use_cache=False).logits[:, 0, list(record.words.values())].double()
     if record.score == "margin":
         return logits[:, 1] - logits[:, 0]
     return logits.log_softmax(-1)[:, 1] if record.score == "logprob" else logits.softmax(-1)[:, 1]

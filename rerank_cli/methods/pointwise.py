@@ -36,6 +36,10 @@ class Description:
     model_hash: str
     batch_tokens: int
 
+    def __str__(self) -> str:
+        where = self.device if self.provider in ("torch", "cpu", "cuda") else f"{self.device} by {self.provider}"
+        return f"{self.name}: {self.method}, {self.score}, {self.max_length} tokens, {self.engine} {self.precision} on {where}"
+
 
 class LoadedBackend(Backend, Protocol):
     """A backend that says what it runs on."""

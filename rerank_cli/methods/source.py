@@ -18,7 +18,7 @@ from rerank_cli.methods.detect import model_config, read_json
 from rerank_cli.methods.exported import RECORD, TOKENIZER, Record
 
 if TYPE_CHECKING:
-    from rerank_cli.methods.catalog import Checkpoint
+    from rerank_cli.methods.checkpoint import Checkpoint
 
 #: Model types whose first positions are taken by the padding id.
 _PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"})
@@ -67,12 +67,6 @@ class Source:
         if inner is None:
             raise BadData(f"{self.checkpoint.name}: its tokenizer has no form that the tokenizers library can read")
         return as_plain(inner)
-
-    def record(self) -> Record:
-        """How the checkpoint is asked, by its method."""
-        from rerank_cli.methods import method_named
-
-        return method_named(self.checkpoint.method).record(self)
 
     def new_record(self, *, score: str, inputs: tuple[str, ...], max_length: int | None = None, **own: Any) -> Record:
         """A record with what every method takes from the files: lengths, padding, origin."""

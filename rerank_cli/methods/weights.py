@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rerank_cli.errors import Missing, missing_extra
-from rerank_cli.methods.catalog import Checkpoint
+from rerank_cli.methods.checkpoint import Checkpoint
 
 PACKAGE = "package:"
 #: Files a model is made of, by ending; the rest of a repository (other engines' weights, pictures) is left alone.

@@ -1,0 +1,48 @@
+"""Batches hold every row once, keep their budget, and pad with what the mask leaves out."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rerank_cli.inference.batching import Row, batches, computed, padded
+
+rows = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=30), max_size=40).map(
+    lambda lists: [Row(np.array(ids), None, False) for ids in lists]
+)
+
+
+@given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 200))
+def test_batches_keep_the_budget_and_lose_nothing(lengths: list[int], budget: int) -> None:
+    array = np.array(lengths, dtype=int)
+    made = list(batches(array, budget))
+    assert sorted(np.concatenate(made).tolist() if made else []) == list(range(len(lengths)))
+    for batch in made:
+        assert len(batch) == 1 or len(batch) * array[batch].max() <= budget
+    longest = [int(array[batch].max()) for batch in made]
+    assert longest == sorted(longest, reverse=True), "the batch that needs most memory comes first"
+
+
+@given(rows.filter(bool))
+def test_padding_is_what_the_mask_leaves_out(given_rows: list[Row]) -> None:
+    batch = padded(given_rows, ("input_ids", "attention_mask", "token_type_ids"), pad_id=0)
+    for at, row in enumerate(given_rows):
+        assert batch["input_ids"][at][batch["attention_mask"][at] == 1].tolist() == row.ids.tolist()
+        assert not batch["input_ids"][at][batch["attention_mask"][at] == 0].any()
+    assert all(array.dtype == np.int64 for array in batch.values())
+    assert list(batch) == ["input_ids", "attention_mask", "token_type_ids"]
+
+
+class Sums:
+    """A backend whose answer for a row is the sum of its tokens."""
+
+    def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        return (batch["input_ids"] * batch["attention_mask"]).sum(1).astype(np.float32)
+
+
+@given(rows, st.integers(1, 100))
+def test_answers_come_back_in_the_order_of_the_rows(given_rows: list[Row], budget: int) -> None:
+    values, calls = computed(Sums(), given_rows, ("input_ids", "attention_mask"), 7, budget)
+    assert values.tolist() == [float(row.ids.sum()) for row in given_rows]
+    assert (calls == 0) == (not given_rows)
