@@ -66,7 +66,8 @@ def test_minilm_scores_are_those_of_sentence_transformers(shell, data, tmp_path)
 @pytest.mark.parametrize("name", ["scifact", "cranfield"])
 def test_bm25_reaches_its_figures_and_interpolated_reranking_beats_it(shell, data, name):
     environment = {"RERANK_COLLECTION": str(data / name)}
-    figures = {"scifact": (0.6762, 0.9127), "cranfield": (0.3517, 0.7258)}[name]
+    # What Lucene itself gives with this analyzer, k1 0.9 and b 0.4 (Anserini publishes the same for SciFact).
+    figures = {"scifact": (0.6789, 0.9253), "cranfield": (0.3510, 0.7224)}[name]
     bm25 = shell("rerank retrieve -o bm25.run && rerank eval bm25.run", env=environment)
     assert measure(bm25, "nDCG@10") >= figures[0]
     assert measure(bm25, "R@100") >= figures[1]

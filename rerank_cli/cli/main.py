@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from rerank_cli.errors import ExitCode, RerankError, WrongUsage
 
-CLOSED_PIPE = 141
+#: What a shell reports of a program that a signal ended.
+INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
 
 
 class _Signalled(BaseException):
@@ -22,7 +23,7 @@ class _Signalled(BaseException):
     """
 
     def __init__(self, signum: int) -> None:
-        self.exit_code = 128 + signum
+        self.exit_code = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}[signal.Signals(signum)]
 
 
 def _on_signal(signum: int, frame: Any) -> NoReturn:

@@ -260,7 +260,7 @@ def test_top1000_as_ms_marco_ships_it_sorted_by_passage(rerank):
     ]
     done = rerank("rerank", stdin=b"\n".join(lines))
     assert done.code == 0, done.err
-    assert [line.split()[:4:2] + [line.split()[3]] for line in done.lines] == [
+    assert [[*line.split()[:4:2], line.split()[3]] for line in done.lines] == [
         ["7", "p1", "1"],
         ["7", "p2", "2"],
         ["9", "p2", "1"],
