@@ -110,6 +110,8 @@ def _spread(model: object) -> None:
         for name, weight in model.named_parameters():  # type: ignore[attr-defined]
             if weight.dim() == 2 and "embed" not in name:
                 weight.mul_(_SPREAD)
+            elif name.endswith("bias"):
+                weight.normal_(std=0.1)  # fresh ones are zero, and would hide one that is left out
 
 
 def _bert_tokenizer() -> object:

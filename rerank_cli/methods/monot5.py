@@ -48,7 +48,7 @@ def record(source: Source) -> Record:
     words = checkpoint.words
     if not words:
         words = WORDS
-        if "/" in checkpoint.name:
+        if not checkpoint.score:  # not listed: nobody has told its words
             source.note(f"{checkpoint.name}: comparing the words {words[0]} and {words[1]}")
     ids = {word: source.tokenizer.token_to_id(word) for word in words}
     absent = [word for word, number in ids.items() if number is None]
