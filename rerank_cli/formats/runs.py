@@ -76,7 +76,7 @@ class RunStream:
         return self._unordered or self._reader.format == "top1000"
 
     def __iter__(self) -> Iterator[Candidates]:
-        return self._all_at_end() if self.gathers else self._as_they_end()
+        yield from self._all_at_end() if self.gathers else self._as_they_end()
 
     def _as_they_end(self) -> Iterator[Candidates]:
         block: _Block | None = None
