@@ -59,7 +59,6 @@ _rerank() {
         rerank:-c | rerank:--collection) words="$collections"; paths=folders ;;
         rerank:--docs) paths=files ;;
         rerank:--topics) paths=files ;;
-        rerank:--split) : ;;
         rerank:--topic-fields) : ;;
         rerank:--doc-template) : ;;
         rerank:--engine) words="auto onnx torch" ;;
@@ -144,7 +143,7 @@ _rerank() {
                     ;;
                 rerank)
                     if [[ $cur == -* ]]; then
-                        words='-m --model --method --max-length --trust-remote-code -k --depth --keep --tail --interpolate --missing --exclude-self --require-topics -c --collection --docs --topics --split --topic-fields --doc-template --engine --device --provider --batch-tokens --input-format --lenient --unordered -o --output --output-format --tag --header --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --model --method --max-length --trust-remote-code -k --depth --keep --tail --interpolate --missing --exclude-self --require-topics -c --collection --docs --topics --topic-fields --doc-template --engine --device --provider --batch-tokens --input-format --lenient --unordered -o --output --output-format --tag --header --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi

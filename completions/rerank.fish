@@ -92,7 +92,6 @@ complete -c rerank -n '__rerank_in rerank' -l require-topics -r -F -d 'Exit 6 wh
 complete -c rerank -n '__rerank_in rerank' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
 complete -c rerank -n '__rerank_in rerank' -l docs -r -F -d 'Documents (JSONL, TSV, TREC SGML)'
 complete -c rerank -n '__rerank_in rerank' -l topics -r -F -d 'Topics (JSONL, TSV, TREC SGML)'
-complete -c rerank -n '__rerank_in rerank' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
 complete -c rerank -n '__rerank_in rerank' -l topic-fields -x -d 'Fields of a topic to use, joined by a blank: title,desc,narr'
 complete -c rerank -n '__rerank_in rerank' -l doc-template -x -d 'What the model sees of a document: {title} and {text} are filled in'
 complete -c rerank -n '__rerank_in rerank' -l engine -x -a 'auto onnx torch' -d 'What computes the scores'
