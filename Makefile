@@ -19,7 +19,7 @@ demo: $(VENV)/.with-all ## Set up, then retrieve, rerank and fuse the demo colle
 	@mkdir -p $(DEMO)
 	$(BIN)/rerank retrieve -c demo -o $(DEMO)/bm25.trec
 	$(BIN)/rerank rerank $(DEMO)/bm25.trec -c demo -m minilm -o $(DEMO)/minilm.trec
-	$(BIN)/rerank fuse $(DEMO)/bm25.trec $(DEMO)/minilm.trec -o $(DEMO)/fused.trec
+	$(BIN)/rerank fuse $(DEMO)/bm25.trec $(DEMO)/minilm.trec -m wsum --norm min-max -w 0.2,0.8 -o $(DEMO)/fused.trec
 	$(BIN)/rerank eval $(DEMO)/bm25.trec $(DEMO)/minilm.trec $(DEMO)/fused.trec -c demo -m nDCG@10 --format table
 
 test: $(VENV)/.with-test ## Set up if needed, then run the tests (ARGS='-k name' chooses)

@@ -195,7 +195,7 @@ def _named(name: str | None, overrides: Overrides, registered: Mapping[str, tupl
     if name is None:
         if overrides.docs or overrides.topics or overrides.qrels:
             return _Sources("")
-        raise Missing("no collection is named, so there are no texts", _TRY_DEMO)
+        raise Missing("no collection is named, so there are no topics, texts or judgements", _TRY_DEMO)
     if name.startswith(_IRDS):
         return _Sources(f"{name} through ir_datasets", (name,), name, name)
     folder = Path(name).expanduser()

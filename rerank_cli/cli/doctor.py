@@ -43,7 +43,7 @@ print(provider_obstacle(name) or (name != "cpu" and gpu_obstacle(Device("cuda"))
 
 
 def doctor(terminal: Terminal) -> None:
-    """Show versions, devices, the ONNX Runtime providers that really load, and the caches.
+    """Show versions, devices, working providers and caches.
 
     Prints WHAT, STATE and REMARK, separated by tabs. A provider is tried, not looked up: onnxruntime
     lists CUDA and TensorRT whether or not their libraries are there. Always exits 0.

@@ -58,7 +58,7 @@ def export_onnx(
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Write a model as one ONNX graph that ends in scores, and compare it with PyTorch.
+    """Export a model to one checked ONNX graph.
 
     DIR gets model.onnx, tokenizer.json and rerank.json (method, template, token ids, scoring rule, length, source and
     its hash). The graph and PyTorch score the same fixed pairs: the largest difference and the rank agreement

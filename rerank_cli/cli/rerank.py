@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rerank_cli.cli import model_options, options
 from rerank_cli.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rerank_cli.collection import Collection
+    from rerank_cli.pipeline import Estimate, Sources
 
 EXAMPLES = [
     (
@@ -107,7 +111,6 @@ def rerank(
     collection: options.Collection = None,
     docs: options.Docs = None,
     topics: options.TopicsFile = None,
-    split: options.Split = "test",
     topic_fields: options.TopicFields = "title",
     doc_template: options.DocTemplate = None,
     engine: model_options.EngineName = model_options.Engine.auto,
@@ -183,9 +186,10 @@ def rerank(
             return
         if blocks.gathers and not unordered:
             terminal.note(f"{name} is in top1000 format, sorted by document: it is held in memory to its end")
-        named = overrides(docs, topics, None, split, False, topic_fields, doc_template)
+        # All topics, judged or not: the run says which are wanted.
+        named = overrides(docs, topics, all_topics=True, topic_fields=topic_fields, doc_template=doc_template)
         found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
-        sources = pipeline.Sources(found.topics(), found.documents(), found.doc_template, found.name) if found else None
+        sources = _sources(found) if found else None
         if dry_run:
             _say_estimate(pipeline.estimate(candidates, sources, scorer, limits))
             return
@@ -208,7 +212,13 @@ def rerank(
     require(required, seen)
 
 
-def _say_estimate(cost: Any) -> None:
+def _sources(found: Collection) -> Sources:
+    from rerank_cli.pipeline import Sources
+
+    return Sources(found.topics(), found.documents(), found.doc_template, found.name or found.description())
+
+
+def _say_estimate(cost: Estimate) -> None:
     for name, value in (
         ("queries", cost.queries),
         ("pairs", cost.pairs),

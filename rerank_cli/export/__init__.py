@@ -6,6 +6,7 @@ Done once a checkpoint; from then on scoring needs neither torch nor transformer
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -83,11 +84,12 @@ def write_export(
 ) -> Agreement:
     """Write graph, tokenizer and record of `source` into the empty `folder`, and measure it against PyTorch.
 
-    `max_length` is recorded as the folder's own; the comparison runs on `device`. A fused graph that disagrees with PyTorch is left for the unfused one; that is said and recorded. Needs
-    the extra `torch`; holds the weights in memory about three times.
+    `max_length` is recorded as the folder's own; the comparison runs on `device`. A fused graph that does
+    not load or disagrees with PyTorch is left for the unfused one; that is said and recorded. Needs the
+    extra `torch`; holds the weights in memory about three times.
     """
     from rerank_cli.export.check import ReferenceBackend, agreement, answers
-    from rerank_cli.export.graph import fuse, write_graph
+    from rerank_cli.export.graph import fuse, move, write_graph
     from rerank_cli.methods import method_named
     from rerank_cli.methods.exported import TOKENIZER, chosen_length, write_record
     from rerank_cli.methods.source import load_model, needs_torch
@@ -103,21 +105,25 @@ def write_export(
         model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK)
         reference = ReferenceBackend(lambda batch: module.reference(model, record, source.folder, batch))
         wanted = answers(record, source.tokenizer, reference)
-        path = folder / GRAPH
-        write_graph(module.graph(model, record, source.folder), record, path)
-        found = agreement(wanted, _onnx_answers(record, source, path, device, threads))
+        traced, path = folder / "traced" / GRAPH, folder / GRAPH
+        write_graph(module.graph(model, record, source.folder), record, traced)
+
+        def measured() -> Agreement:
+            return agreement(wanted, _onnx_answers(record, source, path, device, threads))
+
         fused: dict[str, int] = {}
         if module.FUSION is not None:
-            plain, path = path, path.with_name("fused.onnx")
-            fused = fuse(plain, path, module.FUSION, model.config)
-            again = agreement(wanted, _onnx_answers(record, source, path, device, threads))
-            if acceptable(again):
-                found = again
-                path.replace(plain)
-            else:
-                source.note(f"keeping the unfused graph: the fused one differs from PyTorch by {again.difference:.2g}")
+            fused = fuse(traced, path, module.FUSION, model.config)
+            found, complaint = _tried(measured)
+            if complaint:
+                source.note(f"keeping the graph of {record.name} unfused: {complaint}")
                 fused = {}
-                path.unlink()
+                for file in folder.glob(f"{GRAPH}*"):
+                    file.unlink()
+        if not fused:
+            move(traced, path)
+            found = measured()
+        shutil.rmtree(traced.parent)
     source.tokenizer.save(str(folder / TOKENIZER))
     report = {**found._asdict(), "fused": fused}
     write_record(folder, replace(record, versions=versions(), report=report))
@@ -130,6 +136,17 @@ def versions() -> dict[str, str]:
 
     packages = ("torch", "transformers", "tokenizers", "onnx")
     return {"rerank": rerank_cli.__version__, **{name: version(name) for name in packages}}
+
+
+def _tried(measured: Callable[[], Agreement]) -> tuple[Agreement, str]:
+    """A fused graph's agreement, and what is wrong with it: it does not load, or it differs from PyTorch."""
+    from rerank_cli.export.check import Agreement
+
+    try:
+        found = measured()
+    except WorkFailed as error:
+        return Agreement(float("inf"), 0.0, 0.0, 0), error.message
+    return found, "" if acceptable(found) else f"fused, it differs from PyTorch by {found.difference:.2g}"
 
 
 def _onnx_answers(record: Record, source: Source, graph: Path, device: str, threads: int) -> np.ndarray:

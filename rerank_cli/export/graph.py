@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_cli.errors import WorkFailed
-from rerank_cli.methods.exported import GRAPH, Record
+from rerank_cli.methods.exported import Record
 from rerank_cli.methods.source import quiet_libraries
 
 _OPSET = 17
@@ -19,9 +19,10 @@ _ONE_FILE = 2**31 - 2**20
 
 
 def write_graph(module: Any, record: Record, path: Path) -> None:
-    """Trace `module` with a small batch and write it to `path`, batch and length dynamic."""
+    """Trace `module` with a small batch and write it to `path`, in a folder of its own; batch and length are dynamic."""
     import torch
 
+    path.parent.mkdir(exist_ok=True)
     rows = torch.arange(4, 4 + 2 * 9).remainder(7).view(2, 9) + 4
     mask = torch.ones_like(rows)
     mask[1, 6:] = 0
@@ -59,15 +60,29 @@ def fuse(plain: Path, fused: Path, fusion: str, config: Any) -> dict[str, int]:
             hidden_size=int(getattr(config, "hidden_size", 0)),
             opt_level=0,
         )
-    save(model.model, fused)
+    save(model.model, fused, large=_size(plain.parent) > _ONE_FILE)
     return {name: int(count) for name, count in model.get_fused_operator_statistics().items() if count}
 
 
-def save(model: Any, path: Path) -> None:
-    """Write an ONNX model, its weights to PATH.data when it does not fit one file."""
+def move(traced: Path, path: Path) -> None:
+    """Put a traced graph at `path`; the many files that PyTorch makes of a large one become PATH.data."""
     import onnx
 
-    if model.ByteSize() <= _ONE_FILE:
-        onnx.save_model(model, str(path))
+    if _size(traced.parent) > _ONE_FILE:
+        save(onnx.load(str(traced)), path, large=True)
     else:
-        onnx.save_model(model, str(path), save_as_external_data=True, location=f"{GRAPH}.data")
+        traced.replace(path)
+
+
+def save(model: Any, path: Path, *, large: bool) -> None:
+    """Write an ONNX model, its weights to PATH.data when it is too large for one file."""
+    import onnx
+
+    if large:
+        onnx.save_model(model, str(path), save_as_external_data=True, location=f"{path.name}.data", size_threshold=0)
+    else:
+        onnx.save_model(model, str(path))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())

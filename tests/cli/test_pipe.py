@@ -280,3 +280,13 @@ def test_ms_marco_files_as_they_are(rerank, tmp_path):
     assert [line.split() for line in done.lines] == [["7", "0", "1"], ["7", "1", "2"], ["9", "1", "1"], ["9", "0", "2"]]
     found = rerank("retrieve", "--docs", "collection.tsv", "--topics", "queries.tsv")
     assert [line.split()[:3:2] for line in found.lines] == [["7", "0"], ["9", "1"]]
+
+
+def test_a_query_that_nobody_judged_can_be_reranked(rerank, tmp_path):
+    (tmp_path / "c" / "qrels").mkdir(parents=True)
+    (tmp_path / "c" / "corpus.jsonl").write_text('{"_id": "d", "text": "bread"}\n')
+    (tmp_path / "c" / "queries.jsonl").write_text('{"_id": "1", "text": "cats"}\n{"_id": "2", "text": "bread"}\n')
+    (tmp_path / "c" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\td\t1\n")
+    done = rerank("rerank", "-c", "c", stdin=b"2 Q0 d 1 1.0 t\n")
+    assert done.code == 0, done.err
+    assert done.lines[0].split()[:3] == ["2", "Q0", "d"]

@@ -72,6 +72,42 @@ print(*sorted({{name.split(".")[0] for name in sys.modules}}))
     assert done.stderr == ""
 
 
+def test_a_graph_too_large_for_one_file_keeps_its_weights_beside_it(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rerank_cli.export.graph._ONE_FILE", 1000)
+    t5 = tiny_models.t5(tmp_path / "t5")
+    for checkpoint in (find(str(classifier)), find(str(t5), method="monot5")):
+        folder = ensure_exported(checkpoint, tmp_path / "cache", note=lambda _: None, offline=True)
+        files = {path.name: path.stat().st_size for path in folder.iterdir()}
+        assert set(files) == {"model.onnx", "model.onnx.data", "tokenizer.json", "rerank.json"}
+        assert files["model.onnx.data"] > 50_000
+        assert json.loads((folder / "rerank.json").read_text())["report"]["difference"] < 1e-4
+
+
+def test_a_fused_graph_that_is_wrong_is_left_and_said(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An optimizer that gets the layer norms wrong makes a graph that loads and computes something else."""
+    from onnxruntime.transformers import optimizer
+
+    right = optimizer.optimize_model
+
+    def wrong(path: str, **options: object) -> object:
+        made = right(path, **options)
+        for node in made.model.graph.node:
+            if node.op_type == "SkipLayerNormalization":
+                node.attribute[0].f = 1.0
+        return made
+
+    monkeypatch.setattr(optimizer, "optimize_model", wrong)
+    said: list[str] = []
+    folder = ensure_exported(find(str(classifier)), tmp_path, note=said.append, offline=True)
+    report = json.loads((folder / "rerank.json").read_text())["report"]
+    assert report["fused"] == {} and report["difference"] < 1e-5
+    assert any("unfused: fused, it differs from PyTorch" in line for line in said)
+
+
 def test_other_weights_are_another_export(classifier: Path, cache: Path, tmp_path: Path) -> None:
     first = ensure_exported(find(str(classifier)), cache, note=lambda _: None, offline=True)
     import shutil

@@ -288,10 +288,9 @@ def test_a_killed_build_leaves_nothing_that_is_used(tmp_path, cache, by):
 
 
 @pytest.mark.data
-@pytest.mark.skipif("RERANK_TEST_DATA" not in os.environ, reason="RERANK_TEST_DATA is not set")
 @pytest.mark.parametrize(("name", "count"), [("scifact", 5183), ("cranfield", 1400), ("dl19-passage", 10852)])
-def test_real_collections(cache, name, count):
-    path = Path(os.environ["RERANK_TEST_DATA"]) / name / "corpus.jsonl"
+def test_real_collections(data, cache, name, count):
+    path = data / name / "corpus.jsonl"
     rows = [json.loads(line) for line in path.open(encoding="utf-8")]
     expected = [Document(row["_id"].encode(), row.get("title", ""), row["text"]) for row in rows]
     corpus = open_corpus([str(path)], cache, silent)

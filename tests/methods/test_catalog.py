@@ -79,6 +79,14 @@ def test_a_folder_tells_its_method(tiny: Any) -> None:
     assert "--method monot5" in caught.value.hint
 
 
+def test_a_cross_encoder_of_modules_is_no_bi_encoder(tiny: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny.folder("bi-mean"), tmp_path / "ettin")
+    own = folder / "config_sentence_transformers.json"
+    own.write_text(json.dumps(json.loads(own.read_text()) | {"model_type": "CrossEncoder"}))
+    with pytest.raises(WrongUsage, match="CrossEncoder of sentence-transformers"):
+        find(str(folder))
+
+
 def test_a_copy_of_a_listed_checkpoint_is_known_by_its_name(tiny: Any, tmp_path: Path) -> None:
     shutil.copytree(tiny.folder("t5"), tmp_path / "InRanker-small")
     checkpoint = find(str(tmp_path / "InRanker-small"))
