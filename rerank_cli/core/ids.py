@@ -28,6 +28,16 @@ def id_array(ids: Sequence[bytes]) -> np.ndarray:
     return np.array(ids, dtype=f"S{max(longest, 1)}")
 
 
+def joined_ids(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Several arrays of ids in one; as objects where one of long ids would widen all the others."""
+    if not arrays:
+        return np.empty(0, dtype="S1")
+    taken = sum(array.nbytes for array in arrays)
+    if max(array.itemsize for array in arrays) * sum(map(len, arrays)) > _PADDING_LIMIT * taken + 4096:
+        arrays = [array.astype(object) for array in arrays]
+    return np.concatenate(arrays)
+
+
 def shown(identifier: bytes) -> str:
     """Return an id as text for a message; bytes that are not UTF-8 appear as escapes."""
     return bytes(identifier).decode("utf-8", "backslashreplace")
