@@ -6,12 +6,14 @@ so an id that is not UTF-8 leaves as it came.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 #: A fixed-width array may take this many times the bytes of the ids themselves, not more.
 _PADDING_LIMIT = 4
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def id_array(ids: Sequence[bytes]) -> np.ndarray:
@@ -39,5 +41,10 @@ def joined_ids(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def shown(identifier: bytes) -> str:
-    """Return an id as text for a message; bytes that are not UTF-8 appear as escapes."""
-    return bytes(identifier).decode("utf-8", "backslashreplace")
+    """Return an id as text for a message; bytes that are not UTF-8, control characters and line ends appear as escapes."""
+    return one_line(bytes(identifier).decode("utf-8", "backslashreplace"))
+
+
+def one_line(text: str) -> str:
+    """Text that a message may quote: what would end a line or steer a terminal appears as escapes."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
