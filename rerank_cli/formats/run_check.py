@@ -49,6 +49,10 @@ CHECKS: dict[str, tuple[Severity, str]] = {
     "unsorted": (Severity.warning, "rows with a better score than the row before them"),
     "split-query": (Severity.warning, "queries in several blocks of lines"),
     "not-utf8": (Severity.warning, "rows with an id that is not UTF-8"),
+    "unwritable": (
+        Severity.warning,
+        "rows with an id that a TREC line cannot hold: a blank, or a query's that begins with #",
+    ),
     "unknown-topic": (Severity.warning, "queries that the topics do not have"),
     "missing-topic": (Severity.warning, "topics that the run does not have"),
     "missing-document": (Severity.warning, "documents that the collection does not have"),
@@ -117,6 +121,7 @@ def check_run(stream: BinaryIO, name: str, *, format: str = "auto", known: Known
         found.append(_finding("unsorted", rows, rows.unsorted()))
     found.append(_finding("split-query", rows, rows.split_queries(), whole_query=True))
     found.append(Finding("not-utf8", reader.not_utf8.count, tuple(reader.not_utf8.places)))
+    found.append(Finding("unwritable", reader.unwritable.count, tuple(reader.unwritable.places)))
     found += _against(known, rows)
     found.append(Finding("comment", reader.comments.count, tuple(reader.comments.places)))
     return [*found, *_depths(rows)]
@@ -156,7 +161,8 @@ class _CountingReader(RowReader):
         super().__init__(name, format, lenient=True)
         faults = _AllFaults(name)
         self.faults = faults
-        self.malformed, self.comments, self.not_utf8 = faults.counted, _Counted(), _Counted()
+        self.malformed, self.comments = faults.counted, _Counted()
+        self.not_utf8, self.unwritable = _Counted(), _Counted()
 
     def comment(self, number: int, line: bytes) -> None:
         """Count it, and see whether a header in it is broken."""
@@ -164,14 +170,18 @@ class _CountingReader(RowReader):
         super().comment(number, line)
 
     def look_at_ids(self, part: Columns) -> None:
-        """Count the rows with ids that are not UTF-8; a glance where all is ASCII."""
+        """Count the rows with ids that are not UTF-8 or could not be written; a glance where all are usual."""
         documents = b"".join(part.docids) if part.docids.dtype == object else part.docids.tobytes()
-        if documents.isascii() and all(map(bytes.isascii, part.qids)):
+        ascii_only = documents.isascii() and all(map(bytes.isascii, part.qids))
+        if ascii_only and self.format in ("trec", "msmarco") and not any(qid.startswith(b"#") for qid in part.qids):
             return
         qids = (qid for qid, length in zip(part.qids, part.lengths.tolist(), strict=True) for _ in range(length))
         for qid, docid, line in zip(qids, part.docids.tolist(), part.lines.tolist(), strict=True):
+            place = f"{self.faults.name}:{line}", f"query {shown(qid)}, document {shown(docid)}"
             if not (_is_utf8(docid) and _is_utf8(qid)):
-                self.not_utf8.add(f"{self.faults.name}:{line}", f"query {shown(qid)}, document {shown(docid)}")
+                self.not_utf8.add(*place)
+            if qid.startswith(b"#") or qid.split() != [qid] or docid.split() != [docid]:
+                self.unwritable.add(*place)
 
 
 def _is_utf8(identifier: bytes) -> bool:
