@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 import traceback
@@ -14,6 +15,7 @@ from rerank_cli.errors import ExitCode, RerankError, WrongUsage
 
 #: What a shell reports of a program that a signal ended.
 INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class _Signalled(BaseException):
@@ -26,6 +28,22 @@ class _Signalled(BaseException):
         self.exit_code = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}[signal.Signals(signum)]
 
 
+def _stand_in_for_closed() -> None:
+    """Give closed streams (`<&-`, `>&-`) something that fails when used, before a file gets their number; stderr goes nowhere.
+
+    Python itself leaves None, which is no stream to fail with.
+    """
+    for number, name, wrong_way, mode in ((0, "stdin", os.O_WRONLY, "r"), (1, "stdout", os.O_RDONLY, "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, wrong_way)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (the process's own)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
 def _on_signal(signum: int, frame: Any) -> NoReturn:
     raise _Signalled(signum)
 
@@ -34,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run `rerank ARGV` and return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
+    _stand_in_for_closed()
     for signum in (signal.SIGINT, signal.SIGTERM):
         # What our parent ignores (nohup, a script's background job) stays ignored.
         if signal.getsignal(signum) is not signal.SIG_IGN:
@@ -93,6 +112,8 @@ def _help_for_nothing() -> int:
 
 
 def _fail(message: str, hint: str, code: int) -> int:
+    # A file's name may hold a line end or a terminal's controls; an error is one line.
+    message, hint = (_CONTROLS.sub(lambda c: c[0].encode("unicode_escape").decode(), text) for text in (message, hint))
     with contextlib.suppress(OSError):
         sys.stderr.write(f"rerank: error: {message}\n" + (f"rerank: hint: {hint}\n" if hint else ""))
     _forget_stdout()
@@ -116,4 +137,6 @@ def _os_message(error: OSError) -> str:
     what = error.strerror or str(error)
     if error.errno == errno.ENOSPC:
         what = "no space left on the disk"
+    elif error.errno == errno.EBADF and error.filename is None:
+        what = "stdin or stdout is closed"
     return f"{error.filename}: {what}" if error.filename else what

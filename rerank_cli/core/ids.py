@@ -6,12 +6,14 @@ so an id that is not UTF-8 leaves as it came.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 #: A fixed-width array may take this many times the bytes of the ids themselves, not more.
 _PADDING_LIMIT = 4
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def id_array(ids: Sequence[bytes]) -> np.ndarray:
@@ -28,6 +30,21 @@ def id_array(ids: Sequence[bytes]) -> np.ndarray:
     return np.array(ids, dtype=f"S{max(longest, 1)}")
 
 
+def joined_ids(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Several arrays of ids in one; as objects where one of long ids would widen all the others."""
+    if not arrays:
+        return np.empty(0, dtype="S1")
+    taken = sum(array.nbytes for array in arrays)
+    if max(array.itemsize for array in arrays) * sum(map(len, arrays)) > _PADDING_LIMIT * taken + 4096:
+        arrays = [array.astype(object) for array in arrays]
+    return np.concatenate(arrays)
+
+
 def shown(identifier: bytes) -> str:
-    """Return an id as text for a message; bytes that are not UTF-8 appear as escapes."""
-    return bytes(identifier).decode("utf-8", "backslashreplace")
+    """Return an id as text for a message; bytes that are not UTF-8, control characters and line ends appear as escapes."""
+    return one_line(bytes(identifier).decode("utf-8", "backslashreplace"))
+
+
+def one_line(text: str) -> str:
+    """Text that a message may quote: what would end a line or steer a terminal appears as escapes."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

@@ -61,6 +61,10 @@ class RowReader:
         except (ValueError, RecursionError):
             header = None
         if isinstance(header, dict):
+            for key in ("collection", "fingerprint"):
+                if not isinstance(header.get(key, ""), (str, type(None))):
+                    self.faults(f"{key} in the header after '# rerank:' is not a string", "delete the line, or mend it")
+                    return
             self.header = header
         else:
             self.faults("the header after '# rerank:' is not a JSON object", "delete the line, or write the run again")

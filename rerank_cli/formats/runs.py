@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.ids import shown
+from rerank_cli.core.ids import joined_ids, shown
 from rerank_cli.core.run import Ranking, Run
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, BadRow
@@ -149,7 +149,7 @@ def read_run(stream: BinaryIO, name: str, *, format: str = "auto", lenient: bool
         ]
         or [np.empty(0, dtype=np.int64)]
     )
-    docids = _joined_ids([part.docids for part in parts])
+    docids = joined_ids([part.docids for part in parts])
     scores = np.concatenate([part.scores for part in parts] or [np.empty(0)])
     if reader.format == "top1000":
         scores = 1.0 / (1 + _positions(query_of))
@@ -240,16 +240,6 @@ class _Block:
             reader.faults.repairs += len(self.docids) - len(best)
             ranking = Ranking.build(self.qid, list(best), list(best.values()))
         return Candidates(ranking, self.query, self.documents or None)
-
-
-def _joined_ids(arrays: list[np.ndarray]) -> np.ndarray:
-    """Ids of all chunks in one array; as objects where a chunk of long ids would widen all the others."""
-    if not arrays:
-        return np.empty(0, dtype="S1")
-    taken = sum(array.nbytes for array in arrays)
-    if max(array.itemsize for array in arrays) * sum(map(len, arrays)) > 4 * taken + 4096:
-        arrays = [array.astype(object) for array in arrays]
-    return np.concatenate(arrays)
 
 
 def _positions(query_of: np.ndarray) -> np.ndarray:
