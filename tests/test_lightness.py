@@ -50,6 +50,7 @@ def files(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "line",
     [
+        "check --help",
         "--help",
         "--version",
         "retrieve --help",
@@ -65,10 +66,13 @@ def test_what_computes_nothing_loads_nothing(line: str, tmp_path: Path, environm
     assert not loaded(line.split(), tmp_path, environment) & COMPUTING
 
 
-def test_fuse_and_eval_load_no_model_packages(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:
+def test_fuse_eval_and_check_load_no_model_packages(
+    tmp_path: Path, environment: dict[str, str], files: list[str]
+) -> None:
     first, second, qrels = files
     assert not loaded(["fuse", first, second, "-o", "fused.trec"], tmp_path, environment) & MODELS
     assert not loaded(["eval", first, "-Q", qrels], tmp_path, environment) & MODELS
+    assert not loaded(["check", first, "-Q", qrels], tmp_path, environment) & (MODELS | {"ir_measures", "rich"})
 
 
 def test_the_probe_sees_what_is_loaded(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:

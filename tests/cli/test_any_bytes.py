@@ -51,7 +51,7 @@ MANGLED = st.lists(st.tuples(LINES, ENDS), max_size=8).map(lambda pairs: b"".joi
 ANYTHING = st.one_of(
     st.binary(max_size=200), MANGLED, MANGLED.map(gzip.compress), MANGLED.map(lambda data: gzip.compress(data)[:-5])
 )
-FAST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -105,7 +105,10 @@ def test_fuse_of_any_run(folder: Path, data: bytes, rule: str, flag: str) -> Non
     (folder / "any.run").write_bytes(data)
     code, said = outcome("fuse", "any.run", "good.run", "-m", rule, flag, "-o", "out.run")
     assert code in (0, 2, 3)
-    assert code == 0 or "any.run" in said or "--norm" in said or "score" in said
+    # Wrong scores for the rule, or ids that a TREC line cannot hold, are met when the lists are already one.
+    assert (
+        code == 0 or "any.run" in said or "--norm" in said or "score" in said or "the id " in said or "comment" in said
+    )
     if code == 0:
         assert outcome("eval", "-Q", "good.qrels", "out.run", "-o", "out")[0] == 0
 

@@ -273,3 +273,42 @@ def test_a_fifo_that_holds_junk(folder: Path, rerank: Runner) -> None:
     done = rerank("eval", "-Q", "good.qrels", "pipe")
     writer.join()
     says_one_line(done, 3, "pipe")
+
+
+@pytest.mark.parametrize(
+    "line", ["eval -Q good.qrels <&-", "fuse - good.run <&-", "check <&-", "eval -Q good.qrels - <&-"]
+)
+def test_a_closed_stdin(line: str, folder: Path, shell: Runner) -> None:
+    says_one_line(shell(f"rerank {line}"), 1, "stdin or stdout is closed")
+
+
+@pytest.mark.parametrize("line", ["eval -Q good.qrels good.run", "fuse good.run good.run", "check good.run", "config"])
+def test_a_closed_stdout(line: str, folder: Path, shell: Runner) -> None:
+    says_one_line(shell(f"rerank {line} >&-"), 1, "stdin or stdout is closed")
+
+
+def test_closed_streams_that_are_not_used_do_no_harm(folder: Path, shell: Runner) -> None:
+    done = shell("rerank eval -Q good.qrels good.run -m RR -o out <&- >&- 2>&-")
+    assert (done.code, (folder / "out").read_text()) == (0, "RR\tall\t1.0000\n")
+
+
+@pytest.mark.parametrize(
+    "header", ['{"collection": ["x"]}', '{"fingerprint": {"a": 1}}', '{"collection": 7}', "[]", "{"]
+)
+def test_a_header_that_is_none(header: str, folder: Path, inside: Runner) -> None:
+    (folder / "told.run").write_bytes(b"# rerank: " + header.encode() + b"\n" + RUN)
+    says_one_line(inside("fuse", "told.run", "told.run"), 3, "told.run:1: ")
+    says_one_line(inside("eval", "told.run"), 3, "told.run:1: ")
+    assert inside("eval", "told.run", "-Q", "good.qrels", "--lenient").code == 0
+
+
+@pytest.mark.parametrize("control", ["\x1b[2J", "\u2028", "\x85", "\x1c", "\x7f"])
+def test_no_id_and_no_name_breaks_the_line_or_steers_the_terminal(control: str, folder: Path, inside: Runner) -> None:
+    (folder / "odd.run").write_text(f"1 Q0 d{control}d 1 2 t\n1 Q0 d{control}d 2 1 t\n", encoding="utf-8", newline="\n")
+    done = inside("eval", "-Q", "good.qrels", "odd.run")
+    says_one_line(done, 3, "odd.run:2: document d\\")
+    assert control not in done.err
+    for name in (f"no{control}file", "no\nfile", "no\rfile"):
+        absent = inside("eval", "-Q", "good.qrels", name)
+        says_one_line(absent, 4, "no\\")
+        assert name not in absent.err
