@@ -1,4 +1,5 @@
 """ProbFuse: each list is cut into x equal segments, and a segment counts how relevant it was in training, over its number.
+
 A segment's documents have the same probability; a billionth of the sum of 1/rank keeps them in their order, where
 the paper leaves it open.
 """
