@@ -28,7 +28,15 @@ EXAMPLES = [
         "Reciprocal rank fusion with a constant for each run, the best 100",
         "rerank retrieve -c demo -o a.run && rerank retrieve -c demo --b 0.9 -o b.run && rerank fuse --rrf-k 60,10 -k 100 a.run b.run -o fused.run",
     ),
-    ("Which rules are there, and what do they need?", "rerank fuse --list"),
+    (
+        "Weights chosen by judgements: each query is fused with the weights of the folds it is not in",
+        "rerank retrieve -c demo -o a.run && rerank retrieve -c demo --k1 2 --b 1 -o b.run && rerank fuse -m cc --tune nDCG@10 -c demo --params-out cc.json a.run b.run | rerank eval -c demo",
+    ),
+    (
+        "The weights that were fitted on all judged queries, for a new run",
+        "rerank fuse --params cc.json a.run b.run -o new.run",
+    ),
+    ("Which rules are there, what do they need, and which is for me?", "rerank fuse --list"),
 ]
 
 
@@ -46,6 +54,7 @@ class Norm(enum.StrEnum):
 
 
 RULE = "The rule and what it is told"
+TUNING = "Tuning"
 
 
 def fuse(
@@ -54,16 +63,18 @@ def fuse(
         list[str] | None, typer.Argument(metavar="RUN RUN...", help="The runs to fuse; one of them may be -, stdin.")
     ] = None,
     method: Annotated[
-        str,
-        typer.Option("-m", "--method", metavar="RULE", rich_help_panel=RULE, help="The rule; see --list."),
-    ] = "rrf",
+        str | None,
+        typer.Option(
+            "-m", "--method", metavar="RULE", rich_help_panel=RULE, help="The rule; see --list. Default: rrf."
+        ),
+    ] = None,
     norm: Annotated[
         Norm | None,
         typer.Option(
             "--norm",
             rich_help_panel=RULE,
             show_default=False,
-            help="Normalise the scores of each list first. Default: none; for the rule cc, tmm.",
+            help="Normalise the scores of each list first. Default: none; for the rule cc, tmm; for segfuse, min-max.",
         ),
     ] = None,
     weights: Annotated[
@@ -96,6 +107,42 @@ def fuse(
             help="For --norm tmm: the lowest score a run's scorer can give (0 for BM25, -1 for a cosine).",
         ),
     ] = "0",
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            "--tune",
+            metavar="MEASURE",
+            rich_help_panel=TUNING,
+            help="Choose weights and parameters, and train trained rules, by this measure (nDCG@10) in cross-validation.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            metavar="N",
+            min=2,
+            rich_help_panel=TUNING,
+            show_default=False,
+            help="How many folds. Default: 5.",
+        ),
+    ] = None,
+    params_out: Annotated[
+        str | None,
+        typer.Option(
+            "--params-out",
+            metavar="FILE",
+            rich_help_panel=TUNING,
+            help="Write the rule and what it is told, with --tune what is fitted on all judged queries, as JSON.",
+        ),
+    ] = None,
+    params: Annotated[
+        str | None,
+        typer.Option("--params", metavar="FILE", rich_help_panel=TUNING, help="Fuse as such a file says."),
+    ] = None,
+    qrels: options.QrelsFile = None,
+    collection: options.Collection = None,
+    split: options.Split = "test",
     depth: Annotated[
         int, typer.Option("--depth", metavar="N", min=1, help="Read the first N documents of each list.")
     ] = 1000,
@@ -107,18 +154,30 @@ def fuse(
     tag: options.Tag = None,
     header: options.Header = False,
     show_list: Annotated[
-        bool, typer.Option("--list", help="List the rules: name, what it looks at, formula, a missing document, paper.")
+        bool,
+        typer.Option(
+            "--list", help="List the rules: what each looks at, needs and computes, when to use it, its paper."
+        ),
     ] = False,
 ) -> None:
     """Fuse runs into one.
 
     Reads two or more runs and writes one in which every document has a fused score. Queries are those of all
-    runs, in the order of the first, then new ones; equal scores are ordered by document id. Rules look
-    either at ranks (rrf, isr, rbc, the Borda counts, interleave), which need no normalisation, or at
-    scores (min, max, med, sum, anz, mnz, gmnz, wsum, wmnz, mixed, cc, average), which should be on one scale
+    runs, in the order of the first, then new ones; equal scores are ordered by document id. Rules that look at
+    ranks (rrf, isr, rbc, the Borda counts, interleave, the pairwise rules) need no normalisation. Rules that look
+    at scores (min, max, med, sum, anz, mnz, gmnz, wsum, wmnz, mixed, cc, average) want them on one scale
     first: --norm min-max is the usual choice. Rules that multiply by the number of runs refuse
     negative scores, because agreement would then count against a document.
+
+    With --tune each judged query is fused with weights and parameters that were chosen on the folds it is not
+    in, so the run may be evaluated on the same judgements; what each fold was given and got is said on stderr.
+    Trained rules (posfuse, probfuse, segfuse, slidefuse, bayesfuse, mapfuse) learn in the same way. What is given
+    (-w, --rrf-k, -p) is not tuned. --params-out keeps what is fitted on all judged queries, for --params.
     """
+    from dataclasses import replace
+
+    from rerank_cli.cli.fuse_list import print_rules
+    from rerank_cli.cli.fuse_tuning import one_measure, read_params, told, tuned, write_params
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.whole_runs import agreed_header, read_runs
     from rerank_cli.fusion import all_rules
@@ -126,30 +185,59 @@ def fuse(
 
     rules = all_rules()
     if show_list:
-        _print_rules(rules)
+        print_rules(rules)
         return
-    recipe = _recipe(_rule(method, rules), norm, weights, rrf_k, param, floor, depth, k)
     paths = runs or []
     if len(paths) < 2:
         raise WrongUsage(f"fuse needs two runs or more, not {len(paths)}", "rerank fuse one.run two.run > fused.run")
+    if tune is None:
+        _refuse_without_tune(folds, qrels, collection)
+    else:
+        one_measure(tune)  # a misspelt name is said before any run is read
+    if params is None:
+        recipe = _recipe(_rule(method or "rrf", rules), norm, weights, rrf_k, param, floor)
+        recipe = replace(recipe, seed=terminal.seed)
+    else:
+        if tune or method or norm or weights or rrf_k or param or floor != "0":
+            raise WrongUsage(
+                "--params says the rule and all it is told", "leave out -m, --norm, -w, --rrf-k, -p, --floor and --tune"
+            )
+        recipe = read_params(params, rules, paths, terminal)
+    if params_out == "-" and output == "-":
+        raise WrongUsage("--params-out - and the run cannot both go to stdout", "name a file for one of them")
+    recipe = replace(recipe, depth=depth, k=k)
     files = read_runs(paths, input_format.value, lenient, terminal)
     rule = recipe.rule
+    done, tag = None, tag or f"rerank-{rule.name}"
+    if tune is None:
+        run = fused([file.run for file in files], paths, recipe, tag, terminal.note)
+    else:
+        done = tuned(tune, folds or 5, recipe, files, paths, (qrels, collection, split), tag, terminal)
+        run, recipe = done.run, done.fitted
+    if params_out is not None:
+        write_params(params_out, recipe, paths, done, tune)
     facts = provenance(
         "fuse",
         **(agreed_header(files, paths) if all(file.header for file in files) else {}),
         method=rule.name,
         norm=recipe.norm or rule.norm if rule.takes == "scores" else None,
-        weights=recipe.weights,
-        params=dict(recipe.params) or None,
+        weights=recipe.weights if done is None else None,
+        params=dict(recipe.params) or None if done is None else None,
+        tuned=None if done is None else {"measure": tune, "folds": [told(fold.recipe) for fold in done.folds]},
         depth=depth,
         runs=paths,
     )
-    run = fused([file.run for file in files], paths, recipe, tag or f"rerank-{rule.name}", terminal.note)
     with written_run(output, run.tag, output_format.value, facts, header=header, terminal=terminal) as writer:
         for ranking in run:
             writer.write(ranking)
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
+
+
+def _refuse_without_tune(folds: int | None, qrels: str | None, collection: str | None) -> None:
+    for option, value in (("--folds", folds), ("--qrels", qrels), ("--collection", collection)):
+        if value is not None:
+            raise WrongUsage(f"{option} is for --tune", "add --tune nDCG@10, or leave it out")
 
 
 def _rule(name: str, rules: dict[str, Rule]) -> Rule:
@@ -173,8 +261,6 @@ def _recipe(
     rrf_k: str | None,
     params: list[str] | None,
     floor: str,
-    depth: int,
-    k: int,
 ) -> Recipe:
     from rerank_cli.fusion.fuse import Recipe
 
@@ -192,7 +278,7 @@ def _recipe(
     if floor != "0" and (chosen or rule.norm) != "tmm":
         raise WrongUsage("--floor is for --norm tmm", "add --norm tmm, or leave --floor out")
     weighed = None if weights is None else _numbers("--weights", weights)
-    return Recipe(rule, chosen, weighed, _numbers("--floor", floor), given, depth, k)
+    return Recipe(rule, chosen, weighed, _numbers("--floor", floor), given)
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -205,11 +291,3 @@ def _numbers(option: str, text: str) -> list[float]:
     if not all(map(isfinite, numbers)):
         raise WrongUsage(f"{option}: {text!r} is not a number or several joined by commas", "for example 0.7,0.3")
     return numbers
-
-
-def _print_rules(rules: dict[str, Rule]) -> None:
-    typer.echo("RULE\tLOOKS AT\tSCORE OF A DOCUMENT\tA RUN THAT LACKS IT\tPARAMETERS\tPAPER")
-    for rule in rules.values():
-        params = [f"{p.name}={p.default:g} ({p.summary})" for p in rule.params]
-        told = ", ".join((["weights"] if rule.weighted else []) + params) or "-"
-        typer.echo("\t".join((rule.name, rule.takes, rule.summary, rule.missing, told, rule.paper)))

@@ -22,7 +22,10 @@ from rerank_cli.fusion.rule import Param, Rule, Settings
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to fuse: the rule and what it is told. Sequences have one value, or one a run; `norm` None is the rule's own."""
+    """How to fuse: the rule and what it is told. Sequences have one value, or one a run; `norm` None is the rule's own.
+
+    `tables` is what a trained rule has learned, one array a run.
+    """
 
     rule: Rule
     norm: str | None = None
@@ -31,6 +34,8 @@ class Recipe:
     params: Mapping[str, Sequence[float]] = field(default_factory=dict)
     depth: int = 1000
     k: int = 1000
+    seed: int = 0
+    tables: Sequence[np.ndarray] = ()
 
 
 def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, note: Callable[[str], None]) -> Run:
@@ -38,8 +43,14 @@ def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, no
 
     Raises `WrongUsage` when weights, parameters or scores do not fit the rule. O(N log N) in all rows.
     """
+    settings = settings_of(recipe, len(runs), note)
+    pool = pooled(runs, names, recipe, note)
+    return ranked(pool, scored(pool, recipe.rule, settings), recipe.k, tag)
+
+
+def pooled(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, note: Callable[[str], None]) -> Pool:
+    """The runs in one pool, normalised, and checked for what the rule assumes of scores."""
     rule = recipe.rule
-    settings = _settings(recipe, len(runs))
     pool = pool_of(runs, names, recipe.depth)
     if rule.takes == "scores":
         norm = NORMS[recipe.norm or rule.norm]
@@ -49,17 +60,36 @@ def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, no
             _refuse_negative(pool, rule, norm.name)
     elif recipe.norm not in (None, "none"):
         note(f"{rule.name} looks at ranks only: --norm {recipe.norm} changes nothing")
+    return pool
+
+
+def scored(pool: Pool, rule: Rule, settings: Settings) -> np.ndarray:
+    """The fused score of every document of the pool, (D,); `WrongUsage` when one is not finite, or nothing was learned."""
+    if rule.learn is not None and len(settings.tables) != len(pool.votes):
+        raise WrongUsage(
+            f"{rule.name} learns from judged queries, and has not yet",
+            "train it: --tune nDCG@10 --qrels FILE; with --params-out FILE what it learned is kept for --params FILE",
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         scores = rule.fuse(pool, settings)
     if not np.all(np.isfinite(scores)):
         raise WrongUsage(f"the scores are too large for {rule.name}", "use --norm min-max")
-    return _ranked(pool, scores, recipe.k, tag)
+    return scores
 
 
-def _settings(recipe: Recipe, runs: int) -> Settings:
+def ranked(pool: Pool, scores: np.ndarray, k: int, tag: str) -> Run:
+    """The pool's documents as lists of at most k in the canonical order of `scores (D,)`."""
+    order = canonical_order(pool.docids, scores, pool.query)
+    starts = np.concatenate([[0], np.cumsum(pool.size)]).astype(np.int64)
+    run = Run(pool.qids, starts, pool.docids[order], scores[order], tag)
+    return run.top(k) if k < int(pool.size.max(initial=0)) else run
+
+
+def settings_of(recipe: Recipe, runs: int, note: Callable[[str], None]) -> Settings:
+    """What the recipe says, with defaults filled in, as its rule takes it; `WrongUsage` where it does not fit."""
     rule = recipe.rule
     if recipe.weights is not None and not rule.weighted:
-        raise WrongUsage(f"{rule.name} takes no weights", "weighted rules are rrf, wsum, wmnz, mixed, cc, w_bordafuse")
+        raise WrongUsage(f"{rule.name} takes no weights", "weighted rules are those with weights in rerank fuse --list")
     weights = np.ones(runs) if recipe.weights is None else np.asarray(recipe.weights, dtype=np.float64)
     if len(weights) != runs:
         raise WrongUsage(f"{len(weights)} weights for {runs} runs", "give one weight a run: -w 0.7,0.3")
@@ -68,7 +98,8 @@ def _settings(recipe: Recipe, runs: int) -> Settings:
         if name not in known:
             has = f"its parameters are {', '.join(known)}" if known else "it has none"
             raise WrongUsage(f"{rule.name} has no parameter {name}", has)
-    return Settings(weights, {name: _value(param, recipe, runs) for name, param in known.items()})
+    params = {name: _value(param, recipe, runs) for name, param in known.items()}
+    return Settings(weights, params, recipe.seed, tuple(recipe.tables), note)
 
 
 def _value(param: Param, recipe: Recipe, runs: int) -> np.ndarray:
@@ -97,10 +128,3 @@ def _refuse_negative(pool: Pool, rule: Rule, norm: str) -> None:
                 f"for query {shown(pool.qids[votes.query[row]])}{after}",
                 "use --norm min-max, which puts every list between 0 and 1",
             )
-
-
-def _ranked(pool: Pool, scores: np.ndarray, k: int, tag: str) -> Run:
-    order = canonical_order(pool.docids, scores, pool.query)
-    starts = np.concatenate([[0], np.cumsum(pool.size)]).astype(np.int64)
-    run = Run(pool.qids, starts, pool.docids[order], scores[order], tag)
-    return run.top(k) if k < int(pool.size.max(initial=0)) else run

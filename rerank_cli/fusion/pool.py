@@ -94,6 +94,30 @@ class Pool:
             scores[votes.document, column] = votes.score
         return scores
 
+    def only(self, keep: np.ndarray) -> Pool:
+        """The pool of some queries, `keep (Q,)` bool; every figure inside a query is as it was. O(D + N)."""
+        inside = keep[self.query]
+        place = np.cumsum(inside) - 1
+        number = np.cumsum(keep) - 1
+        votes = []
+        for own in self.votes:
+            rows = keep[own.query]
+            first = own.offsets[:-1]
+            lengths = np.diff(own.offsets)[rows[first]] if len(first) else np.empty(0, dtype=np.int64)
+            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+            columns = (place[own.document[rows]], number[own.query[rows]], own.rank[rows], own.score[rows])
+            votes.append(Votes(own.name, *columns, own.size[rows], offsets))
+        qids = tuple(qid for qid, kept in zip(self.qids, keep.tolist(), strict=True) if kept)
+        return Pool(qids, self.docids[inside], number[self.query[inside]], tuple(votes))
+
+    def holds(self, query: np.ndarray, docids: np.ndarray) -> np.ndarray:
+        """Which documents (D,) are among the pairs `query (n,)` (positions in `qids`), `docids (n,)`."""
+        both = np.concatenate([self.query, query])
+        number, _ = _same_documents(both, _joined_ids([self.docids, docids]))
+        named = np.zeros(int(number.max(initial=-1)) + 1, dtype=bool)
+        named[number[len(self) :]] = True
+        return np.asarray(named[number[: len(self)]])
+
 
 def pool_of(runs: Sequence[Run], names: Sequence[str], depth: int) -> Pool:
     """Read the first `depth` documents of every list of every run into one pool; O(N log N) in all rows."""

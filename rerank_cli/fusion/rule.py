@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from rerank_cli.fusion.judged import Judged
 from rerank_cli.fusion.pool import Pool
 
 
@@ -21,14 +22,26 @@ class Param:
     low: float = -np.inf
     high: float = np.inf
     per_run: bool = False
+    #: What tuning tries; empty: it is not tuned.
+    grid: tuple[float, ...] = ()
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a rule is told beside the votes: `weights (m,)` float64, and its parameters by name, each (m,) float64."""
+    """What a rule is told beside the votes: `weights (m,)` float64, and its parameters by name, each (m,) float64.
+
+    `tables` is what a trained rule has learned, one array a run; `note` takes what a rule has to say.
+    """
 
     weights: np.ndarray
     params: dict[str, np.ndarray]
+    seed: int = 0
+    tables: tuple[np.ndarray, ...] = ()
+    note: Callable[[str], None] = _silent
 
     def number(self, name: str) -> float:
         """A parameter that is one number for all runs."""
@@ -40,7 +53,8 @@ class Rule:
     """A way of fusing runs.
 
     `fuse` turns votes into one score a document (D,), higher is better. `takes` says whether it looks
-    at scores or only at ranks; `missing` says in words what a run that lacks a document counts for it.
+    at scores or only at ranks; `missing` says in words what a run that lacks a document counts for it, `use`
+    when the rule is the one to take.
     """
 
     name: str
@@ -48,6 +62,7 @@ class Rule:
     paper: str
     takes: Literal["scores", "ranks"]
     missing: str
+    use: str
     fuse: Callable[[Pool, Settings], np.ndarray]
     aliases: tuple[str, ...] = ()
     params: tuple[Param, ...] = ()
@@ -57,3 +72,7 @@ class Rule:
     non_negative: bool = False
     #: The normalisation that belongs to the rule's definition.
     norm: str = "none"
+    #: A trained rule: learns one table a run from the judged queries it is shown, before it can fuse.
+    learn: Callable[[Pool, Judged, Settings], tuple[np.ndarray, ...]] | None = None
+    #: The order of the runs is part of the rule's meaning.
+    run_order_matters: bool = False

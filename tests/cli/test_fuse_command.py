@@ -136,7 +136,7 @@ def test_the_list_names_every_rule_by_what_it_needs(capfdbinary):
     code, out, _ = run(capfdbinary, "--list")
     assert code == 0
     assert [line.split("\t")[0] for line in out[1:]] == list(all_rules())
-    assert all(len(line.split("\t")) == 6 for line in out)
+    assert all(len(line.split("\t")) == 8 and all(line.split("\t")) for line in out)
 
 
 def test_a_rule_answers_to_its_other_names(capfdbinary, files):

@@ -22,6 +22,7 @@ RULE = Rule(
     paper="Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994",
     takes="scores",
     missing="nothing: it is left out",
+    use="rarely: one enthusiastic run outweighs agreement",
     fuse=fuse,
     aliases=("combanz", "comb_anz"),
     non_negative=True,

@@ -22,6 +22,7 @@ RULE = Rule(
     paper="Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994",
     takes="scores",
     missing="0",
+    use="to match Pyserini's average; otherwise sum, which orders alike",
     fuse=fuse,
     aliases=("mean",),
 )

@@ -23,5 +23,6 @@ RULE = Rule(
     paper="Li et al., Pseudo Relevance Feedback with Deep Language Models and Dense Retrievers, TOIS 41(3), 2023",
     takes="ranks",
     missing="0",
+    use="many lists of one query's variants, as in pseudo-relevance feedback",
     fuse=fuse,
 )

@@ -35,5 +35,6 @@ RULE = Rule(
     paper="Aslam and Montague, Models for Metasearch, SIGIR 2001",
     takes="ranks",
     missing="(|U| - n + 1)/2, an equal share of what its n documents leave",
+    use="runs of different systems whose scores mean nothing",
     fuse=fuse,
 )

@@ -27,6 +27,7 @@ RULE = Rule(
     paper="Bruch, Gai and Ingber, An Analysis of Fusion Functions for Hybrid Retrieval, TOIS 42(1), 2023",
     takes="scores",
     missing="0, which under tmm is the scorer's floor",
+    use="the first choice when judgements are there to tune weights, best with known score floors",
     fuse=fuse,
     aliases=("tm2c2",),
     weighted=True,

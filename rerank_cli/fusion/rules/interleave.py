@@ -31,6 +31,8 @@ RULE = Rule(
     paper="Wrzalik and Krechel, CoRT: Complementary Rankings from Transformers, NAACL 2021",
     takes="ranks",
     missing="nothing: its turn is skipped",
+    use="joining the candidates of two first stages before reranking",
     fuse=fuse,
     aliases=("round_robin",),
+    run_order_matters=True,
 )

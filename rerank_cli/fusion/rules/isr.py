@@ -22,5 +22,6 @@ RULE = Rule(
     paper="Mourão, Martins and Magalhães, Multimodal Medical Information Retrieval with Unsupervised Rank Fusion, Computerized Medical Imaging and Graphics 39, 2015",
     takes="ranks",
     missing="0",
+    use="short lists, where agreement on the first places should decide",
     fuse=fuse,
 )

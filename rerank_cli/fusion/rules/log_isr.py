@@ -23,6 +23,7 @@ RULE = Rule(
     paper="Mourão, Martins and Magalhães, Multimodal Medical Information Retrieval with Unsupervised Rank Fusion, Computerized Medical Imaging and Graphics 39, 2015",
     takes="ranks",
     missing="0",
+    use="as isr, with agreement counting less",
     fuse=fuse,
     params=(Param("plus", 1.0, "added to the number of runs before the logarithm", low=0),),
 )

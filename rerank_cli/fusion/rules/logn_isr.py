@@ -10,6 +10,9 @@ import numpy as np
 from rerank_cli.fusion.pool import Pool
 from rerank_cli.fusion.rule import Param, Rule, Settings
 
+#: What tuning tries for sigma.
+GRID = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+
 
 def fuse(pool: Pool, settings: Settings) -> np.ndarray:
     """The sum over runs of 1/rank², times ln(h + sigma), h the number of runs that hold the document."""
@@ -22,6 +25,7 @@ RULE = Rule(
     paper="Mourão, Martins and Magalhães, Multimodal Medical Information Retrieval with Unsupervised Rank Fusion, Computerized Medical Imaging and Graphics 39, 2015",
     takes="ranks",
     missing="0",
+    use="as isr, with the documents of single runs kept well below",
     fuse=fuse,
-    params=(Param("sigma", 0.01, "added to the number of runs before the logarithm", low=0, high=1),),
+    params=(Param("sigma", 0.01, "added to the number of runs before the logarithm", low=0, high=1, grid=GRID),),
 )

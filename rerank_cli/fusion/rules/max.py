@@ -25,6 +25,7 @@ RULE = Rule(
     paper="Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994",
     takes="scores",
     missing="nothing: it is left out",
+    use="passages of a document, or variants of a query: one good hit is enough",
     fuse=fuse,
     aliases=("combmax", "comb_max"),
 )

@@ -24,6 +24,7 @@ RULE = Rule(
     paper="Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994",
     takes="scores",
     missing="nothing: it is left out",
+    use="three runs or more, one of which may be badly wrong",
     fuse=fuse,
     aliases=("combmed", "comb_med"),
 )

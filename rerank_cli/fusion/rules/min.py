@@ -25,6 +25,7 @@ RULE = Rule(
     paper="Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994",
     takes="scores",
     missing="nothing: it is left out",
+    use="when a document must please every run that holds it",
     fuse=fuse,
     aliases=("combmin", "comb_min"),
 )

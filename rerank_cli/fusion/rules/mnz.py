@@ -22,6 +22,7 @@ RULE = Rule(
     paper="Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994",
     takes="scores",
     missing="0",
+    use="runs of alike strength from different systems",
     fuse=fuse,
     aliases=("combmnz", "comb_mnz"),
     non_negative=True,

@@ -11,6 +11,9 @@ import numpy as np
 from rerank_cli.fusion.pool import Pool
 from rerank_cli.fusion.rule import Param, Rule, Settings
 
+#: What tuning tries for k.
+GRID = (1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+
 
 def fuse(pool: Pool, settings: Settings) -> np.ndarray:
     """Sum over runs of w/(k + rank)."""
@@ -24,7 +27,8 @@ RULE = Rule(
     paper="Cormack, Clarke and Büttcher, Reciprocal Rank Fusion outperforms Condorcet and Individual Rank Learning Methods, SIGIR 2009",
     takes="ranks",
     missing="0",
+    use="first choice without judgements: any runs, no normalisation, nothing to tune",
     fuse=fuse,
-    params=(Param("k", 60, "added to every rank", low=0, per_run=True),),
+    params=(Param("k", 60, "added to every rank", low=0, per_run=True, grid=GRID),),
     weighted=True,
 )

@@ -22,6 +22,7 @@ RULE = Rule(
     paper="Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994",
     takes="scores",
     missing="0",
+    use="runs of alike strength on one scale (--norm min-max)",
     fuse=fuse,
     aliases=("combsum", "comb_sum"),
 )

@@ -20,6 +20,7 @@ RULE = Rule(
     paper="Aslam and Montague, Models for Metasearch, SIGIR 2001",
     takes="ranks",
     missing="w × (|U| - n + 1)/2, an equal share of what its n documents leave",
+    use="as bordafuse, for runs of unequal strength",
     fuse=fuse,
     aliases=("weighted_bordafuse",),
     weighted=True,

@@ -23,6 +23,7 @@ RULE = Rule(
     paper="Wu and Crestani, Data Fusion with Estimated Weights, CIKM 2002",
     takes="scores",
     missing="0",
+    use="tuned weights, where agreement should count by the runs that agree",
     fuse=fuse,
     weighted=True,
     non_negative=True,

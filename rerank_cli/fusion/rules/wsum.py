@@ -22,6 +22,7 @@ RULE = Rule(
     paper="Vogt and Cottrell, Fusion Via a Linear Combination of Scores, Information Retrieval 1(3), 1999",
     takes="scores",
     missing="0",
+    use="a first stage and a reranker, with a weight that was tuned",
     fuse=fuse,
     aliases=("interpolation", "weighted", "linear"),
     weighted=True,
