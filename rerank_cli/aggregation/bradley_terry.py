@@ -3,7 +3,8 @@
 Solved by Newman's iteration, which reaches the same answer as Zermelo's of 1929 in far fewer steps. Without a
 prior an item that never wins (or never loses) has no finite strength; a virtual win and loss, of small
 weight, against a dummy of strength 1 gives it one. Newman updates one item after another; here all move at
-once, half the way in logarithms, which keeps the fixed point, does not swing, and treats equals equally.
+once, half the way in logarithms, which keeps the fixed point, does not swing, and treats equals equally. Long lists
+that agree settle slowly, from neighbour to neighbour; Anderson's extrapolation from the last steps mends that.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-PRIOR, TOLERANCE, ITERATIONS = 0.1, 1e-6, 100
+PRIOR, TOLERANCE, ITERATIONS = 0.1, 1e-6, 500
+#: Steps that the next one is extrapolated from (Anderson, Iterative Procedures for Nonlinear Integral Equations, JACM 12, 1965).
+_MEMORY = 10
 #: Rows of the matrix taken at once, so that what is worked on stays in the processor's cache.
 _BLOCK = 32
 
 
 def bradley_terry(wins: np.ndarray, prior: float = PRIOR, tolerance: float = TOLERANCE) -> np.ndarray:
-    """Strengths (n,) > 0 from `wins (n, n)`; `prior` is the weight of the virtual win and loss, 0 for none.
+    """Strengths (n,) > 0 from `wins (n, n)`; `prior` is the weight of the virtual win and loss.
 
-    They are the most probable ones under that prior; without it the likeliest, scaled to a geometric mean of 1. Stops when no logarithm moves by more than `tolerance`, or after 100 iterations of O(n²).
+    They are the most probable ones under that prior; without it (0; then each must have won and lost, by whatever chain, to every other) the likeliest, of geometric mean 1. Stops when no logarithm moves by more than `tolerance`, or after 500 iterations of O(n²); two lists of 1,000 take 30 to 100.
     Newman, Efficient Computation of Rankings from Pairwise Comparisons, JMLR 24, 2023.
     """
     size = len(wins)
     lost = np.ascontiguousarray(wins.T)
 
-    def ratio(strength: np.ndarray) -> np.ndarray:
+    def step(state: np.ndarray) -> np.ndarray:
+        strength = np.exp(state)
         above, below = np.empty(size), np.empty(size)
         for start in range(0, size, _BLOCK):
             rows = slice(start, start + _BLOCK)
@@ -34,10 +38,9 @@ def bradley_terry(wins: np.ndarray, prior: float = PRIOR, tolerance: float = TOL
             below[rows] = np.einsum("ij,ij->i", lost[rows], shares)
             shares *= wins[rows]
             above[rows] = shares @ strength
-        virtual = prior / (strength + 1.0)
-        return np.asarray((above + virtual) / (below + virtual))
+        return _moved(state, above, below, prior)
 
-    return _fixed_point(ratio, size, prior, tolerance)
+    return np.exp(np.round(_settled(step, np.zeros(size), tolerance), 8))
 
 
 def newman(
@@ -51,10 +54,9 @@ def newman(
     size = len(wins)
     half = wins + ties / 2
     lost = np.ascontiguousarray(half.T)
-    state = {"prone": 0.5}
 
-    def ratio(strength: np.ndarray) -> np.ndarray:
-        prone = state["prone"]
+    def step(state: np.ndarray) -> np.ndarray:
+        strength, prone = np.exp(state[:size]), max(float(state[size]), 0.0)
         root = np.sqrt(strength)
         above, below = np.empty(size), np.empty(size)
         tied = decided = 0.0
@@ -69,26 +71,47 @@ def newman(
             tied += float((ties[rows] * sums / whole).sum()) / 2
             decided += float((wins[rows] * both / whole).sum())
         below /= strength
-        virtual = prior / (strength + 1.0)
-        state["prone"] = tied / (2 * decided) if decided > 0 else prone
-        return np.asarray((above + virtual) / (below + virtual))
+        prone = tied / (2 * decided) if decided > 0 else prone
+        return np.append(_moved(state[:size], above, below, prior), prone)
 
-    strength = _fixed_point(ratio, size, prior, tolerance)
-    return strength, state["prone"]
+    state = _settled(step, np.append(np.zeros(size), 0.5), tolerance)
+    return np.exp(np.round(state[:size], 8)), max(float(state[size]), 0.0)
 
 
-def _fixed_point(ratio: Callable[[np.ndarray], np.ndarray], size: int, prior: float, tolerance: float) -> np.ndarray:
-    logs = np.zeros(size)
-    for _ in range(ITERATIONS if size else 0):
-        with np.errstate(divide="ignore"):
-            moved = (logs + np.log(ratio(np.exp(logs)))) / 2
+def _moved(logs: np.ndarray, above: np.ndarray, below: np.ndarray, prior: float) -> np.ndarray:
+    """Half the way to Newman's update above/below, the prior's virtual games included, on the scale that fits it."""
+    virtual = prior / (np.exp(logs) + 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = (logs + np.log((above + virtual) / (below + virtual))) / 2
+    if len(moved):
         moved -= _scale(moved) if prior > 0 else moved.mean()
-        change = float(np.abs(moved - logs).max())
-        logs = moved
-        if not change > tolerance:
-            break
-    # Differences below what the iteration settles are ties.
-    return np.exp(np.round(logs, 8))
+    return moved
+
+
+def _settled(step: Callable[[np.ndarray], np.ndarray], state: np.ndarray, tolerance: float) -> np.ndarray:
+    """The fixed point of `step`, reached when no number moves by more than `tolerance`; differences below it are ties."""
+    before: tuple[np.ndarray, np.ndarray] | None = None
+    moves: list[np.ndarray] = []
+    changes: list[np.ndarray] = []
+    least = np.inf
+    for _ in range(ITERATIONS):
+        target = step(state)
+        change = target - state
+        size = float(np.abs(change).max(initial=0.0))
+        if not size > tolerance:
+            return target
+        if size > 2 * least:
+            # The extrapolation went astray: begin anew from here.
+            moves, changes, before, least = [], [], None, size
+        least = min(least, size)
+        if before is not None:
+            moves, changes = [*moves, target - before[0]][-_MEMORY:], [*changes, change - before[1]][-_MEMORY:]
+        before = (target, change)
+        state = target
+        if changes:
+            shares = np.linalg.lstsq(np.stack(changes, axis=1), change, rcond=1e-10)[0]
+            state = target - np.stack(moves, axis=1) @ shares
+    return state
 
 
 def _scale(logs: np.ndarray) -> float:

@@ -179,7 +179,7 @@ _EVERYWHERE: list[tuple[str, Any, Any]] = [
     ),
     ("verbose", Annotated[bool, _everywhere("-v", "--verbose", help="Say more about what is done.")], False),
     ("debug", Annotated[bool, _everywhere("--debug", help="Show the traceback of an error.")], False),
-    ("seed", Annotated[int, _everywhere("--seed", metavar="N", help="Seed of everything random.")], 0),
+    ("seed", Annotated[int, _everywhere("--seed", metavar="N", min=0, help="Seed of everything random.")], 0),
     (
         "threads",
         Annotated[

@@ -13,19 +13,33 @@ from collections.abc import Callable
 import numpy as np
 
 from rerank_cli.aggregation.pairs import wins
+from rerank_cli.core.ids import shown
 from rerank_cli.core.steps import joined
+from rerank_cli.errors import WrongUsage
 from rerank_cli.fusion.pool import Pool
 from rerank_cli.fusion.rule import Param, Settings
 
 #: Of the rules that count duels; a document that stands in one run only has otherwise met only that run's documents.
 UNRANKED_LOSE = Param("unranked_lose", 0, "1: what a run holds also beats what it lacks", low=0, high=1)
+#: Documents of a query that all pairs are compared of; a matrix of them takes 0.8 GB.
+MOST = 10_000
 
 
-def each_query(pool: Pool, score: Callable[[np.ndarray], np.ndarray], tied: bool = False) -> np.ndarray:
+def each_query(
+    pool: Pool, score: Callable[[np.ndarray], np.ndarray], tied: bool = False, dense: bool = True
+) -> np.ndarray:
     """Scores (D,) from `score(ranks (m, n)) -> (n,)`, asked once a query; rank 0 where a run lacks a document.
 
-    With `tied` documents of equal score share the rank of the first of them.
+    With `tied` documents of equal score share the rank of the first of them. A `dense` rule, one that needs n²
+    numbers, is `WrongUsage` for more documents than memory would hold.
     """
+    largest = int(pool.size.max(initial=0))
+    if dense and largest > MOST:
+        raise WrongUsage(
+            f"the rule compares all pairs of a query's documents, but query {shown(pool.qids[int(pool.size.argmax())])} "
+            f"has {largest:,} of them",
+            f"read less of each run (--depth), for {MOST:,} documents in all at most",
+        )
     by_docid = np.argsort(pool.docids, kind="stable")
     order = by_docid[np.argsort(pool.query[by_docid], kind="stable")]
     ranks = np.zeros((len(pool.votes), len(pool)), dtype=np.int64)

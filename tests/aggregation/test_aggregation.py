@@ -187,3 +187,14 @@ def test_elo_depends_on_the_seed_and_on_nothing_else():
 def test_countdown_shares_places_between_equals():
     keys = [np.array([1.0, 2.0, 2.0, 0.0]), np.array([0.0, 5.0, 5.0, 9.0])]
     assert countdown_by(keys).tolist() == [2.0, 4.0, 4.0, 1.0]
+
+
+@pytest.mark.parametrize("noise", [0.3, 5.0])
+def test_long_lists_that_agree_settle_too(noise):
+    """The slope of the log posterior is zero everywhere, not only where neighbours meet."""
+    rng = np.random.default_rng(4)
+    table = wins(ranks_of([np.argsort(np.arange(150) + rng.normal(0, noise, 150)).tolist() for _ in range(2)], 150))
+    for p in (bradley_terry(table), newman(table, np.zeros_like(table))[0]):
+        chance = p[:, None] / (p[:, None] + p[None, :])
+        slope = table.sum(1) - ((table + table.T) * chance).sum(1) + 0.1 - 2 * 0.1 * p / (1 + p)
+        assert np.abs(slope).max() < 1e-3

@@ -105,6 +105,8 @@ def test_a_header_passes_on_the_collection_that_all_runs_share(capfdbinary, file
         (["a.run", "b.run", "-p", "phi=0.5"], 2, "rrf has no parameter phi"),
         (["a.run", "b.run", "--floor", "-1"], 2, "--floor is for --norm tmm"),
         (["a.run", "b.run", "--norm", "minmax"], 2, "'minmax' is not one of"),
+        (["a.run", "b.run", "-m", "elo", "--seed", "-1"], 2, "-1 is not in the range"),
+        (["a.run", "b.run", "-m", "posfuse"], 2, "learns from judged queries"),
         (["a.run", "absent.run"], 4, "absent.run: no such file"),
         (["a.run", "bad.run"], 3, "bad.run:2: 5 fields"),
         (["a.run", "negative.run", "-m", "mnz"], 2, "--norm min-max"),

@@ -148,6 +148,14 @@ def test_kemeny_and_footrule_say_how_far_they_are_from_the_runs():
     assert "weight 1 in all; 1 of 1 queries" in told[0] and "6 places off" in told[1]
 
 
+def test_more_documents_than_pairs_can_be_held_of_are_refused():
+    long = {"q": {f"d{n}": float(-n) for n in range(10_001)}}
+    with pytest.raises(WrongUsage, match=r"query q has 10,001 of them") as error:
+        fused([long, {}], "pagerank", depth=20_000)
+    assert "--depth" in error.value.hint
+    assert lists(fused([long, long], "mean_rank", depth=20_000, k=1))["q"] == [("d0", 10_001.0)]
+
+
 def test_elo_takes_the_seed():
     run = {"q": {d: 9.0 - n for n, d in enumerate("abcdefgh")}}
     other = {"q": {d: 9.0 - n for n, d in enumerate("hgcdabfe")}}

@@ -15,7 +15,7 @@ from rerank_cli.fusion.rule import Rule, Settings
 
 def fuse(pool: Pool, settings: Settings) -> np.ndarray:
     """|U| + 1 minus the mean rank."""
-    return each_query(pool, lambda ranks: ranks.shape[1] + 1 - mean_rank(ranks))
+    return each_query(pool, lambda ranks: ranks.shape[1] + 1 - mean_rank(ranks), dense=False)
 
 
 RULE = Rule(

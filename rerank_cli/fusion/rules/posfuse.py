@@ -42,7 +42,7 @@ def fuse(pool: Pool, settings: Settings) -> np.ndarray:
 RULE = Rule(
     name="posfuse",
     summary="sum of P(rank), the share of training queries with a relevant document there",
-    paper="Lillis, Toolan, Collier and Dunnion, Probability-Based Fusion of Information Retrieval Result Sets, Artificial Intelligence Review 25, 2006",
+    paper="Lillis, Zhang, Toolan, Collier, Leonard and Dunnion, Estimating Probabilities for Effective Data Fusion, SIGIR 2010",
     takes="ranks",
     missing="0",
     use="hundreds of judged queries or more",
