@@ -74,6 +74,12 @@ def test_the_messages_are_those_of_the_readers() -> None:
     ]
 
 
+def test_a_line_with_several_faults_is_one_malformed_line() -> None:
+    text = b'{"query": {"qid": "1"}, "candidates": [1, null, {"docid": "a", "score": 1}]}\n'
+    assert wrong(text) == {"malformed": (1, ["r.run:1"])}
+    assert findings(text)["rows"].count == 1
+
+
 def test_depths_are_those_of_the_lists() -> None:
     text = b"".join(b"%d Q0 d%d %d %d t\n" % (q, d, d + 1, -d) for q, n in ((1, 4), (2, 2), (3, 9)) for d in range(n))
     found = findings(b"# comment\n" + text)
@@ -152,7 +158,7 @@ def test_columns_and_lines_count_alike(mess: str, monkeypatch: pytest.MonkeyPatc
     elif mess == "ranks that lie":
         rows = [(q, d, str(pick.choice([-4, 0, 1, 10**17])), s) for q, d, _, s in rows]
     elif mess == "a rank that is a word":
-        rows[12345] = (*rows[12345][:2], "1.0", rows[12345][3])
+        rows[12300] = (*rows[12300][:2], "1.0", rows[12300][3])  # the first of its query
         rows[23456] = (*rows[23456][:2], "first", rows[23456][3])
     elif mess == "sorted by score":
         rows.sort(key=lambda row: (int(row[0]), -row[3]))
