@@ -1,24 +1,22 @@
-"""`rerank eval`: how good is a run, in every measure of the field."""
+"""`rerank eval`: how good is a run, in every measure of the field, and which of several is better."""
 
 from __future__ import annotations
 
-import enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rerank_cli.cli import eval_options as own
 from rerank_cli.cli import options
+from rerank_cli.cli.eval_options import Format
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import BadData, Unmet, WrongUsage
+from rerank_cli.errors import Unmet, WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.core.qrels import Qrels
-    from rerank_cli.core.run import Run
     from rerank_cli.evaluation.assertions import Assertion
-    from rerank_cli.evaluation.measures import Evaluation, Judge
+    from rerank_cli.evaluation.measures import Evaluation
     from rerank_cli.evaluation.report import Report
-    from rerank_cli.formats.runs import RunFile
+    from rerank_cli.evaluation.report_comparison import ComparisonReport
 
 EXAMPLES = [
     ("The default measures of a BM25 run", "rerank retrieve -c demo | rerank eval -c demo"),
@@ -31,27 +29,18 @@ EXAMPLES = [
         "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run -o minilm.run && rerank eval -c demo --baseline bm25.run minilm.run --format markdown",
     ),
     (
+        "Is that more than the luck of the topics? A test, intervals, wins and losses",
+        "rerank eval -c demo --compare --baseline bm25.run minilm.run --test randomization -m nDCG@10",
+    ),
+    (
+        "Three runs, all pairs, as a table for a paper",
+        "rerank fuse bm25.run minilm.run -o fused.run && rerank eval -c demo bm25.run minilm.run fused.run --compare --test tukey --format latex",
+    ),
+    (
         "Stop a script when the ranking gets worse (exit 6)",
         "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run | rerank eval -c demo --baseline bm25.run --assert 'nDCG@10>=baseline-0.005'",
     ),
 ]
-
-
-class Format(enum.StrEnum):
-    """How values are written."""
-
-    auto = "auto"
-    table = "table"
-    trec = "trec"
-    tsv = "tsv"
-    json = "json"
-    csv = "csv"
-    latex = "latex"
-    markdown = "markdown"
-
-
-#: Ends of run files' names that say nothing about the run.
-_ENDS = frozenset([".gz", ".bz2", ".xz", ".zst", ".trec", ".run", ".res", ".txt", ".tsv", ".jsonl"])
 
 
 def eval(
@@ -59,56 +48,26 @@ def eval(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="The runs; stdin when absent or -.")
     ] = None,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-m",
-            "--measure",
-            metavar="MEASURE",
-            help="A measure, as nDCG@10, AP(rel=2), ndcg_cut_10 or mrr@10; may be repeated. "
-            "Default: nDCG@10, AP, R@100, RR@10, P@10.",
-        ),
-    ] = None,
-    rel: Annotated[
-        int | None,
-        typer.Option(
-            "--rel", metavar="N", help="The least relevant grade, for binary measures that name none. Default: 1."
-        ),
-    ] = None,
+    measure: own.Measures = None,
+    rel: own.Rel = None,
     qrels: options.QrelsFile = None,
     collection: options.Collection = None,
     split: options.Split = "test",
-    depth: Annotated[
-        int | None,
-        typer.Option("--depth", metavar="N", min=1, help="Look at the first N documents of each list only."),
-    ] = None,
-    per_query: Annotated[bool, typer.Option("--per-query", help="The values of each query too, before `all`.")] = False,
-    output_as: Annotated[
-        Format,
-        typer.Option(
-            "--format",
-            help="How values are written; auto: a table on a terminal, else trec for one run and tsv for several.",
-        ),
-    ] = Format.auto,
-    digits: Annotated[int, typer.Option("--digits", metavar="N", min=0, max=15, help="Decimals.")] = 4,
-    baseline: Annotated[
-        str | None,
-        typer.Option("--baseline", metavar="RUN", help="The run that differences and assertions refer to."),
-    ] = None,
-    assertion: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--assert",
-            metavar="COMPARISON",
-            help="Exit 6 unless every run satisfies it: 'nDCG@10>=0.30', 'AP>=baseline-0.005' (>= > <= < ==); "
-            "may be repeated.",
-        ),
-    ] = None,
+    depth: own.Depth = None,
+    per_query: own.PerQuery = False,
+    output_as: own.FormatAs = Format.auto,
+    digits: own.Digits = 4,
+    baseline: own.Baseline = None,
+    compare: own.Compare = False,
+    test: own.TestName = None,
+    correct: own.CorrectBy = None,
+    alpha: own.Alpha = None,
+    assertion: own.Assertions = None,
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
     output: options.Output = "-",
 ) -> None:
-    """Evaluate runs against judgements.
+    """Evaluate runs against judgements, and compare them.
 
     Means are over all judged topics; one that a run lacks counts as 0, and how many there are is said on
     stderr. Topics that are not judged are left out. Lists are ordered by score, then document id, before
@@ -117,115 +76,89 @@ def eval(
     trec lines are MEASURE, `all` or the query, VALUE; tsv lines begin with the run's name, which is its
     file's name without ends such as .trec.gz, or the tag of a run from a pipe. In tables and csv, json,
     latex and markdown --baseline adds differences. --assert == compares at the decimals written.
+
+    --compare writes a row a comparison as table and markdown, in which the best mean and the p below
+    --alpha are marked; a record a comparison as csv and json (an infinite effect is "inf" there); runs by
+    measures as latex, where letters name the runs that one beats significantly; and as tsv the four
+    columns, the second being the measure, or measure, statistic and other run parted by blanks. The effect
+    is the mean difference over the standard deviation of the differences. The same --seed gives the same p.
     """
+    from rerank_cli.cli import judged_runs
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
     from rerank_cli.evaluation.assertions import parse_assertion
     from rerank_cli.evaluation.measures import Judge
     from rerank_cli.evaluation.names import DEFAULT_MEASURES, parse_measures
-    from rerank_cli.evaluation.report import Report
 
     assertions = [parse_assertion(text) for text in assertion or []]
     if baseline is None and any(a.needs_baseline for a in assertions):
         raise WrongUsage("an assertion refers to the baseline, but there is none", "name it with --baseline RUN")
-    # Names are checked before stdin is waited for.
+    # Names and what does not go together are checked before stdin is waited for.
     parse_measures([*(measure or ()), *(a.measure for a in assertions)], rel)
     paths: list[str | None] = [*runs] if runs else [None]
     if baseline is not None and baseline not in paths:
         paths.append(baseline)
+    if compare:
+        _refuse_without_sense(per_query, output_as, alpha, len(paths))
+    elif test or correct or alpha is not None:
+        raise WrongUsage("--test, --correct and --alpha belong to --compare, which is not there", "add --compare")
     files = read_runs(paths, input_format.value, lenient, terminal)
-    judged, known_rel = _judgements(qrels, collection, split, files, paths, terminal)
-    rel = known_rel if rel is None else rel
+    found = judged_runs.open_judged(qrels, collection, split, files, paths, terminal)
+    judged = judged_runs.judgements(found, qrels)
+    rel = found.rel if rel is None else rel
     shown_measures = parse_measures(measure or DEFAULT_MEASURES, rel)
     asserted = [parse_measures([a.measure], rel) for a in assertions]
     judge = Judge(list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)])), judged)
-    names = _run_names(paths, files)
+    names = judged_runs.run_names(paths, files)
     everything = [
-        _evaluated(judge, file.run if depth is None else file.run.top(depth), name, path or "stdin", terminal)
+        judged_runs.evaluated(
+            judge, file.run if depth is None else file.run.top(depth), name, path or "stdin", terminal
+        )
         for file, name, path in zip(files, names, paths, strict=True)
     ]
     base = everything[paths.index(baseline)] if baseline is not None else None
-    own = everything[: len(runs or [None])]
+    ours = everything[: len(runs or [None])]
     shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
-    report = Report(shown, per_query, None if base is None else shown[everything.index(base)], digits)
-    with output_stream(output) as stream:
-        stream.writelines(_written(report, output_as, len(own), output))
-    _check(assertions, [[str(m) for m in ms] for ms in asserted], own, base, terminal)
+    if compare:
+        from rerank_cli.evaluation.report_comparison import compared
 
-
-def _judgements(
-    qrels: str | None,
-    collection: str | None,
-    split: str,
-    files: list[RunFile],
-    paths: list[str | None],
-    terminal: Terminal,
-) -> tuple[Qrels, int | None]:
-    """The judgements, and the least relevant grade where the collection says one."""
-    from rerank_cli.cli.settings import Settings
-    from rerank_cli.cli.sources import collection_of, overrides
-    from rerank_cli.cli.whole_runs import agreed_header
-    from rerank_cli.collection import open_collection
-
-    settings = Settings()
-    named = overrides(qrels=qrels, split=split)
-    if qrels is not None and collection is None:
-        # A file of judgements stands alone: no setting and no header has a say.
-        found = open_collection(
-            None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
+        report = compared(
+            shown,
+            None if base is None else base.name,
+            test.value if test else "t",
+            correct.value if correct else None,
+            0.05 if alpha is None else alpha,
+            terminal.seed,
+            digits,
         )
+        terminal.note(report.method())
+        written = _written_comparison(report, output_as, output)
     else:
-        opened = collection_of(collection, named, settings, terminal, header=agreed_header(files, paths))
-        assert opened is not None
-        found = opened
-    judged = found.qrels()
-    if not len(judged):
-        raise BadData("there are no judgements in it", "name a file of judgements with -Q", where=qrels or found.name)
-    return judged, found.rel
+        from rerank_cli.evaluation.report import Report
+
+        plain = Report(shown, per_query, None if base is None else shown[everything.index(base)], digits)
+        written = _written(plain, output_as, len(ours), output)
+    with output_stream(output) as stream:
+        stream.writelines(written)
+    _check(assertions, [[str(m) for m in ms] for ms in asserted], ours, base, terminal)
 
 
-def _run_names(paths: list[str | None], files: list[RunFile]) -> list[str]:
-    """A name for each run: its file's, or the tag of one from a pipe; made distinct by folder, then by number."""
-    plain = [_file_name(path) or file.run.tag for path, file in zip(paths, files, strict=True)]
-    names = [
-        name if path is None or plain.count(name) == 1 or not _file_name(path) else f"{Path(path).parent.name}/{name}"
-        for name, path in zip(plain, paths, strict=True)
-    ]
-    return [name if names.count(name) == 1 else f"{name}#{n + 1}" for n, name in enumerate(names)]
-
-
-def _file_name(path: str | None) -> str:
-    """The name of a regular file without its known ends, in one line; "" for a pipe."""
-    if path is None or path == "-" or not Path(path).is_file():
-        return ""
-    file = Path(path)
-    while file.suffix.lower() in _ENDS:
-        file = file.with_suffix("")
-    return " ".join(file.name.split())
-
-
-def _evaluated(judge: Judge, run: Run, name: str, path: str, terminal: Terminal) -> Evaluation:
-    evaluation = judge.evaluate(run, name)
-    topics = len(evaluation.topics)
-    if len(run) and evaluation.lacking == topics:
-        raise BadData(
-            f"none of its {len(run)} queries is among the {topics} judged topics",
-            "are these the judgements of another collection? See -Q and -c",
-            where=path,
-        )
-    if evaluation.lacking:
-        terminal.warn(f"{name}: {evaluation.lacking} of {topics} judged topics are not in the run and count as 0")
-    if evaluation.unjudged:
-        terminal.note(f"{name}: {evaluation.unjudged} queries of the run are not judged and were left out")
-    return evaluation
+def _refuse_without_sense(per_query: bool, style: Format, alpha: float | None, runs: int) -> None:
+    """What --compare cannot do, said before anything is read."""
+    if per_query:
+        raise WrongUsage("--compare is over all queries, and --per-query asks for each", "see rerank diff for each")
+    if style is Format.trec:
+        raise WrongUsage("--format trec has no column for the run, and --compare writes several", "use --format tsv")
+    if runs < 2:
+        raise WrongUsage("a comparison needs at least two runs", "name another, or --baseline RUN")
+    if alpha is not None and not 0 < alpha < 1:
+        raise WrongUsage(f"--alpha is a probability between 0 and 1, not {alpha:g}")
 
 
 def _written(report: Report, style: Format, runs: int, output: str) -> list[bytes]:
-    import sys
-
     from rerank_cli.evaluation.report import lines
 
-    on_terminal = output == "-" and sys.stdout.isatty()
+    on_terminal = _on_terminal(output)
     if style is Format.auto:
         style = Format.table if on_terminal else Format.trec if runs == 1 else Format.tsv
     if style is Format.trec and runs > 1:
@@ -235,6 +168,24 @@ def _written(report: Report, style: Format, runs: int, output: str) -> list[byte
 
         return [drawn(report, on_terminal).encode("utf-8", "surrogateescape")]
     return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
+
+
+def _written_comparison(report: ComparisonReport, style: Format, output: str) -> list[bytes]:
+    from rerank_cli.evaluation.report_comparison import lines, table
+
+    on_terminal = _on_terminal(output)
+    if style is Format.table or (style is Format.auto and on_terminal):
+        from rerank_cli.cli.tables import drawn_grid
+
+        return [drawn_grid(table(report), on_terminal).encode("utf-8", "surrogateescape")]
+    style = Format.tsv if style is Format.auto else style
+    return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
+
+
+def _on_terminal(output: str) -> bool:
+    import sys
+
+    return output == "-" and sys.stdout.isatty()
 
 
 def _check(

@@ -1,0 +1,137 @@
+"""The options that only `eval` has, under the headings of its help."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+
+class Format(enum.StrEnum):
+    """How values are written."""
+
+    auto = "auto"
+    table = "table"
+    trec = "trec"
+    tsv = "tsv"
+    json = "json"
+    csv = "csv"
+    latex = "latex"
+    markdown = "markdown"
+
+
+class Test(enum.StrEnum):
+    """Significance tests."""
+
+    t = "t"
+    wilcoxon = "wilcoxon"
+    randomization = "randomization"
+    tukey = "tukey"
+
+
+class Correct(enum.StrEnum):
+    """Corrections for several comparisons."""
+
+    holm = "holm"
+    bonferroni = "bonferroni"
+    holm_sidak = "holm-sidak"
+    benjamini_hochberg = "benjamini-hochberg"
+    none = "none"
+
+
+class Flops(enum.StrEnum):
+    """How arithmetic is counted."""
+
+    exact = "exact"
+    paper = "paper"
+
+
+COMPARING = "Which run is better"
+ANALYSES = "Analyses"
+
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-m",
+        "--measure",
+        metavar="MEASURE",
+        help="A measure, as nDCG@10, AP(rel=2), ndcg_cut_10 or mrr@10; may be repeated. "
+        "Default: nDCG@10, AP, R@100, RR@10, P@10.",
+    ),
+]
+Rel = Annotated[
+    int | None,
+    typer.Option(
+        "--rel", metavar="N", help="The least relevant grade, for binary measures that name none. Default: 1."
+    ),
+]
+Depth = Annotated[
+    int | None,
+    typer.Option("--depth", metavar="N", min=1, help="Look at the first N documents of each list only."),
+]
+PerQuery = Annotated[bool, typer.Option("--per-query", help="The values of each query too, before `all`.")]
+FormatAs = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        help="How values are written; auto: a table on a terminal, else trec for one run and tsv for several.",
+    ),
+]
+Digits = Annotated[int, typer.Option("--digits", metavar="N", min=0, max=15, help="Decimals.")]
+Assertions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--assert",
+        metavar="COMPARISON",
+        help="Exit 6 unless every run satisfies it: 'nDCG@10>=0.30', 'AP>=baseline-0.005' (>= > <= < ==); "
+        "may be repeated.",
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="RUN",
+        help="The run that differences and assertions refer to.",
+        rich_help_panel=COMPARING,
+    ),
+]
+Compare = Annotated[
+    bool,
+    typer.Option(
+        "--compare",
+        help="Differences with intervals, wins/ties/losses, effect sizes and p-values: of every run to --baseline, "
+        "or of all pairs without one.",
+        rich_help_panel=COMPARING,
+    ),
+]
+TestName = Annotated[
+    Test | None,
+    typer.Option(
+        "--test",
+        help="Test of --compare, two-sided and paired by query; tukey looks at all runs together. Default: t.",
+        show_default=False,
+        rich_help_panel=COMPARING,
+    ),
+]
+CorrectBy = Annotated[
+    Correct | None,
+    typer.Option(
+        "--correct",
+        help="Correction of --compare for the comparisons of a measure. Default: holm; none for tukey, "
+        "which holds for all pairs by itself.",
+        show_default=False,
+        rich_help_panel=COMPARING,
+    ),
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        "--alpha",
+        metavar="X",
+        help="A corrected p below it is significant; intervals are at 1 - X. Default: 0.05.",
+        show_default=False,
+        rich_help_panel=COMPARING,
+    ),
+]
