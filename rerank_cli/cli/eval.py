@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -62,6 +62,9 @@ def eval(
     test: own.TestName = None,
     correct: own.CorrectBy = None,
     alpha: own.Alpha = None,
+    plot: own.Plot = None,
+    depth_curve: own.DepthCurve = None,
+    base: own.Base = None,
     assertion: own.Assertions = None,
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
@@ -83,10 +86,11 @@ def eval(
     columns, the second being the measure, or measure, statistic and other run parted by blanks. The effect
     is the mean difference over the standard deviation of the differences. The same --seed gives the same p.
     """
-    from rerank_cli.cli import judged_runs
+    from rerank_cli.cli import eval_analyses, judged_runs, pictures
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
     from rerank_cli.evaluation.assertions import parse_assertion
+    from rerank_cli.evaluation.depth_curve import parse_depths
     from rerank_cli.evaluation.measures import Judge
     from rerank_cli.evaluation.names import DEFAULT_MEASURES, parse_measures
 
@@ -95,13 +99,27 @@ def eval(
         raise WrongUsage("an assertion refers to the baseline, but there is none", "name it with --baseline RUN")
     # Names and what does not go together are checked before stdin is waited for.
     parse_measures([*(measure or ()), *(a.measure for a in assertions)], rel)
+    depths = parse_depths(depth_curve) if depth_curve is not None else []
+    if (base is None) != (not depths):
+        raise WrongUsage("--depth-curve and --base belong together", "--base names the run that was reranked")
+    if depths and (compare or baseline is not None or assertions or depth is not None):
+        raise WrongUsage("--depth-curve goes with neither --compare, --baseline, --depth nor --assert")
     paths: list[str | None] = [*runs] if runs else [None]
-    if baseline is not None and baseline not in paths:
-        paths.append(baseline)
+    count = len(paths)
+    reference = baseline if baseline is not None else base
+    if reference is not None and reference not in paths:
+        paths.append(reference)
+    if len(paths) < 2 and depths:
+        raise WrongUsage("a depth curve needs a reranked run beside --base", "name it before the options")
     if compare:
         _refuse_without_sense(per_query, output_as, alpha, len(paths))
-    elif test or correct or alpha is not None:
+    elif test or correct or (alpha is not None and plot is None):
         raise WrongUsage("--test, --correct and --alpha belong to --compare, which is not there", "add --compare")
+    if plot is not None:
+        pictures.refuse_unwritable(plot)
+        if plot == output == "-" and output_as not in (Format.auto, Format.table, Format.markdown):
+            raise WrongUsage(f"--plot - and --format {output_as} would both go to stdout", "-o FILE takes the values")
+        output_as = Format.table if plot == output == "-" and output_as is Format.auto else output_as
     files = read_runs(paths, input_format.value, lenient, terminal)
     found = judged_runs.open_judged(qrels, collection, split, files, paths, terminal)
     judged = judged_runs.judgements(found, qrels)
@@ -109,38 +127,46 @@ def eval(
     shown_measures = parse_measures(measure or DEFAULT_MEASURES, rel)
     asserted = [parse_measures([a.measure], rel) for a in assertions]
     judge = Judge(list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)])), judged)
-    names = judged_runs.run_names(paths, files)
-    everything = [
-        judged_runs.evaluated(
-            judge, file.run if depth is None else file.run.top(depth), name, path or "stdin", terminal
-        )
-        for file, name, path in zip(files, names, paths, strict=True)
+    named = [
+        (name, file.run if depth is None else file.run.top(depth), path or "stdin")
+        for name, file, path in zip(judged_runs.run_names(paths, files), files, paths, strict=True)
     ]
-    base = everything[paths.index(baseline)] if baseline is not None else None
-    ours = everything[: len(runs or [None])]
+    at = paths.index(reference) if reference is not None else None
+    if depths and at is not None:
+        reranked = [run for position, run in enumerate(named) if position != at]
+        everything = eval_analyses.depth_curve(judge, named[at][:2], reranked, depths, terminal)
+        at, count = 0, len(everything)
+    else:
+        everything = [judged_runs.evaluated(judge, run, name, path, terminal) for name, run, path in named]
     shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
+    other = None if at is None else shown[at]
+    level = 0.05 if alpha is None else alpha
+    drawn: list[Any] = []
+    if depths:
+        drawn = eval_analyses.curves(shown, [name for name, _, _ in reranked], depths)
+        eval_analyses.say_where_it_falls(drawn, digits, terminal)
+    elif plot is not None:
+        drawn = pictures.of_runs(shown, other, level, terminal.seed)
     if compare:
         from rerank_cli.evaluation.report_comparison import compared
 
-        report = compared(
-            shown,
-            None if base is None else base.name,
-            test.value if test else "t",
-            correct.value if correct else None,
-            0.05 if alpha is None else alpha,
-            terminal.seed,
-            digits,
-        )
+        named_test, correction = test.value if test else "t", correct.value if correct else None
+        against = None if other is None else other.name
+        report = compared(shown, against, named_test, correction, level, terminal.seed, digits)
         terminal.note(report.method())
         written = _written_comparison(report, output_as, output)
     else:
         from rerank_cli.evaluation.report import Report
 
-        plain = Report(shown, per_query, None if base is None else shown[everything.index(base)], digits)
-        written = _written(plain, output_as, len(ours), output)
+        written = _written(Report(shown, per_query, other, digits), output_as, count, output)
+    picture = pictures.picture(drawn, plot) if plot is not None else b""
     with output_stream(output) as stream:
         stream.writelines(written)
-    _check(assertions, [[str(m) for m in ms] for ms in asserted], ours, base, terminal)
+    if plot is not None:
+        with output_stream(plot) as stream:
+            stream.write(b"\n" + picture if plot == output == "-" else picture)
+    base_evaluation = None if at is None else everything[at]
+    _check(assertions, [[str(m) for m in ms] for ms in asserted], everything[:count], base_evaluation, terminal)
 
 
 def _refuse_without_sense(per_query: bool, style: Format, alpha: float | None, runs: int) -> None:

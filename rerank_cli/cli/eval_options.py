@@ -135,3 +135,28 @@ Alpha = Annotated[
         rich_help_panel=COMPARING,
     ),
 ]
+Plot = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="A picture too, FILE.svg or FILE.png, - for one of text: the means of runs with intervals, with --baseline "
+        "the differences query by query, with --depth-curve the curve.",
+        rich_help_panel=COMPARING,
+    ),
+]
+DepthCurve = Annotated[
+    str | None,
+    typer.Option(
+        "--depth-curve",
+        metavar="K1,K2...",
+        help="Effectiveness of the runs had only the first K documents of --base been reranked, for each K.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base", metavar="RUN", help="The run that was reranked, for --depth-curve.", rich_help_panel=ANALYSES
+    ),
+]
