@@ -23,6 +23,7 @@ COMMANDS = {
     "rerank": "rerank",
     "fuse": "fuse",
     "eval": "eval",
+    "diff": "diff",
     "export_onnx": "export-onnx",
     "models": "models",
     "doctor": "doctor",

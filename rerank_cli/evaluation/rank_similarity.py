@@ -55,6 +55,9 @@ def rbo(first: Sequence[Hashable], second: Sequence[Hashable], p: float = 0.9) -
     total, weight = 0.0, 1.0
     for depth in range(1, n + 1):
         weight *= p
+        if weight < 1e-16:
+            # What follows cannot change the sum.
+            return (1 - p) / p * total
         document = long[depth - 1]
         shared += document in seen_short
         seen_long.add(document)
