@@ -37,6 +37,22 @@ EXAMPLES = [
         "rerank fuse bm25.run minilm.run -o fused.run && rerank eval -c demo bm25.run minilm.run fused.run --compare --test tukey --format latex",
     ),
     (
+        "The same as pictures: query by query in the terminal, means with intervals in a file",
+        "rerank eval -c demo --baseline bm25.run minilm.run -m nDCG@10 --plot - && rerank eval -c demo bm25.run minilm.run --plot means.svg",
+    ),
+    (
+        "How deep should one rerank? One deep run tells, and warns where it falls below the first stage",
+        "rerank eval -c demo minilm.run --base bm25.run --depth-curve 5,10,20,50,100 -m nDCG@10 -m R@20 --plot depth.svg",
+    ),
+    (
+        "Does the model help where matching words mislead?",
+        "rerank eval -c demo minilm.run --separation --format table",
+    ),
+    (
+        "What did the arithmetic buy? RPP and QPP of the E2R-FLOPs paper",
+        "rerank rerank -c demo bm25.run --stats costs.jsonl | rerank eval -c demo --stats costs.jsonl --shape minilm -m nDCG@10",
+    ),
+    (
         "Stop a script when the ranking gets worse (exit 6)",
         "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run | rerank eval -c demo --baseline bm25.run --assert 'nDCG@10>=baseline-0.005'",
     ),
@@ -65,6 +81,10 @@ def eval(
     plot: own.Plot = None,
     depth_curve: own.DepthCurve = None,
     base: own.Base = None,
+    separation: own.Separation = False,
+    stats: own.Stats = None,
+    shape: own.Shape = None,
+    flops: own.FlopsBy = own.Flops.exact,
     assertion: own.Assertions = None,
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
@@ -85,6 +105,10 @@ def eval(
     measures as latex, where letters name the runs that one beats significantly; and as tsv the four
     columns, the second being the measure, or measure, statistic and other run parted by blanks. The effect
     is the mean difference over the standard deviation of the differences. The same --seed gives the same p.
+
+    --depth-curve writes the base run and each run at each depth, as NAME@K. It is exact for methods that
+    score each document alone. --separation computes BM25 over each query's candidates; where the best other
+    document has 0.5 more than the best relevant one, the words mislead.
     """
     from rerank_cli.cli import eval_analyses, judged_runs, pictures
     from rerank_cli.cli.streams import output_stream
@@ -104,6 +128,18 @@ def eval(
         raise WrongUsage("--depth-curve and --base belong together", "--base names the run that was reranked")
     if depths and (compare or baseline is not None or assertions or depth is not None):
         raise WrongUsage("--depth-curve goes with neither --compare, --baseline, --depth nor --assert")
+    if (stats is None) != (shape is None):
+        raise WrongUsage("--stats and --shape belong together", "--shape names the model that the statistics are of")
+    if separation or stats is not None:
+        name = "--separation" if separation else "--stats"
+        if compare or depths or baseline is not None or plot is not None or (separation and stats is not None):
+            raise WrongUsage(f"{name} goes with neither --compare, --baseline, --plot nor another analysis")
+        if runs is not None and len(runs) > 1:
+            raise WrongUsage(f"{name} is about one run, and there are {len(runs)}")
+        if stats is not None and per_query:
+            raise WrongUsage("--stats is over all queries, and --per-query asks for each")
+        if separation and collection is None and qrels is not None:
+            raise WrongUsage("--separation needs the texts of a collection", "name it with -c")
     paths: list[str | None] = [*runs] if runs else [None]
     count = len(paths)
     reference = baseline if baseline is not None else base
@@ -112,9 +148,11 @@ def eval(
     if len(paths) < 2 and depths:
         raise WrongUsage("a depth curve needs a reranked run beside --base", "name it before the options")
     if compare:
-        _refuse_without_sense(per_query, output_as, alpha, len(paths))
+        _refuse_without_sense(per_query, output_as, len(paths))
     elif test or correct or (alpha is not None and plot is None):
         raise WrongUsage("--test, --correct and --alpha belong to --compare, which is not there", "add --compare")
+    if alpha is not None and not 0 < alpha < 1:
+        raise WrongUsage(f"--alpha is a probability between 0 and 1, not {alpha:g}")
     if plot is not None:
         pictures.refuse_unwritable(plot)
         if plot == output == "-" and output_as not in (Format.auto, Format.table, Format.markdown):
@@ -124,7 +162,8 @@ def eval(
     found = judged_runs.open_judged(qrels, collection, split, files, paths, terminal)
     judged = judged_runs.judgements(found, qrels)
     rel = found.rel if rel is None else rel
-    shown_measures = parse_measures(measure or DEFAULT_MEASURES, rel)
+    default = ("P@1", "nDCG@10") if separation else DEFAULT_MEASURES
+    shown_measures = parse_measures(measure or default, rel)
     asserted = [parse_measures([a.measure], rel) for a in assertions]
     judge = Judge(list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)])), judged)
     named = [
@@ -139,6 +178,10 @@ def eval(
     else:
         everything = [judged_runs.evaluated(judge, run, name, path, terminal) for name, run, path in named]
     shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
+    if stats is not None and shape is not None:
+        shown = [eval_analyses.with_cost(shown[0], stats, shape, flops.value, terminal)]
+    if separation:
+        shown = eval_analyses.separation(judge, named[0][1], shown[0], found, rel, per_query, terminal)
     other = None if at is None else shown[at]
     level = 0.05 if alpha is None else alpha
     drawn: list[Any] = []
@@ -158,7 +201,8 @@ def eval(
     else:
         from rerank_cli.evaluation.report import Report
 
-        written = _written(Report(shown, per_query, other, digits), output_as, count, output)
+        shown_runs = len(shown) if separation else count
+        written = _written(Report(shown, per_query, other, digits), output_as, shown_runs, output)
     picture = pictures.picture(drawn, plot) if plot is not None else b""
     with output_stream(output) as stream:
         stream.writelines(written)
@@ -169,7 +213,7 @@ def eval(
     _check(assertions, [[str(m) for m in ms] for ms in asserted], everything[:count], base_evaluation, terminal)
 
 
-def _refuse_without_sense(per_query: bool, style: Format, alpha: float | None, runs: int) -> None:
+def _refuse_without_sense(per_query: bool, style: Format, runs: int) -> None:
     """What --compare cannot do, said before anything is read."""
     if per_query:
         raise WrongUsage("--compare is over all queries, and --per-query asks for each", "see rerank diff for each")
@@ -177,8 +221,6 @@ def _refuse_without_sense(per_query: bool, style: Format, alpha: float | None, r
         raise WrongUsage("--format trec has no column for the run, and --compare writes several", "use --format tsv")
     if runs < 2:
         raise WrongUsage("a comparison needs at least two runs", "name another, or --baseline RUN")
-    if alpha is not None and not 0 < alpha < 1:
-        raise WrongUsage(f"--alpha is a probability between 0 and 1, not {alpha:g}")
 
 
 def _written(report: Report, style: Format, runs: int, output: str) -> list[bytes]:

@@ -160,3 +160,39 @@ Base = Annotated[
         "--base", metavar="RUN", help="The run that was reranked, for --depth-curve.", rich_help_panel=ANALYSES
     ),
 ]
+Separation = Annotated[
+    bool,
+    typer.Option(
+        "--separation",
+        help="The run and BM25 of its candidates, apart for the queries whose words mislead and the others; with "
+        "--per-query the separation of each query. Needs the texts of a collection.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Stats = Annotated[
+    str | None,
+    typer.Option(
+        "--stats",
+        metavar="FILE",
+        help="What rerank rerank --stats wrote for the run: adds TFLOPs a query, queries (QPP) and measure (RPP) a "
+        "PetaFLOP; needs --shape.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(
+        "--shape",
+        metavar="MODEL",
+        help="The model that --stats is of: a name from rerank models, its folder, or its config.json.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+FlopsBy = Annotated[
+    Flops,
+    typer.Option(
+        "--flops",
+        help="How --shape is counted: every product once, or by the formula of the E2R-FLOPs paper.",
+        rich_help_panel=ANALYSES,
+    ),
+]

@@ -1,7 +1,7 @@
 """Comparisons as lines of text and as a table: which run is better, by how much, and how sure that is.
 
 For people: `table` and `markdown` show a row a comparison, `latex` the grid of a paper, runs by measures, where
-superscript letters name the runs that one beats significantly (Bassani, ECIR 2022, made that layout common).
+superscript letters name the runs that one beats significantly (the layout of ranx: Bassani, ECIR 2022).
 For programs: `csv` and `json` have a record a comparison with the fields of `FIELDS`; `tsv` keeps eval's four
 columns, its second being MEASURE STATISTIC BASELINE, parted by blanks.
 """
