@@ -12,6 +12,9 @@ function __rerank_in
     test "$found" = "$argv[1]"
 end
 
+function __rerank_models
+    printf '%s\n' minilm ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker monobert monoelectra monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b
+end
 
 function __rerank_measures
     printf '%s\n' nDCG@10 nDCG@20 nDCG@100 nDCG AP AP@100 AP@1000 RR RR@10 RR@100 P@1 P@5 P@10 P@20 P@100 R@10 R@20 R@50 R@100 R@1000 Rprec Bpref Success@1 Success@5 Success@10 Judged@10 SetP SetR SetF NumQ NumRel NumRet
@@ -30,7 +33,7 @@ function __rerank_settings
 end
 
 function __rerank_commands
-    printf '%s\n' retrieve rerank fuse eval config man completions
+    printf '%s\n' retrieve rerank fuse eval diff export-onnx models doctor config man completions
 end
 
 complete -c rerank -f
@@ -39,7 +42,11 @@ complete -c rerank -n '__rerank_in ""' -s h -l help -d 'Show this help and exit'
 complete -c rerank -n '__rerank_in ""' -a retrieve -d 'Retrieve the best documents of a collection for each topic'
 complete -c rerank -n '__rerank_in ""' -a rerank -d 'Rerank the first documents of every query of a run'
 complete -c rerank -n '__rerank_in ""' -a fuse -d 'Fuse runs into one'
-complete -c rerank -n '__rerank_in ""' -a eval -d 'Evaluate runs against judgements'
+complete -c rerank -n '__rerank_in ""' -a eval -d 'Evaluate runs against judgements, and compare them'
+complete -c rerank -n '__rerank_in ""' -a diff -d 'Show what changed from run A to run B'
+complete -c rerank -n '__rerank_in ""' -a export-onnx -d 'Write a model as one ONNX graph that ends in scores, and compare it with PyTorch'
+complete -c rerank -n '__rerank_in ""' -a models -d 'List the models that have a name, or show one'
+complete -c rerank -n '__rerank_in ""' -a doctor -d 'Show versions, devices, the ONNX Runtime providers that really load, and the caches'
 complete -c rerank -n '__rerank_in ""' -a config -d 'Show each setting, its value and where it came from'
 complete -c rerank -n '__rerank_in ""' -a man -d 'Show or install the manual'
 complete -c rerank -n '__rerank_in ""' -a completions -d 'Print or install a completion script'
@@ -142,10 +149,22 @@ complete -c rerank -n '__rerank_in eval' -l rel -x -d 'The least relevant grade,
 complete -c rerank -n '__rerank_in eval' -s Q -l qrels -r -F -d 'Judgements: a TREC or BEIR file, or irds:ID'
 complete -c rerank -n '__rerank_in eval' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
 complete -c rerank -n '__rerank_in eval' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
+complete -c rerank -n '__rerank_in eval' -l depth -x -d 'Look at the first N documents of each list only'
 complete -c rerank -n '__rerank_in eval' -l per-query -d 'The values of each query too, before `all`'
 complete -c rerank -n '__rerank_in eval' -l format -x -a 'auto table trec tsv json csv latex markdown' -d 'How values are written'
 complete -c rerank -n '__rerank_in eval' -l digits -x -d 'Decimals'
 complete -c rerank -n '__rerank_in eval' -l baseline -r -F -d 'The run that differences and assertions refer to'
+complete -c rerank -n '__rerank_in eval' -l compare -d 'Differences with intervals, wins/ties/losses, effect sizes and p-values: of every run to --baseline, or of all pairs without one'
+complete -c rerank -n '__rerank_in eval' -l test -x -a 't wilcoxon randomization tukey' -d 'Test of --compare, two-sided and paired by query'
+complete -c rerank -n '__rerank_in eval' -l correct -x -a 'holm bonferroni holm-sidak benjamini-hochberg none' -d 'Correction of --compare for the comparisons of a measure'
+complete -c rerank -n '__rerank_in eval' -l alpha -x -d 'A corrected p below it is significant'
+complete -c rerank -n '__rerank_in eval' -l plot -r -F -d 'A picture too, FILE.svg or FILE.png, - for one of text: the means of runs with intervals, with --baseline the differences query by query, with --depth-curve the curve'
+complete -c rerank -n '__rerank_in eval' -l depth-curve -x -d 'Effectiveness of the runs had only the first K documents of --base been reranked, for each K'
+complete -c rerank -n '__rerank_in eval' -l base -r -F -d 'The run that was reranked, for --depth-curve'
+complete -c rerank -n '__rerank_in eval' -l separation -d 'The run and BM25 of its candidates, apart for the queries whose words mislead and the others'
+complete -c rerank -n '__rerank_in eval' -l stats -r -F -d 'What rerank rerank --stats wrote for the run: adds TFLOPs a query, queries (QPP) and measure (RPP) a PetaFLOP'
+complete -c rerank -n '__rerank_in eval' -l shape -r -F -a '(__rerank_models)' -d 'The model that --stats is of: a name from rerank models, its folder, or its config.json'
+complete -c rerank -n '__rerank_in eval' -l flops -x -a 'exact paper' -d 'How --shape is counted: every product once, or by the formula of the E2R-FLOPs paper'
 complete -c rerank -n '__rerank_in eval' -l assert -x -d 'Exit 6 unless every run satisfies it: \'nDCG@10>=0.30\', \'AP>=baseline-0.005\' (>= > <= < ==)'
 complete -c rerank -n '__rerank_in eval' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
 complete -c rerank -n '__rerank_in eval' -l lenient -d 'Keep the best of what is doubled or broken in a run instead of stopping'
@@ -158,6 +177,67 @@ complete -c rerank -n '__rerank_in eval' -l seed -x -d 'Seed of everything rando
 complete -c rerank -n '__rerank_in eval' -l threads -x -d 'Processor threads'
 complete -c rerank -n '__rerank_in eval' -l offline -d 'Download nothing'
 complete -c rerank -n '__rerank_in eval' -s h -l help -d 'Show this help and exit'
+
+complete -c rerank -n '__rerank_in diff' -F
+complete -c rerank -n '__rerank_in diff' -s m -l measure -x -a '(__rerank_measures)' -d 'The measure whose change is shown, as nDCG@10'
+complete -c rerank -n '__rerank_in diff' -l rel -x -d 'The least relevant grade, for binary measures that name none'
+complete -c rerank -n '__rerank_in diff' -s Q -l qrels -r -F -d 'Judgements: a TREC or BEIR file, or irds:ID'
+complete -c rerank -n '__rerank_in diff' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
+complete -c rerank -n '__rerank_in diff' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
+complete -c rerank -n '__rerank_in diff' -s k -l depth -x -d 'Depth of overlap@N and of the documents shown'
+complete -c rerank -n '__rerank_in diff' -l rbo-p -x -d 'RBO\'s patience, from 0 to 1: how far down it looks'
+complete -c rerank -n '__rerank_in diff' -l show -x -d 'Queries in each list of the text'
+complete -c rerank -n '__rerank_in diff' -l documents -d 'As tsv, the documents that moved rather than the queries'
+complete -c rerank -n '__rerank_in diff' -l format -x -a 'text tsv' -d 'How the answer is written'
+complete -c rerank -n '__rerank_in diff' -l digits -x -d 'Decimals'
+complete -c rerank -n '__rerank_in diff' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
+complete -c rerank -n '__rerank_in diff' -l lenient -d 'Keep the best of what is doubled or broken in a run instead of stopping'
+complete -c rerank -n '__rerank_in diff' -s o -l output -r -F -d 'Where the result goes'
+complete -c rerank -n '__rerank_in diff' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in diff' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in diff' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in diff' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in diff' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in diff' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in diff' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in diff' -s h -l help -d 'Show this help and exit'
+
+complete -c rerank -n '__rerank_in export-onnx' -F -a '(__rerank_models)'
+complete -c rerank -n '__rerank_in export-onnx' -s o -l output -x -a '(__fish_complete_directories)' -d 'The folder to write'
+complete -c rerank -n '__rerank_in export-onnx' -l precision -x -a 'fp32' -d 'The numbers the graph computes with'
+complete -c rerank -n '__rerank_in export-onnx' -l device -x -a 'auto cpu cuda' -d 'Where the graph is compared with PyTorch'
+complete -c rerank -n '__rerank_in export-onnx' -l atol -x -d 'Fail when a score differs by more'
+complete -c rerank -n '__rerank_in export-onnx' -l method -x -d 'How to use a checkpoint whose configuration does not tell'
+complete -c rerank -n '__rerank_in export-onnx' -l max-length -x -d 'The length that scoring with the folder will use'
+complete -c rerank -n '__rerank_in export-onnx' -l trust-remote-code -d 'Let a checkpoint run the code it ships'
+complete -c rerank -n '__rerank_in export-onnx' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in export-onnx' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in export-onnx' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in export-onnx' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in export-onnx' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in export-onnx' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in export-onnx' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in export-onnx' -s h -l help -d 'Show this help and exit'
+
+complete -c rerank -n '__rerank_in models' -F -a '(__rerank_models)'
+complete -c rerank -n '__rerank_in models' -l format -x -a 'auto table tsv json' -d 'How it is written'
+complete -c rerank -n '__rerank_in models' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in models' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in models' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in models' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in models' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in models' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in models' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in models' -s h -l help -d 'Show this help and exit'
+
+complete -c rerank -n '__rerank_in doctor' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in doctor' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in doctor' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in doctor' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in doctor' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in doctor' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in doctor' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in doctor' -s h -l help -d 'Show this help and exit'
 
 complete -c rerank -n '__rerank_in config' -a '(__rerank_settings)'
 complete -c rerank -n '__rerank_in config' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
