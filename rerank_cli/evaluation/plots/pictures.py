@@ -65,9 +65,9 @@ def _bars(drawing: Drawing, panel: Differences, top: float, named: bool) -> None
             hollow: dict[str, Any] = {"fill": "#ffffff" if value < 0 and slot > 3 else LOSS if value < 0 else GAIN}
             outline: dict[str, Any] = {"stroke": LOSS if value < 0 else GAIN, "stroke_width": 1.2 if slot > 3 else 0}
             ends = sorted((y(value), y(0.0)))
-            width = slot * 0.72
+            width = slot * 0.72 if slot > 3 else max(slot, 0.05)
             box: dict[str, Any] = {
-                "x": left + slot * 0.14,
+                "x": left + (slot - width) / 2,
                 "y": ends[0],
                 "width": width,
                 "height": max(ends[1] - ends[0], 0.3),
