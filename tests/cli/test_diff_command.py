@@ -49,6 +49,11 @@ def test_documents_that_moved(folder: Path, rerank: Runner) -> None:
         ["3", "a", "1", "", "1"],
         ["4", "z", "", "1", ""],
     ]
+    (folder / "swapped.run").write_text("5 Q0 a 1 4 t\n5 Q0 b 2 3 t\n5 Q0 d 3 2 t\n5 Q0 c 4 1 t\n")
+    (folder / "plain.run").write_text("5 Q0 a 1 4 t\n5 Q0 b 2 3 t\n5 Q0 c 3 2 t\n5 Q0 d 4 1 t\n")
+    for depth, documents in ((2, []), (3, ["c", "d"])):
+        lines = rerank("diff", "plain.run", "swapped.run", "--documents", "-k", str(depth)).lines
+        assert [line.split("\t")[1] for line in lines[1:]] == documents
 
 
 def test_text_shows_what_changed_with_the_words_of_the_collection(folder: Path, rerank: Runner) -> None:
