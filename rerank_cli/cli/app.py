@@ -23,6 +23,7 @@ COMMANDS = {
     "rerank": "rerank",
     "fuse": "fuse",
     "eval": "eval",
+    "diff": "diff",
     "check": "check",
     "export_onnx": "export-onnx",
     "models": "models",

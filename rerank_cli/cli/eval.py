@@ -1,24 +1,22 @@
-"""`rerank eval`: how good is a run, in every measure of the field."""
+"""`rerank eval`: how good is a run, in every measure of the field, and which of several is better."""
 
 from __future__ import annotations
 
-import enum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rerank_cli.cli import eval_options as own
 from rerank_cli.cli import options
+from rerank_cli.cli.eval_options import Format
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import BadData, Unmet, WrongUsage
+from rerank_cli.errors import Unmet, WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.core.qrels import Qrels
-    from rerank_cli.core.run import Run
     from rerank_cli.evaluation.assertions import Assertion
-    from rerank_cli.evaluation.measures import Evaluation, Judge
+    from rerank_cli.evaluation.measures import Evaluation
     from rerank_cli.evaluation.report import Report
-    from rerank_cli.formats.runs import RunFile
+    from rerank_cli.evaluation.report_comparison import ComparisonReport
 
 EXAMPLES = [
     ("The default measures of a BM25 run", "rerank retrieve -c demo | rerank eval -c demo"),
@@ -31,27 +29,34 @@ EXAMPLES = [
         "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run -o minilm.run && rerank eval -c demo --baseline bm25.run minilm.run --format markdown",
     ),
     (
+        "Is that more than the luck of the topics? A test, intervals, wins and losses",
+        "rerank eval -c demo --compare --baseline bm25.run minilm.run --test randomization -m nDCG@10",
+    ),
+    (
+        "Three runs, all pairs, as a table for a paper",
+        "rerank fuse bm25.run minilm.run -o fused.run && rerank eval -c demo bm25.run minilm.run fused.run --compare --test tukey --format latex",
+    ),
+    (
+        "The same as pictures: query by query in the terminal, means with intervals in a file",
+        "rerank eval -c demo --baseline bm25.run minilm.run -m nDCG@10 --plot - && rerank eval -c demo bm25.run minilm.run --plot means.svg",
+    ),
+    (
+        "How deep should one rerank? One deep run tells, and warns where it falls below the first stage",
+        "rerank eval -c demo minilm.run --base bm25.run --depth-curve 5,10,20,50,100 -m nDCG@10 -m R@20 --plot depth.svg",
+    ),
+    (
+        "Does the model help where matching words mislead?",
+        "rerank eval -c demo minilm.run --separation --format table",
+    ),
+    (
+        "What did the arithmetic buy? RPP and QPP of the E2R-FLOPs paper",
+        "rerank rerank -c demo bm25.run --stats costs.jsonl | rerank eval -c demo --stats costs.jsonl --shape minilm -m nDCG@10",
+    ),
+    (
         "Stop a script when the ranking gets worse (exit 6)",
         "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run | rerank eval -c demo --baseline bm25.run --assert 'nDCG@10>=baseline-0.005'",
     ),
 ]
-
-
-class Format(enum.StrEnum):
-    """How values are written."""
-
-    auto = "auto"
-    table = "table"
-    trec = "trec"
-    tsv = "tsv"
-    json = "json"
-    csv = "csv"
-    latex = "latex"
-    markdown = "markdown"
-
-
-#: Ends of run files' names that say nothing about the run.
-_ENDS = frozenset([".gz", ".bz2", ".xz", ".zst", ".trec", ".run", ".res", ".txt", ".tsv", ".jsonl"])
 
 
 def eval(
@@ -59,56 +64,33 @@ def eval(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="The runs; stdin when absent or -.")
     ] = None,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-m",
-            "--measure",
-            metavar="MEASURE",
-            help="A measure, as nDCG@10, AP(rel=2), ndcg_cut_10 or mrr@10; may be repeated. "
-            "Default: nDCG@10, AP, R@100, RR@10, P@10.",
-        ),
-    ] = None,
-    rel: Annotated[
-        int | None,
-        typer.Option(
-            "--rel", metavar="N", help="The least relevant grade, for binary measures that name none. Default: 1."
-        ),
-    ] = None,
+    measure: own.Measures = None,
+    rel: own.Rel = None,
     qrels: options.QrelsFile = None,
     collection: options.Collection = None,
     split: options.Split = "test",
-    depth: Annotated[
-        int | None,
-        typer.Option("--depth", metavar="N", min=1, help="Look at the first N documents of each list only."),
-    ] = None,
-    per_query: Annotated[bool, typer.Option("--per-query", help="The values of each query too, before `all`.")] = False,
-    output_as: Annotated[
-        Format,
-        typer.Option(
-            "--format",
-            help="How values are written; auto: a table on a terminal, else trec for one run and tsv for several.",
-        ),
-    ] = Format.auto,
-    digits: Annotated[int, typer.Option("--digits", metavar="N", min=0, max=15, help="Decimals.")] = 4,
-    baseline: Annotated[
-        str | None,
-        typer.Option("--baseline", metavar="RUN", help="The run that differences and assertions refer to."),
-    ] = None,
-    assertion: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--assert",
-            metavar="COMPARISON",
-            help="Exit 6 unless every run satisfies it: 'nDCG@10>=0.30', 'AP>=baseline-0.005' (>= > <= < ==); "
-            "may be repeated.",
-        ),
-    ] = None,
+    depth: own.Depth = None,
+    per_query: own.PerQuery = False,
+    output_as: own.FormatAs = Format.auto,
+    digits: own.Digits = 4,
+    baseline: own.Baseline = None,
+    compare: own.Compare = False,
+    test: own.TestName = None,
+    correct: own.CorrectBy = None,
+    alpha: own.Alpha = None,
+    plot: own.Plot = None,
+    depth_curve: own.DepthCurve = None,
+    base: own.Base = None,
+    separation: own.Separation = False,
+    stats: own.Stats = None,
+    shape: own.Shape = None,
+    flops: own.FlopsBy = own.Flops.exact,
+    assertion: own.Assertions = None,
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
     output: options.Output = "-",
 ) -> None:
-    """Evaluate runs against judgements.
+    """Evaluate runs against judgements, and compare them.
 
     Means are over all judged topics; one that a run lacks counts as 0, and how many there are is said on
     stderr. Topics that are not judged are left out. Lists are ordered by score, then document id, before
@@ -117,115 +99,134 @@ def eval(
     trec lines are MEASURE, `all` or the query, VALUE; tsv lines begin with the run's name, which is its
     file's name without ends such as .trec.gz, or the tag of a run from a pipe. In tables and csv, json,
     latex and markdown --baseline adds differences. --assert == compares at the decimals written.
+
+    --compare writes a row a comparison as table and markdown, in which the best mean and the p below
+    --alpha are marked; a record a comparison as csv and json (an infinite effect is "inf" there); runs by
+    measures as latex, where letters name the runs that one beats significantly; and as tsv the four
+    columns, the second being the measure, or measure, statistic and other run parted by blanks. The effect
+    is the mean difference over the standard deviation of the differences. The same --seed gives the same p.
+
+    --depth-curve writes the base run and each run at each depth, as NAME@K. It is exact for methods that
+    score each document alone. --separation computes BM25 over each query's candidates; where the best other
+    document has 0.5 more than the best relevant one, the words mislead.
     """
+    from rerank_cli.cli import eval_analyses, judged_runs, pictures
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
     from rerank_cli.evaluation.assertions import parse_assertion
+    from rerank_cli.evaluation.depth_curve import parse_depths
     from rerank_cli.evaluation.measures import Judge
     from rerank_cli.evaluation.names import DEFAULT_MEASURES, parse_measures
-    from rerank_cli.evaluation.report import Report
 
     assertions = [parse_assertion(text) for text in assertion or []]
     if baseline is None and any(a.needs_baseline for a in assertions):
         raise WrongUsage("an assertion refers to the baseline, but there is none", "name it with --baseline RUN")
-    # Names are checked before stdin is waited for.
+    # Names and what does not go together are checked before stdin is waited for.
     parse_measures([*(measure or ()), *(a.measure for a in assertions)], rel)
+    depths = parse_depths(depth_curve) if depth_curve is not None else []
+    if (base is None) != (not depths):
+        raise WrongUsage("--depth-curve and --base belong together", "--base names the run that was reranked")
+    if depths and (compare or baseline is not None or assertions or depth is not None):
+        raise WrongUsage("--depth-curve goes with neither --compare, --baseline, --depth nor --assert")
+    if (stats is None) != (shape is None):
+        raise WrongUsage("--stats and --shape belong together", "--shape names the model that the statistics are of")
+    if separation or stats is not None:
+        name = "--separation" if separation else "--stats"
+        if compare or depths or baseline is not None or plot is not None or (separation and stats is not None):
+            raise WrongUsage(f"{name} goes with neither --compare, --baseline, --plot nor another analysis")
+        if runs is not None and len(runs) > 1:
+            raise WrongUsage(f"{name} is about one run, and there are {len(runs)}")
+        if stats is not None and per_query:
+            raise WrongUsage("--stats is over all queries, and --per-query asks for each")
+        if separation and collection is None and qrels is not None:
+            raise WrongUsage("--separation needs the texts of a collection", "name it with -c")
     paths: list[str | None] = [*runs] if runs else [None]
-    if baseline is not None and baseline not in paths:
-        paths.append(baseline)
+    count = len(paths)
+    reference = baseline if baseline is not None else base
+    if reference is not None and reference not in paths:
+        paths.append(reference)
+    if len(paths) < 2 and depths:
+        raise WrongUsage("a depth curve needs a reranked run beside --base", "name it before the options")
+    if compare:
+        _refuse_without_sense(per_query, output_as, len(paths))
+    elif test or correct or (alpha is not None and plot is None):
+        raise WrongUsage("--test, --correct and --alpha belong to --compare, which is not there", "add --compare")
+    if alpha is not None and not 0 < alpha < 1:
+        raise WrongUsage(f"--alpha is a probability between 0 and 1, not {alpha:g}")
+    if plot is not None:
+        pictures.refuse_unwritable(plot)
+        if plot == output == "-" and output_as not in (Format.auto, Format.table, Format.markdown):
+            raise WrongUsage(f"--plot - and --format {output_as} would both go to stdout", "-o FILE takes the values")
+        output_as = Format.table if plot == output == "-" and output_as is Format.auto else output_as
     files = read_runs(paths, input_format.value, lenient, terminal)
-    judged, known_rel = _judgements(qrels, collection, split, files, paths, terminal)
-    rel = known_rel if rel is None else rel
-    shown_measures = parse_measures(measure or DEFAULT_MEASURES, rel)
+    found = judged_runs.open_judged(qrels, collection, split, files, paths, terminal)
+    judged = judged_runs.judgements(found, qrels)
+    rel = found.rel if rel is None else rel
+    default = ("P@1", "nDCG@10") if separation else DEFAULT_MEASURES
+    shown_measures = parse_measures(measure or default, rel)
     asserted = [parse_measures([a.measure], rel) for a in assertions]
     judge = Judge(list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)])), judged)
-    names = _run_names(paths, files)
-    everything = [
-        _evaluated(judge, file.run if depth is None else file.run.top(depth), name, path or "stdin", terminal)
-        for file, name, path in zip(files, names, paths, strict=True)
+    named = [
+        (name, file.run if depth is None else file.run.top(depth), path or "stdin")
+        for name, file, path in zip(judged_runs.run_names(paths, files), files, paths, strict=True)
     ]
-    base = everything[paths.index(baseline)] if baseline is not None else None
-    own = everything[: len(runs or [None])]
-    shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
-    report = Report(shown, per_query, None if base is None else shown[everything.index(base)], digits)
-    with output_stream(output) as stream:
-        stream.writelines(_written(report, output_as, len(own), output))
-    _check(assertions, [[str(m) for m in ms] for ms in asserted], own, base, terminal)
-
-
-def _judgements(
-    qrels: str | None,
-    collection: str | None,
-    split: str,
-    files: list[RunFile],
-    paths: list[str | None],
-    terminal: Terminal,
-) -> tuple[Qrels, int | None]:
-    """The judgements, and the least relevant grade where the collection says one."""
-    from rerank_cli.cli.settings import Settings
-    from rerank_cli.cli.sources import collection_of, overrides
-    from rerank_cli.cli.whole_runs import agreed_header
-    from rerank_cli.collection import open_collection
-
-    settings = Settings()
-    named = overrides(qrels=qrels, split=split)
-    if qrels is not None and collection is None:
-        # A file of judgements stands alone: no setting and no header has a say.
-        found = open_collection(
-            None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
-        )
+    at = paths.index(reference) if reference is not None else None
+    if depths and at is not None:
+        reranked = [run for position, run in enumerate(named) if position != at]
+        everything = eval_analyses.depth_curve(judge, named[at][:2], reranked, depths, terminal)
+        at, count = 0, len(everything)
     else:
-        opened = collection_of(collection, named, settings, terminal, header=agreed_header(files, paths))
-        assert opened is not None
-        found = opened
-    judged = found.qrels()
-    if not len(judged):
-        raise BadData("there are no judgements in it", "name a file of judgements with -Q", where=qrels or found.name)
-    return judged, found.rel
+        everything = [judged_runs.evaluated(judge, run, name, path, terminal) for name, run, path in named]
+    shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
+    if stats is not None and shape is not None:
+        shown = [eval_analyses.with_cost(shown[0], stats, shape, flops.value, terminal)]
+    if separation:
+        shown = eval_analyses.separation(judge, named[0][1], shown[0], found, rel, per_query, terminal)
+    other = None if at is None else shown[at]
+    level = 0.05 if alpha is None else alpha
+    drawn: list[Any] = []
+    if depths:
+        drawn = eval_analyses.curves(shown, [name for name, _, _ in reranked], depths)
+        eval_analyses.say_where_it_falls(drawn, digits, terminal)
+    elif plot is not None:
+        drawn = pictures.of_runs(shown, other, level, terminal.seed)
+    if compare:
+        from rerank_cli.evaluation.report_comparison import compared
+
+        named_test, correction = test.value if test else "t", correct.value if correct else None
+        against = None if other is None else other.name
+        report = compared(shown, against, named_test, correction, level, terminal.seed, digits)
+        terminal.note(report.method())
+        written = _written_comparison(report, output_as, output)
+    else:
+        from rerank_cli.evaluation.report import Report
+
+        shown_runs = len(shown) if separation else count
+        written = _written(Report(shown, per_query, other, digits), output_as, shown_runs, output)
+    picture = pictures.picture(drawn, plot) if plot is not None else b""
+    with output_stream(output) as stream:
+        stream.writelines(written)
+    if plot is not None:
+        with output_stream(plot) as stream:
+            stream.write(b"\n" + picture if plot == output == "-" else picture)
+    base_evaluation = None if at is None else everything[at]
+    _check(assertions, [[str(m) for m in ms] for ms in asserted], everything[:count], base_evaluation, terminal)
 
 
-def _run_names(paths: list[str | None], files: list[RunFile]) -> list[str]:
-    """A name for each run: its file's, or the tag of one from a pipe; made distinct by folder, then by number."""
-    plain = [_file_name(path) or file.run.tag for path, file in zip(paths, files, strict=True)]
-    names = [
-        name if path is None or plain.count(name) == 1 or not _file_name(path) else f"{Path(path).parent.name}/{name}"
-        for name, path in zip(plain, paths, strict=True)
-    ]
-    return [name if names.count(name) == 1 else f"{name}#{n + 1}" for n, name in enumerate(names)]
-
-
-def _file_name(path: str | None) -> str:
-    """The name of a regular file without its known ends, in one line; "" for a pipe."""
-    if path is None or path == "-" or not Path(path).is_file():
-        return ""
-    file = Path(path)
-    while file.suffix.lower() in _ENDS:
-        file = file.with_suffix("")
-    return " ".join(file.name.split())
-
-
-def _evaluated(judge: Judge, run: Run, name: str, path: str, terminal: Terminal) -> Evaluation:
-    evaluation = judge.evaluate(run, name)
-    topics = len(evaluation.topics)
-    if len(run) and evaluation.lacking == topics:
-        raise BadData(
-            f"none of its {len(run)} queries is among the {topics} judged topics",
-            "are these the judgements of another collection? See -Q and -c",
-            where=path,
-        )
-    if evaluation.lacking:
-        terminal.warn(f"{name}: {evaluation.lacking} of {topics} judged topics are not in the run and count as 0")
-    if evaluation.unjudged:
-        terminal.note(f"{name}: {evaluation.unjudged} queries of the run are not judged and were left out")
-    return evaluation
+def _refuse_without_sense(per_query: bool, style: Format, runs: int) -> None:
+    """What --compare cannot do, said before anything is read."""
+    if per_query:
+        raise WrongUsage("--compare is over all queries, and --per-query asks for each", "see rerank diff for each")
+    if style is Format.trec:
+        raise WrongUsage("--format trec has no column for the run, and --compare writes several", "use --format tsv")
+    if runs < 2:
+        raise WrongUsage("a comparison needs at least two runs", "name another, or --baseline RUN")
 
 
 def _written(report: Report, style: Format, runs: int, output: str) -> list[bytes]:
-    import sys
-
     from rerank_cli.evaluation.report import lines
 
-    on_terminal = output == "-" and sys.stdout.isatty()
+    on_terminal = _on_terminal(output)
     if style is Format.auto:
         style = Format.table if on_terminal else Format.trec if runs == 1 else Format.tsv
     if style is Format.trec and runs > 1:
@@ -235,6 +236,24 @@ def _written(report: Report, style: Format, runs: int, output: str) -> list[byte
 
         return [drawn(report, on_terminal).encode("utf-8", "surrogateescape")]
     return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
+
+
+def _written_comparison(report: ComparisonReport, style: Format, output: str) -> list[bytes]:
+    from rerank_cli.evaluation.report_comparison import lines, table
+
+    on_terminal = _on_terminal(output)
+    if style is Format.table or (style is Format.auto and on_terminal):
+        from rerank_cli.cli.tables import drawn_grid
+
+        return [drawn_grid(table(report), on_terminal).encode("utf-8", "surrogateescape")]
+    style = Format.tsv if style is Format.auto else style
+    return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
+
+
+def _on_terminal(output: str) -> bool:
+    import sys
+
+    return output == "-" and sys.stdout.isatty()
 
 
 def _check(

@@ -7,30 +7,35 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rerank_cli.evaluation.report import Cell, Report
+    from rerank_cli.evaluation.report import Cell, Grid, Report
 
 
 def drawn(report: Report, on_terminal: bool) -> str:
-    """The table as text: the best of several runs bold on a terminal, else marked `*`; never cut to a width."""
+    """Evaluations as a table; measures run downwards where there is one run."""
+    from rerank_cli.evaluation.report import grid
+
+    return drawn_grid(grid(report), on_terminal, downwards=len(report.evaluations) == 1 and not report.per_query)
+
+
+def drawn_grid(values: Grid, on_terminal: bool, downwards: bool = False) -> str:
+    """The table as text: what is marked bold on a terminal, else followed by `*`; never cut to a width.
+
+    `downwards` turns a grid of one row, so that a long list of measures stays readable.
+    """
     from rich import box
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    from rerank_cli.evaluation.report import grid
-
-    values = grid(report)
     labels = len(values.rows[0][0])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    several = len(values.rows) > 1
-    if several:
+    if not downwards:
         for number, name in enumerate(values.header):
             table.add_column(Text(name), justify="left" if number < labels else "right", no_wrap=True)
         for names, cells in values.rows:
             table.add_row(*map(Text, names), *(Text(*_text(cell, on_terminal)) for cell in cells))
     else:
-        # One run: measures downwards, so that a long list of them stays readable.
         names, cells = values.rows[0]
         table.add_column(Text("Measure"), no_wrap=True)
         table.add_column(Text(" ".join(names)), justify="right", no_wrap=True)

@@ -73,7 +73,7 @@ def lines(report: Report, style: str) -> Iterator[str]:
     if style == "latex":
         yield from _latex(grid(report))
     elif style == "markdown":
-        yield from _markdown(grid(report))
+        yield from markdown_lines(grid(report))
     else:
         yield from {"trec": _trec, "tsv": _tsv, "json": _json, "csv": _csv}[style](report)
 
@@ -148,13 +148,14 @@ def _json(report: Report) -> Iterator[str]:
 
 def _csv(report: Report) -> Iterator[str]:
     compared = ("difference",) if report.baseline is not None else ()
-    yield _csv_line(("run", "measure", "query", "value", *compared))
+    yield csv_line(("run", "measure", "query", "value", *compared))
     for evaluation, measure, query, text, position, column in _values(report):
         difference = (_difference(report, evaluation, position, column),) if compared else ()
-        yield _csv_line((evaluation.name, measure, query, text, *difference))
+        yield csv_line((evaluation.name, measure, query, text, *difference))
 
 
-def _csv_line(fields: Sequence[str]) -> str:
+def csv_line(fields: Sequence[str]) -> str:
+    """One record of CSV, quoted where it must be, without a line end."""
     out = io.StringIO()
     csv.writer(out, lineterminator="").writerow(fields)
     return out.getvalue()
@@ -164,12 +165,12 @@ def _latex(table: Grid) -> Iterator[str]:
     labels = len(table.rows[0][0])
     yield rf"\begin{{tabular}}{{{'l' * labels}{'r' * (len(table.header) - labels)}}}"
     yield r"\toprule"
-    yield " & ".join(map(_latex_text, table.header)) + r" \\"
+    yield " & ".join(map(latex_text, table.header)) + r" \\"
     yield r"\midrule"
     for names, cells in table.rows:
         texts = [rf"\textbf{{{cell.text}}}" if cell.best else cell.text for cell in cells]
         pairs = [f"{text} (${cell.difference}$)" if cell.difference else text for text, cell in zip(texts, cells)]
-        yield " & ".join([*map(_latex_text, names), *pairs]) + r" \\"
+        yield " & ".join([*map(latex_text, names), *pairs]) + r" \\"
     yield r"\bottomrule"
     yield r"\end{tabular}"
 
@@ -181,11 +182,13 @@ _LATEX = {c: "\\" + c for c in "&%$#_{}"} | {
 }
 
 
-def _latex_text(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Text with the characters escaped that mean something to LaTeX."""
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def _markdown(table: Grid) -> Iterator[str]:
+def markdown_lines(table: Grid) -> Iterator[str]:
+    """A grid as a table of Markdown, labels to the left, values to the right, the best bold."""
     labels = len(table.rows[0][0])
     yield f"| {' | '.join(map(_markdown_text, table.header))} |"
     yield f"|{'---|' * labels}{'---:|' * (len(table.header) - labels)}"

@@ -1,0 +1,188 @@
+"""The analyses of `eval` that look at more than one list of a query: how each becomes rows of the usual table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.cli.judged_runs import evaluated
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import BadData, Missing
+
+if TYPE_CHECKING:
+    from rerank_cli.collection import Collection
+    from rerank_cli.core.run import Run
+    from rerank_cli.evaluation.measures import Evaluation, Judge
+    from rerank_cli.evaluation.plots.data import Curve
+
+
+def depth_curve(
+    judge: Judge, base: tuple[str, Run], runs: Sequence[tuple[str, Run, str]], depths: Sequence[int], terminal: Terminal
+) -> list[Evaluation]:
+    """The base run's evaluation, then for each run (name, run, path) and depth K that of NAME@K.
+
+    What the base run lacks is said once: no depth changes it.
+    """
+    from rerank_cli.evaluation.depth_curve import at_depth
+
+    name, first_stage = base
+    evaluations = [evaluated(judge, first_stage, name, name, terminal)]
+    for run_name, run, path in runs:
+        for depth in depths:
+            evaluations.append(judge.evaluate(at_depth(first_stage, run, depth, path), f"{run_name}@{depth}"))
+    return evaluations
+
+
+def curves(shown: Sequence[Evaluation], runs: Sequence[str], depths: Sequence[int]) -> list[Curve]:
+    """What `depth_curve` gave, measure by measure; `runs` are the runs' names without depths."""
+    from rerank_cli.evaluation.plots.data import Curve
+
+    base, rest = shown[0], shown[1:]
+    found = []
+    for row, measure in enumerate(base.measures):
+        values = [float(evaluation.overall[row]) for evaluation in rest]
+        lines = [(run, values[n * len(depths) : (n + 1) * len(depths)]) for n, run in enumerate(runs)]
+        if measure not in base.counts:
+            found.append(Curve(measure, base.name, float(base.overall[row]), depths, lines))
+    return found
+
+
+def say_where_it_falls(found: Sequence[Curve], digits: int, terminal: Terminal) -> None:
+    """Say each run's best depth, and warn of depths at which it is below the base run."""
+    for curve in found:
+        for run, values in curve.runs:
+            best = max(range(len(values)), key=lambda place: (values[place], -place))
+            terminal.note(f"{run}: {curve.measure} is best at depth {curve.depths[best]}, {values[best]:.{digits}f}")
+            below = [str(d) for d, value in zip(curve.depths, values, strict=True) if value < curve.base_value]
+            if below:
+                depths = f"depth{'s' if len(below) > 1 else ''} {', '.join(below)}"
+                terminal.warn(
+                    f"{run}: {curve.measure} is below {curve.base} ({curve.base_value:.{digits}f}) at {depths}"
+                )
+
+
+def with_cost(evaluation: Evaluation, stats: str, model: str, formula: str, terminal: Terminal) -> Evaluation:
+    """The evaluation with the measures TFLOPs (a query), QPP and RPP(MEASURE), over the judged topics.
+
+    Raises `BadData` when the run has a judged query that the statistics lack.
+    """
+    import numpy as np
+
+    from rerank_cli.cli.streams import input_stream
+    from rerank_cli.core.ids import shown
+    from rerank_cli.evaluation.cost import efficiency, query_flops, shape_of
+    from rerank_cli.formats.stats import QueryCost, read_stats
+
+    shape = shape_of(*_config(model, terminal))
+    with input_stream(stats, "statistics") as (stream, name):
+        costs = read_stats(stream, name)
+    known = [costs.get(shown(qid)) for qid in evaluation.topics]
+    absent = [qid for qid, cost in zip(evaluation.topics, known, strict=True) if cost is None]
+    if len(absent) > evaluation.lacking:
+        raise BadData(
+            f"{len(absent) - evaluation.lacking} judged queries of the run are not in it, such as {shown(absent[-1])}",
+            "these must be the statistics of this very run",
+            where=stats,
+        )
+    spent = [cost or QueryCost(0, 0) for cost in known]
+    inputs, tokens = np.array([cost.inputs for cost in spent]), np.array([cost.tokens for cost in spent])
+    flops = query_flops(shape, inputs, tokens, formula=formula)
+    ratios = {
+        f"RPP({measure})": efficiency(evaluation.values[row], flops).rpp
+        for row, measure in enumerate(evaluation.measures)
+        if measure not in evaluation.counts
+    }
+    added = {"TFLOPs": float(flops.mean()) / 1e12, "QPP": efficiency(np.ones(len(flops)), flops).qpp, **ratios}
+    # Ratios of means have no value of a query; only the overall values are written.
+    return replace(
+        evaluation,
+        measures=(*evaluation.measures, *added),
+        values=np.vstack([evaluation.values, np.full((len(added), len(flops)), np.nan)]),
+        overall=np.concatenate([evaluation.overall, list(added.values())]),
+    )
+
+
+def _config(model: str, terminal: Terminal) -> tuple[dict[str, Any], str]:
+    """The config.json that `--shape` means, and its name for messages."""
+    from rerank_cli.cli.settings import Settings
+    from rerank_cli.methods import catalog
+    from rerank_cli.methods.detect import model_config, read_json
+    from rerank_cli.methods.source import open_source
+
+    path = Path(model).expanduser()
+    if path.is_file():
+        config = read_json(path)
+        if not isinstance(config, dict):
+            raise BadData("is no object of settings", "config.json as transformers writes it", where=model)
+        return config, model
+    if path.is_dir():
+        return model_config(path, model), str(path / "config.json")
+    source = open_source(
+        catalog.find(model),
+        cache_dir=Settings().cache_dir,
+        offline=terminal.offline,
+        trust_remote_code=False,
+        note=terminal.note,
+    )
+    return source.config, f"config.json of {model}"
+
+
+def separation(
+    judge: Judge,
+    run: Run,
+    evaluation: Evaluation,
+    found: Collection,
+    rel: int | None,
+    per_query: bool,
+    terminal: Terminal,
+) -> list[Evaluation]:
+    """The run's and BM25's evaluations of each part of the judged topics; with `per_query` the separation of each topic.
+
+    Topics without both a relevant and another candidate have no separation: they are counted and left out.
+    """
+    import numpy as np
+
+    from rerank_cli.core.run import Ranking, Run
+    from rerank_cli.core.texts import rendered
+    from rerank_cli.evaluation import separation as lexical
+    from rerank_cli.retrieval.analysis import analyzer_named
+
+    words, texts, grades = found.topics(), found.documents(), found.qrels().by_query
+    analyzer = analyzer_named("english")
+    rankings, values = [], np.full(len(evaluation.topics), np.nan)
+    for place, qid in enumerate(evaluation.topics):
+        if qid not in run:
+            continue
+        if qid not in words:
+            raise Missing(f"query {qid.decode('utf-8', 'replace')} has no text in {found.name}", "see -c and --split")
+        docids = run[qid].docids.tolist()
+        documents = texts.lookup(docids)
+        if None in documents:
+            absent = docids[documents.index(None)].decode("utf-8", "replace")
+            raise Missing(f"document {absent} is not in {found.name}", "name the run's own collection with -c")
+        terms = [analyzer.terms(rendered(d, found.doc_template)) for d in documents if d is not None]
+        scores = lexical.bm25(analyzer.terms(words[qid]), terms)
+        relevant = np.array([grades[qid].get(docid, 0) >= (1 if rel is None else rel) for docid in docids])
+        apart = lexical.separation(scores, relevant)
+        values[place] = np.nan if apart is None else apart
+        rankings.append(Ranking.build(qid, docids, scores.tolist()))
+    known = ~np.isnan(values)
+    if not known.any():
+        raise BadData("no judged query has both a relevant and another candidate", "see --rel", where=evaluation.name)
+    if not known.all():
+        terminal.note(f"{int((~known).sum())} queries have no relevant or no other candidate and were left out")
+    if per_query:
+        whole = replace(
+            evaluation, measures=("separation",), values=values[None, :], overall=values[:1], counts=frozenset()
+        )
+        return [lexical.part_of(whole, known, evaluation.name).only(["separation"])]
+    words_only = judge.evaluate(Run.of(rankings), "bm25 of its candidates").only(evaluation.measures)
+    parts = {"misleading": known & (values < lexical.MISLEADING), "helpful": known & (values >= lexical.MISLEADING)}
+    return [
+        lexical.part_of(of_run, topics, f"{of_run.name}, words {part}")
+        for part, topics in parts.items()
+        if topics.any()
+        for of_run in (evaluation, words_only)
+    ]

@@ -1,0 +1,93 @@
+"""Runs with their names and their judgements: what `eval` and `diff` begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import BadData
+
+if TYPE_CHECKING:
+    from rerank_cli.collection import Collection
+    from rerank_cli.core.qrels import Qrels
+    from rerank_cli.core.run import Run
+    from rerank_cli.evaluation.measures import Evaluation, Judge
+    from rerank_cli.formats.runs import RunFile
+
+#: Ends of run files' names that say nothing about the run.
+_ENDS = frozenset([".gz", ".bz2", ".xz", ".zst", ".trec", ".run", ".res", ".txt", ".tsv", ".jsonl"])
+
+
+def open_judged(
+    qrels: str | None,
+    collection: str | None,
+    split: str,
+    files: Sequence[RunFile],
+    paths: Sequence[str | None],
+    terminal: Terminal,
+) -> Collection:
+    """The collection whose judgements (and, where it has them, texts) go with these runs."""
+    from rerank_cli.cli.settings import Settings
+    from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.cli.whole_runs import agreed_header
+    from rerank_cli.collection import open_collection
+
+    settings = Settings()
+    named = overrides(qrels=qrels, split=split)
+    if qrels is not None and collection is None:
+        # A file of judgements stands alone: no setting and no header has a say.
+        return open_collection(
+            None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
+        )
+    opened = collection_of(collection, named, settings, terminal, header=agreed_header(files, paths))
+    assert opened is not None
+    return opened
+
+
+def judgements(collection: Collection, qrels: str | None) -> Qrels:
+    """The judgements, at least one; raises `BadData` when there is none."""
+    judged = collection.qrels()
+    if not len(judged):
+        raise BadData(
+            "there are no judgements in it", "name a file of judgements with -Q", where=qrels or collection.name
+        )
+    return judged
+
+
+def run_names(paths: Sequence[str | None], files: Sequence[RunFile]) -> list[str]:
+    """A name for each run: its file's, or the tag of one from a pipe; made distinct by folder, then by number."""
+    plain = [_file_name(path) or file.run.tag for path, file in zip(paths, files, strict=True)]
+    names = [
+        name if path is None or plain.count(name) == 1 or not _file_name(path) else f"{Path(path).parent.name}/{name}"
+        for name, path in zip(plain, paths, strict=True)
+    ]
+    return [name if names.count(name) == 1 else f"{name}#{n + 1}" for n, name in enumerate(names)]
+
+
+def _file_name(path: str | None) -> str:
+    """The name of a regular file without its known ends, in one line; "" for a pipe."""
+    if path is None or path == "-" or not Path(path).is_file():
+        return ""
+    file = Path(path)
+    while file.suffix.lower() in _ENDS:
+        file = file.with_suffix("")
+    return " ".join(file.name.split())
+
+
+def evaluated(judge: Judge, run: Run, name: str, path: str, terminal: Terminal) -> Evaluation:
+    """Judge one run; topics that it lacks or that nobody judged are said, and `BadData` when no topic is shared."""
+    evaluation = judge.evaluate(run, name)
+    topics = len(evaluation.topics)
+    if len(run) and evaluation.lacking == topics:
+        raise BadData(
+            f"none of its {len(run)} queries is among the {topics} judged topics",
+            "are these the judgements of another collection? See -Q and -c",
+            where=path,
+        )
+    if evaluation.lacking:
+        terminal.warn(f"{name}: {evaluation.lacking} of {topics} judged topics are not in the run and count as 0")
+    if evaluation.unjudged:
+        terminal.note(f"{name}: {evaluation.unjudged} queries of the run are not judged and were left out")
+    return evaluation
