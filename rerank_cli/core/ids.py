@@ -31,3 +31,17 @@ def id_array(ids: Sequence[bytes]) -> np.ndarray:
 def shown(identifier: bytes) -> str:
     """Return an id as text for a message; bytes that are not UTF-8 appear as escapes."""
     return bytes(identifier).decode("utf-8", "backslashreplace")
+
+
+def joined_ids(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays of ids in one; as objects where one of them is, or where a few long ids would widen all the others."""
+    arrays = list(parts)
+    if not arrays:
+        return np.empty(0, dtype="S1")
+    taken = sum(array.nbytes for array in arrays)
+    if len({array.dtype for array in arrays}) > 1:
+        width = max(array.itemsize for array in arrays)
+        objects = any(array.dtype == object for array in arrays)
+        if objects or width * sum(map(len, arrays)) > _PADDING_LIMIT * taken + 4096:
+            arrays = [array.astype(object) for array in arrays]
+    return np.concatenate(arrays)

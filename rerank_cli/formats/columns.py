@@ -1,4 +1,4 @@
-"""Runs in columns, chunk by chunk: polars where a chunk is regular, plain Python where it is not.
+"""Runs in columns, chunk by chunk: arrays where a chunk is regular, plain Python where it is not.
 
 A chunk counts as regular only when everything the plain reader would check is certain: ASCII, no
 NUL, no comment or blank line, six fields in every line, finite scores. Anything else, and every
@@ -15,14 +15,15 @@ import numpy as np
 
 from rerank_cli.core.ids import id_array
 from rerank_cli.formats.lines import BYTE_ORDER_MARK, numbered
+from rerank_cli.formats.regular import regular_lines
 from rerank_cli.formats.rows import RowReader
 
-#: Bytes read at a time; bounds the memory that parsing takes beside its result.
-CHUNK = 1 << 25
+#: Bytes read at a time. Bounds the memory that parsing takes beside its result; larger ones are slower, because the
+#: allocator gives memory of more than 32 MiB back, and every chunk would be paged in anew.
+CHUNK = 1 << 23
 #: Smaller chunks are read by plain Python: loading polars takes longer than reading them.
 FAST_FROM = 1 << 20
 
-_ONE_BLANK = bytes.maketrans(b"\t\r\v\f", b"    ")
 _NAMES = ("qid", "q0", "docid", "rank", "score", "tag")
 
 
@@ -34,7 +35,7 @@ class Columns(NamedTuple):
     lengths: np.ndarray
     docids: np.ndarray
     scores: np.ndarray
-    lines: np.ndarray
+    lines: np.ndarray | range
 
 
 def read_columns(stream: BinaryIO, reader: RowReader) -> Iterator[Columns]:
@@ -56,7 +57,7 @@ def read_columns(stream: BinaryIO, reader: RowReader) -> Iterator[Columns]:
         if columns is None:
             columns = _irregular(chunk, first, reader)
         else:
-            reader.passed(chunk[chunk.rstrip().rfind(b"\n") + 1 :])
+            reader.passed(_last_line(chunk))
         yield columns
         first = following
 
@@ -72,6 +73,14 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
             rest += piece
     if rest:
         yield rest
+
+
+def _last_line(chunk: bytes) -> bytes:
+    """The last line that holds data."""
+    end = len(chunk)
+    while end and chunk[end - 1 : end].isspace():
+        end -= 1
+    return chunk[chunk.rfind(b"\n", 0, end) + 1 :]
 
 
 def _behind_comments(chunk: bytes, first: int, reader: RowReader) -> tuple[bytes, int]:
@@ -112,57 +121,29 @@ def _irregular(chunk: bytes, first: int, reader: RowReader) -> Columns:
 
 def _regular(chunk: bytes, first: int) -> Columns | None:
     """The columns of a chunk of TREC lines, or None when it is not certain that they are all as they should be."""
-    if not chunk.isascii() or b"\0" in chunk:
+    found = regular_lines(chunk, fields=6)
+    if found is None:
         return None
-    if any(blank in chunk for blank in (b"\t", b"\r", b"\v", b"\f")):
-        chunk = chunk.translate(_ONE_BLANK)
-    text = chunk.rstrip(b" \n")
-    columns = _parsed(text, first)
-    if columns is None and (b"  " in text or b" \n" in text):
-        columns = _parsed(_squeezed(text), first)
-    return columns
+    text, lines = found
+    scores = _scores(text, len(lines))
+    if scores is None:
+        return None
+    qids, lengths = lines.stretches(0)
+    if any(qid.startswith(b"#") for qid in qids):
+        return None
+    return Columns(qids, lengths, lines.ids(2), scores, range(first, first + len(lines)))
 
 
-def _parsed(text: bytes, first: int) -> Columns | None:
-    """The columns of lines of six fields with one blank between them; None for anything else."""
+def _scores(text: bytes, height: int) -> np.ndarray | None:
+    """The fifth field of every line (n,) float64; None when one is not a finite number."""
     import polars as pl
 
-    height = text.count(b"\n") + 1
-    if text.count(b" ") != 5 * height:
-        return None
+    schema = {name: pl.Float64 if name == "score" else pl.String for name in _NAMES}
     try:
-        frame = pl.read_csv(
-            text,
-            separator=" ",
-            has_header=False,
-            quote_char=None,
-            schema={name: pl.Float64 if name == "score" else pl.String for name in _NAMES},
-        )
+        frame = pl.read_csv(text, separator=" ", has_header=False, quote_char=None, columns=[_NAMES.index("score")], schema=schema)
     except pl.exceptions.PolarsError:
         return None
-    # An empty field is null, and so are the last ones of a short line; a long line is refused or cut, but
-    # with no short line beside it the count of blanks has shown it. Blank lines are passed over.
-    if frame.height != height or any(column.null_count() for column in frame):
+    if frame.height != height or frame["score"].null_count():
         return None
     scores = frame["score"].to_numpy()
-    qids, docids = frame["qid"], frame["docid"]
-    starts = (qids != qids.shift(1)).fill_null(True).arg_true()
-    names = [qid.encode("ascii") for qid in qids.gather(starts).to_list()]
-    if not np.isfinite(scores).all() or any(name.startswith(b"#") for name in names):
-        return None
-    lengths = np.diff(starts.to_numpy().astype(np.int64), append=height)
-    sizes = docids.str.len_bytes()
-    width = int(sizes.max())  # type: ignore[arg-type]
-    if width * height > 4 * int(sizes.sum()) + 4096:
-        ids = id_array([docid.encode("ascii") for docid in docids.to_list()])
-    else:
-        padded = docids.str.pad_end(width, "\0").str.join("").item()
-        ids = np.frombuffer(padded.encode("ascii"), dtype=f"S{width}")
-    return Columns(names, lengths, ids, scores, np.arange(first, first + height, dtype=np.int64))
-
-
-def _squeezed(text: bytes) -> bytes:
-    """The text with one blank where several stood, and none at line ends."""
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
-    return text.replace(b" \n", b"\n")
+    return scores if np.isfinite(scores).all() else None
