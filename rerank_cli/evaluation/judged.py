@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rerank_cli.core.hashing import fingerprints, slots_of
+from rerank_cli.core.hashing import all_differ, fingerprints, slots_of
 from rerank_cli.core.qrels import Qrels
 from rerank_cli.core.run import Run, blocks_of_lists
 
@@ -37,8 +37,7 @@ class Judgements:
 
     def __init__(self, qrels: Qrels) -> None:
         self.topics = qrels.topics
-        number = {qid: position for position, qid in enumerate(qrels.topics)}
-        topic = np.fromiter(map(number.__getitem__, qrels.qids.tolist()), dtype=np.int64, count=len(qrels))
+        topic = qrels.topic_of
         keep = _last_of_each(topic, qrels.docids)
         self.topic, self.docids, self.grade = topic[keep], qrels.docids[keep], qrels.grades[keep]
 
@@ -87,10 +86,11 @@ class Judgements:
             return self._judged_by_name(topic, docids)
         prints = fingerprints(docids, topic)
         may_be = np.flatnonzero(self._table.taken[slots_of(prints, *self._table.slots)])
-        place = np.searchsorted(self._table.prints, prints[may_be])
-        place[place == len(self._table.prints)] = 0
+        keys = self._keys(prints[may_be], topic[may_be])
+        place = np.searchsorted(self._table.keys, keys)
+        place[place == len(self._table.keys)] = 0
         which = self._table.order[place]
-        alike = self._table.prints[place] == prints[may_be]
+        alike = self._table.keys[place] == keys
         rows, which = may_be[alike], which[alike]
         if np.all((self.topic[which] == topic[rows]) & (self.docids[which] == docids[rows])):
             return rows, which
@@ -110,12 +110,13 @@ class Judgements:
 
     @cached_property
     def _table(self) -> _Table | None:
-        """The fingerprints of the judgements; None when two judgements share one, or ids are objects."""
+        """The judgements by their keys; None when two judgements share one, or ids are objects."""
         if self.docids.dtype == object:
             return None
         prints = fingerprints(self.docids, self.topic)
-        order = np.argsort(prints, kind="stable")
-        ordered = prints[order]
+        keys = self._keys(prints, self.topic)
+        order = np.argsort(keys)
+        ordered = keys[order]
         if np.any(ordered[1:] == ordered[:-1]):
             return None
         slots = (16, len(prints))
@@ -124,11 +125,17 @@ class Judgements:
         return _Table(ordered, order, taken, slots)
 
 
+    def _keys(self, prints: np.ndarray, topic: np.ndarray) -> np.ndarray:
+        """The topic's number, then as much of the fingerprint as fits: in a run's order, look-ups are close together."""
+        bits = np.uint64(len(self.topics).bit_length())
+        return np.asarray(topic.astype(np.uint64) << (np.uint64(64) - bits) | prints >> bits)
+
+
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """Fingerprints in ascending order, the judgement of each, and which slots of their first bits are taken."""
+    """Keys in ascending order, the judgement of each, and which slots of their fingerprints are taken."""
 
-    prints: np.ndarray
+    keys: np.ndarray
     order: np.ndarray
     taken: np.ndarray
     slots: tuple[int, int]
@@ -146,11 +153,11 @@ def _last_of_each(topic: np.ndarray, docids: np.ndarray) -> np.ndarray:
         last = {pair: row for row, pair in enumerate(zip(topic.tolist(), docids.tolist(), strict=True))}
         return np.sort(np.fromiter(last.values(), dtype=np.int64, count=len(last)))
     prints = fingerprints(docids, topic)
+    if all_differ(prints):
+        return np.arange(len(topic))
     order = np.argsort(prints, kind="stable")
     ordered = prints[order]
     again = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if not len(again):
-        return np.arange(len(topic))
     one, other = order[again], order[again + 1]
     if not np.all((topic[one] == topic[other]) & (docids[one] == docids[other])):
         return _last_of_each(topic, docids.astype(object))
