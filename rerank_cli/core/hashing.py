@@ -54,6 +54,21 @@ def all_differ(prints: np.ndarray) -> bool:
     return True
 
 
+def one_of_each(prints: np.ndarray) -> np.ndarray:
+    """For each of `prints (n,)` uint64 the position of one that is equal, (n,) int64: the same for all that are. O(n)."""
+    slots = slots_of(prints, spread=4)
+    table = np.empty(int(slots.max(initial=0)) + 1, dtype=np.int64)
+    position = np.empty(len(prints), dtype=np.int64)
+    left = np.arange(len(prints))
+    while len(left):
+        table[slots] = left
+        winner = table[slots]
+        alike = prints[left] == prints[winner]
+        position[left[alike]] = winner[alike]
+        left, slots = left[~alike], slots[~alike]
+    return position
+
+
 def slots_of(prints: np.ndarray, spread: int, size: int | None = None) -> np.ndarray:
     """The first bits of each fingerprint (n,) int64: so many that there are `spread` slots or more for each of `size`."""
     bits = max((len(prints) if size is None else size) * spread, 2).bit_length()

@@ -83,7 +83,7 @@ class Run:
         _refuse_non_finite(scores)
         rows = None
         if not _falls(scores, query_of):
-            rows = np.lexsort((-scores, query_of))
+            rows = _by_score(scores, query_of)
             query_of, docids, scores = query_of[rows], docids[rows], scores[rows]
         places, by_docid = _tied(docids, scores, query_of)
         if len(places):
@@ -179,7 +179,7 @@ def canonical_order(docids: np.ndarray, scores: np.ndarray, query_of: np.ndarray
         order = np.arange(len(scores))
         places, by_docid = _tied(docids, scores, queries)
     else:
-        order = np.lexsort((-scores, queries))
+        order = _by_score(scores, queries)
         places, by_docid = _tied(docids, scores[order], queries[order], order)
     order[places] = order[by_docid]
     return order
@@ -189,6 +189,16 @@ def _falls(scores: np.ndarray, queries: np.ndarray) -> bool:
     """Whether rows stand query after query, scores never rising inside one."""
     before, after = queries[:-1], queries[1:]
     return bool(np.all((after > before) | ((after == before) & (scores[1:] <= scores[:-1]))))
+
+
+def _by_score(scores: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """The permutation that sorts by query, then score descending; of equal ones in any order."""
+    lowest = queries.min(initial=0)
+    if int(queries.max(initial=0)) - int(lowest) > np.iinfo(np.uint16).max:
+        return np.lexsort((-scores, queries))
+    # numpy sorts 16-bit numbers digit by digit, in linear time.
+    order = np.argsort(-scores)
+    return order[np.argsort((queries[order] - lowest).astype(np.uint16), kind="stable")]
 
 
 def _tied(

@@ -15,6 +15,7 @@ import numpy as np
 from rerank_cli.core.ids import shown
 from rerank_cli.core.run import Run, canonical_order
 from rerank_cli.errors import WrongUsage
+from rerank_cli.fusion.blocks import in_blocks
 from rerank_cli.fusion.norms import NORMS
 from rerank_cli.fusion.pool import Pool, pool_of
 from rerank_cli.fusion.rule import Param, Rule, Settings
@@ -38,6 +39,10 @@ def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, no
 
     Raises `WrongUsage` when weights, parameters or scores do not fit the rule. O(N log N) in all rows.
     """
+    return in_blocks(lambda part, say: _fused(part, names, recipe, tag, say), runs, tag, note)
+
+
+def _fused(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, note: Callable[[str], None]) -> Run:
     rule = recipe.rule
     settings = _settings(recipe, len(runs))
     pool = pool_of(runs, names, recipe.depth)
