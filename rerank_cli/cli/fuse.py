@@ -146,8 +146,7 @@ def fuse(
     )
     run = fused([file.run for file in files], paths, recipe, tag or f"rerank-{rule.name}", terminal.note)
     with written_run(output, run.tag, output_format.value, facts, header=header, terminal=terminal) as writer:
-        for ranking in run:
-            writer.write(ranking)
+        writer.write_run(run)
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
 

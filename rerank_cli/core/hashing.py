@@ -55,17 +55,19 @@ def all_differ(prints: np.ndarray) -> bool:
 
 
 def one_of_each(prints: np.ndarray) -> np.ndarray:
-    """For each of `prints (n,)` uint64 the position of one that is equal, (n,) int64: the same for all that are. O(n)."""
-    slots = slots_of(prints, spread=4)
-    table = np.empty(int(slots.max(initial=0)) + 1, dtype=np.int64)
-    position = np.empty(len(prints), dtype=np.int64)
-    left = np.arange(len(prints))
+    """For each of `prints (n,)` uint64 the position of one that is equal, (n,) int32: the same for all that are. O(n)."""
+    slots = slots_of(prints, spread=2)
+    table = np.empty(int(slots.max(initial=0)) + 1, dtype=np.int32)
+    position = np.arange(len(prints), dtype=np.int32)
+    table[slots] = position
+    position = table[slots]
+    left = np.flatnonzero(prints != prints[position]).astype(np.int32)
     while len(left):
-        table[slots] = left
-        winner = table[slots]
-        alike = prints[left] == prints[winner]
-        position[left[alike]] = winner[alike]
-        left, slots = left[~alike], slots[~alike]
+        own = slots[left]
+        table[own] = left
+        winner = table[own]
+        position[left] = winner
+        left = left[prints[left] != prints[winner]]
     return position
 
 

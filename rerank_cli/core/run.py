@@ -129,6 +129,8 @@ class Run:
 
     def top(self, k: int) -> Run:
         """The first k documents of every query."""
+        if k >= np.diff(self.offsets).max(initial=0):
+            return self
         counts = np.minimum(np.diff(self.offsets), k)
         rank = np.arange(len(self.docids)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
         keep = rank < k

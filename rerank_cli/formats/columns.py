@@ -45,7 +45,6 @@ def read_columns(stream: BinaryIO, reader: RowReader) -> Iterator[Columns]:
     """
     first = 1
     for chunk in _whole_lines(stream):
-        following = first + chunk.count(b"\n")
         columns = None
         if len(chunk) >= FAST_FROM:
             chunk, first = _behind_comments(chunk, first, reader)
@@ -56,10 +55,11 @@ def read_columns(stream: BinaryIO, reader: RowReader) -> Iterator[Columns]:
                 columns = _regular(chunk, first)
         if columns is None:
             columns = _irregular(chunk, first, reader)
+            first += chunk.count(b"\n")
         else:
             reader.passed(_last_line(chunk))
+            first += len(columns.scores)
         yield columns
-        first = following
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:

@@ -52,10 +52,12 @@ class RegularLines:
             return id_array(self.texts(field, np.arange(len(self))))
         words = -(-width // 8)
         table = np.empty((len(self), words), dtype="<u8")
-        last = len(self._window) - 1
         for word in range(words):
-            left = np.clip(lengths - 8 * word, 0, 8)
-            table[:, word] = self._window[np.minimum(starts + 8 * word, last)] & _FIRST[left]
+            if word:
+                # Where nothing is left, any place will do.
+                lengths = np.maximum(lengths - 8, 0)
+                starts = np.where(lengths > 0, starts + 8, 0)
+            table[:, word] = self._window[starts] & _FIRST[np.minimum(lengths, 8)]
         return table.view(f"S{words * 8}").reshape(len(self))
 
     def texts(self, field: int, lines: np.ndarray) -> list[bytes]:

@@ -18,7 +18,7 @@ from rerank_cli.core.ids import joined_ids
 from rerank_cli.core.run import Run, blocks_of_lists
 
 #: Rows of all runs that are fused at a time, and up to which a fusion is one block.
-BLOCK_ROWS = 1 << 19
+BLOCK_ROWS = 1 << 17
 
 
 def in_blocks(
