@@ -124,7 +124,6 @@ class Judgements:
         taken[slots_of(prints, *slots)] = True
         return _Table(ordered, order, taken, slots)
 
-
     def _keys(self, prints: np.ndarray, topic: np.ndarray) -> np.ndarray:
         """The topic's number, then as much of the fingerprint as fits: in a run's order, look-ups are close together."""
         bits = np.uint64(len(self.topics).bit_length())

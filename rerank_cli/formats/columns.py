@@ -140,7 +140,9 @@ def _scores(text: bytes, height: int) -> np.ndarray | None:
 
     schema = {name: pl.Float64 if name == "score" else pl.String for name in _NAMES}
     try:
-        frame = pl.read_csv(text, separator=" ", has_header=False, quote_char=None, columns=[_NAMES.index("score")], schema=schema)
+        frame = pl.read_csv(
+            text, separator=" ", has_header=False, quote_char=None, columns=[_NAMES.index("score")], schema=schema
+        )
     except pl.exceptions.PolarsError:
         return None
     if frame.height != height or frame["score"].null_count():
