@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_cli.core import hashing, run
-from rerank_cli.core.hashing import all_differ, fingerprints
+from rerank_cli.core import run
+from rerank_cli.core.hashing import fingerprints
 from rerank_cli.core.ids import id_array
 from rerank_cli.core.qrels import Qrels
 from rerank_cli.core.run import Ranking, Run, blocks_of_lists
@@ -113,26 +113,6 @@ def test_colliding_fingerprints_change_nothing(monkeypatch, keep):
     monkeypatch.setattr(judged, "fingerprints", colliding)
     monkeypatch.setattr(run, "fingerprints", colliding)
     assert_same(read_run(io.BytesIO(lines), "run").run, read_qrels(io.BytesIO(judgements), "qrels"))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(0, 40), max_size=60), st.integers(0, 60))
-def test_all_differ_finds_every_pair(values, shift):
-    prints = np.array([(value << shift) % 2**64 for value in values], dtype=np.uint64)
-    assert all_differ(prints) == (len(set(prints.tolist())) == len(values))
-
-
-def test_a_fingerprint_does_not_depend_on_the_width_of_its_array():
-    ids = [b"a", b"abcdefgh", b"abcdefghi"]
-    groups = np.array([1, 1, 2])
-    wide = fingerprints(np.array(ids, dtype="S40"), groups)
-    assert wide.tolist() == fingerprints(np.array(ids, dtype="S9"), groups).tolist()
-    assert (
-        fingerprints(np.array([b"a"], dtype="S1"), groups[:1])[0]
-        == wide[0]
-        != fingerprints(np.array([b"a"], dtype="S1"), groups[2:])
-    )
-    assert hashing.slots_of(wide, 4).max() < 64
 
 
 @settings(max_examples=100, deadline=None)

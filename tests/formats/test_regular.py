@@ -79,7 +79,7 @@ def test_many_judgements_are_read_as_few_are(monkeypatch, header, mark):
 @pytest.mark.parametrize("broken", [b"q1 0 d1", b"q1 0 d1 x", b"q1 0 d1 1.5", b"q1 0 d1 1 1"])
 def test_a_broken_line_among_many_is_named(monkeypatch, broken):
     monkeypatch.setattr(qrels, "FAST_FROM", 1)
-    with pytest.raises(BadData, match="^q:2001: "):
+    with pytest.raises(BadData, match=r"^q:2001: "):
         read_qrels(io.BytesIO(judged_lines(False, broken)), "q")
 
 
