@@ -228,8 +228,7 @@ def fuse(
         runs=paths,
     )
     with written_run(output, run.tag, output_format.value, facts, header=header, terminal=terminal) as writer:
-        for ranking in run:
-            writer.write(ranking)
+        writer.write_run(run)
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rerank_cli.cli.streams import input_stream
 from rerank_cli.cli.terminal import Terminal
@@ -15,17 +17,26 @@ if TYPE_CHECKING:
 
 def read_runs(paths: Sequence[str | None], input_format: str, lenient: bool, terminal: Terminal) -> list[RunFile]:
     """Read whole runs, one of which may be stdin (`-`, or None where none was named); what --lenient mended is said."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from rerank_cli.formats.runs import read_run
 
     if paths.count("-") > 1:
         raise WrongUsage("- stands for stdin, which can be read once only", "name the other runs by their files")
-    files = []
-    for path in paths:
-        with input_stream(path, "run") as (stream, name):
-            file = read_run(stream, name, format=input_format, lenient=lenient)
+    with ExitStack() as opened:
+        streams = [opened.enter_context(input_stream(path, "run")) for path in paths]
+
+        def read(source: tuple[BinaryIO, str]) -> RunFile:
+            return read_run(*source, format=input_format, lenient=lenient)
+
+        if len(paths) == 1:
+            files = [read(streams[0])]
+        else:
+            with ThreadPoolExecutor(min(len(paths), os.cpu_count() or 1)) as pool:
+                files = list(pool.map(read, streams))
+    for file, (_, name) in zip(files, streams, strict=True):
         if file.repairs:
             terminal.warn(f"{file.repairs} broken or doubled lines of {name} were left out (--lenient)")
-        files.append(file)
     return files
 
 

@@ -30,13 +30,17 @@ def id_array(ids: Sequence[bytes]) -> np.ndarray:
     return np.array(ids, dtype=f"S{max(longest, 1)}")
 
 
-def joined_ids(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Several arrays of ids in one; as objects where one of long ids would widen all the others."""
+def joined_ids(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays of ids in one; as objects where one of them is, or where a few long ids would widen all the others."""
+    arrays = list(parts)
     if not arrays:
         return np.empty(0, dtype="S1")
     taken = sum(array.nbytes for array in arrays)
-    if max(array.itemsize for array in arrays) * sum(map(len, arrays)) > _PADDING_LIMIT * taken + 4096:
-        arrays = [array.astype(object) for array in arrays]
+    if len({array.dtype for array in arrays}) > 1:
+        width = max(array.itemsize for array in arrays)
+        objects = any(array.dtype == object for array in arrays)
+        if objects or width * sum(map(len, arrays)) > _PADDING_LIMIT * taken + 4096:
+            arrays = [array.astype(object) for array in arrays]
     return np.concatenate(arrays)
 
 

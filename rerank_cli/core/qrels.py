@@ -26,7 +26,16 @@ class Qrels:
     @cached_property
     def topics(self) -> tuple[bytes, ...]:
         """The judged queries, in the order of their first judgement."""
-        return tuple(dict.fromkeys(self.qids.tolist()))
+        starts = np.flatnonzero(np.append(True, self.qids[1:] != self.qids[:-1])[: len(self.qids)])
+        return tuple(dict.fromkeys(self.qids[starts].tolist()))
+
+    @cached_property
+    def topic_of(self) -> np.ndarray:
+        """The position of each judgement's query in `topics`, (J,) int64."""
+        number = {qid: position for position, qid in enumerate(self.topics)}
+        starts = np.flatnonzero(np.append(True, self.qids[1:] != self.qids[:-1])[: len(self.qids)])
+        own = np.array([number[qid] for qid in self.qids[starts].tolist()], dtype=np.int64)
+        return np.repeat(own, np.diff(starts, append=len(self.qids)))
 
     @cached_property
     def by_query(self) -> dict[bytes, dict[bytes, int]]:

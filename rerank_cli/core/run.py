@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rerank_cli.core.hashing import all_differ, fingerprints
 from rerank_cli.core.ids import id_array, shown
 from rerank_cli.errors import BadRow
 
@@ -78,15 +79,22 @@ class Run:
         score that is not finite.
         """
         scores = np.ascontiguousarray(scores, dtype=np.float64)
-        query_of = np.asarray(query_of, dtype=np.int64)
+        query_of = np.asarray(query_of)
         _refuse_non_finite(scores)
-        order = None
-        if not _is_canonical(query_of, docids, scores):
-            order = canonical_order(docids, scores, query_of)
-            query_of, docids, scores = query_of[order], docids[order], scores[order]
-        offsets = np.searchsorted(query_of, np.arange(len(qids) + 1), side="left").astype(np.int64)
+        rows = None
+        if not _falls(scores, query_of):
+            rows = _by_score(scores, query_of)
+            query_of, docids, scores = query_of[rows], docids[rows], scores[rows]
+        places, by_docid = _tied(docids, scores, query_of)
+        if len(places):
+            docids = docids.copy()
+            docids[places] = docids[by_docid]
+        offsets = np.searchsorted(query_of, np.arange(len(qids) + 1, dtype=query_of.dtype)).astype(np.int64)
         run = cls(tuple(qids), offsets, docids, scores, tag)
-        run._refuse_doubled(order)
+        if not run._distinct(query_of):
+            order = np.arange(len(scores)) if rows is None else rows
+            order[places] = order[by_docid]
+            run._refuse_doubled(order)
         return run
 
     @classmethod
@@ -121,6 +129,8 @@ class Run:
 
     def top(self, k: int) -> Run:
         """The first k documents of every query."""
+        if k >= np.diff(self.offsets).max(initial=0):
+            return self
         counts = np.minimum(np.diff(self.offsets), k)
         rank = np.arange(len(self.docids)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
         keep = rank < k
@@ -128,14 +138,37 @@ class Run:
             self, offsets=np.concatenate([[0], np.cumsum(counts)]), docids=self.docids[keep], scores=self.scores[keep]
         )
 
-    def _refuse_doubled(self, order: np.ndarray | None) -> None:
+    def _distinct(self, query_of: np.ndarray) -> bool:
+        """Whether it is certain that no query has a document twice: all fingerprints differ. O(n log n), in blocks."""
+        if self.docids.dtype == object:
+            return False
+        return all(
+            all_differ(fingerprints(self.docids[rows], query_of[rows])) for rows in blocks_of_lists(self.offsets)
+        )
+
+    def _refuse_doubled(self, order: np.ndarray) -> None:
+        """Raise `BadRow` when a query has a document twice; `order (N,)` is the row of the input that stands at a place."""
         for position, qid in enumerate(self.qids):
             start, stop = int(self.offsets[position]), int(self.offsets[position + 1])
-            rows = np.arange(start, stop) if order is None else order[start:stop]
+            rows = order[start:stop]
             doubled = _doubled_row(self.docids[start:stop], rows)
             if doubled is not None:
                 again = self.docids[start:stop][np.flatnonzero(rows == doubled)[0]]
                 raise BadRow(doubled, f"document {shown(bytes(again))} appears twice for query {shown(qid)}")
+
+
+def blocks_of_lists(offsets: np.ndarray, rows: int = 1 << 18) -> Iterator[slice]:
+    """Cut lists `offsets (Q+1,)` into blocks of whole lists, each of about `rows` rows (one list may have more).
+
+    Arrays of this size stay in a processor's cache, and the memory that work on them takes is bounded.
+    """
+    start = 0
+    while start < offsets[-1]:
+        stop = int(offsets[np.searchsorted(offsets, start + rows, side="right") - 1])
+        if stop <= start:
+            stop = int(offsets[np.searchsorted(offsets, start, side="right")])
+        yield slice(start, stop)
+        start = stop
 
 
 def canonical_order(docids: np.ndarray, scores: np.ndarray, query_of: np.ndarray | None = None) -> np.ndarray:
@@ -143,30 +176,51 @@ def canonical_order(docids: np.ndarray, scores: np.ndarray, query_of: np.ndarray
 
     Ids are compared only where scores are equal, so a list that came by score costs O(n).
     """
-    queries = np.zeros(len(scores), dtype=np.int64) if query_of is None else query_of
-    order = np.arange(len(scores))
-    same_query = queries[1:] == queries[:-1]
-    if not np.all(np.where(same_query, scores[1:] <= scores[:-1], queries[1:] > queries[:-1])):
-        order = np.lexsort((-scores, queries))
-    queries, scores = queries[order], scores[order]
-    tied = (queries[1:] == queries[:-1]) & (scores[1:] == scores[:-1])
-    places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
-    if len(places):
-        stretch = np.cumsum(np.append(False, ~tied))[places]
-        rows = order[places]
-        by_docid = np.argsort(docids[rows], kind="stable")[::-1]
-        order[places] = rows[by_docid[np.argsort(stretch[by_docid], kind="stable")]]
+    queries = np.zeros(len(scores), dtype=np.int8) if query_of is None else query_of
+    if _falls(scores, queries):
+        order = np.arange(len(scores))
+        places, by_docid = _tied(docids, scores, queries)
+    else:
+        order = _by_score(scores, queries)
+        places, by_docid = _tied(docids, scores[order], queries[order], order)
+    order[places] = order[by_docid]
     return order
 
 
-def _is_canonical(query_of: np.ndarray, docids: np.ndarray, scores: np.ndarray) -> bool:
-    if len(scores) < 2:
-        return True
-    same_query = query_of[1:] == query_of[:-1]
-    falls = scores[1:] < scores[:-1]
-    ties = np.flatnonzero(same_query & (scores[1:] == scores[:-1]))
-    falls[ties] = docids[ties + 1] < docids[ties]
-    return bool(np.all(np.where(same_query, falls, query_of[1:] > query_of[:-1])))
+def _falls(scores: np.ndarray, queries: np.ndarray) -> bool:
+    """Whether rows stand query after query, scores never rising inside one."""
+    before, after = queries[:-1], queries[1:]
+    return bool(np.all((after > before) | ((after == before) & (scores[1:] <= scores[:-1]))))
+
+
+def _by_score(scores: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """The permutation that sorts by query, then score descending; of equal ones in any order."""
+    lowest = queries.min(initial=0)
+    if int(queries.max(initial=0)) - int(lowest) > np.iinfo(np.uint16).max:
+        return np.lexsort((-scores, queries))
+    # numpy sorts 16-bit numbers digit by digit, in linear time.
+    order = np.argsort(-scores)
+    return order[np.argsort((queries[order] - lowest).astype(np.uint16), kind="stable")]
+
+
+def _tied(
+    docids: np.ndarray, scores: np.ndarray, queries: np.ndarray, order: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places with the score of a neighbour, whose ids do not fall, and the places whose rows belong there by docid.
+
+    Rows are sorted by query and score; `order (n,)` says which docid stands at a place where `docids` is not sorted too.
+    """
+    equal = np.flatnonzero((queries[1:] == queries[:-1]) & (scores[1:] == scores[:-1]))
+    if not len(equal):
+        return equal, equal
+    starts = np.flatnonzero(np.append(True, np.diff(equal) > 1))
+    stretch = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(equal)) + 1)
+    places = np.insert(equal, np.append(starts[1:], len(equal)), equal[np.append(starts[1:], len(equal)) - 1] + 1)
+    own = docids[places if order is None else order[places]]
+    if np.all((own[1:] < own[:-1]) | (stretch[1:] != stretch[:-1])):
+        return equal[:0], equal[:0]
+    by_docid = np.argsort(own, kind="stable")[::-1]
+    return places, places[by_docid[np.argsort(stretch[by_docid], kind="stable")]]
 
 
 def _refuse_non_finite(scores: np.ndarray) -> None:

@@ -1,8 +1,8 @@
-"""Measures over a run: a skin over ir-measures with one tie rule.
+"""Measures over a run: the common ones computed here, all others by ir-measures, with one tie rule.
 
-ir-measures asks several libraries, and each breaks ties in its own way (the same tied run has RR 0.5 by
-one and RR@10 0.25 by another). Here every list is made strict first: its canonical order becomes the
-scores n, n-1, … 1, which all of them read alike. Averages are over the judged topics; one that the
+`vectorised.py` knows a list's canonical order only. ir-measures asks several libraries, and each breaks
+ties in its own way (the same tied run has RR 0.5 by one and RR@10 0.25 by another): for them every list is
+made strict first, its canonical order becomes the scores n, n-1, … 1, which all of them read alike. Averages are over the judged topics; one that the
 run lacks counts as 0, as under trec_eval's -c.
 """
 
@@ -18,9 +18,10 @@ import numpy as np
 from rerank_cli.core.qrels import Qrels
 from rerank_cli.core.run import Run
 from rerank_cli.errors import Missing, WrongUsage
-from rerank_cli.evaluation import exponential, interpolated
+from rerank_cli.evaluation import exponential, interpolated, vectorised
+from rerank_cli.evaluation.judged import Judgements
 
-#: Files of this room that compute measures themselves: `covers(measure)` and `value(measure, ranking, grades)`.
+#: Files of this room that compute measures query by query: `covers(measure)` and `value(measure, ranking, grades)`.
 _OWN = (exponential, interpolated)
 
 
@@ -55,13 +56,16 @@ class Evaluation:
 class Judge:
     """Measures and judgements, ready for any number of runs.
 
-    Raises `Missing` when a measure's library is not installed, `WrongUsage` when no library computes it.
+    `fast=False` computes the vectorised measures the general way too, for tests that compare. Raises `Missing`
+    when a measure's library is not installed, `WrongUsage` when no library computes it.
     """
 
-    def __init__(self, measures: Sequence[Any], qrels: Qrels) -> None:
+    def __init__(self, measures: Sequence[Any], qrels: Qrels, *, fast: bool = True) -> None:
         self._measures = list(measures)
         self._qrels = qrels
-        self._provided = [m for m in self._measures if not _is_ours(m)]
+        self._vectorised = [m for m in self._measures if fast and vectorised.covers(m)]
+        self._own_way = [m for m in self._measures if m not in self._vectorised and _is_ours(m)]
+        self._provided = [m for m in self._measures if m not in self._vectorised and not _is_ours(m)]
         for measure in self._provided:
             _refuse_unprovided(measure)
 
@@ -71,13 +75,16 @@ class Judge:
         present = [qid for qid in topics if qid in run]
         values = np.zeros((len(self._measures), len(topics)))
         row = {measure: position for position, measure in enumerate(self._measures)}
+        if self._vectorised:
+            found = self._judgements.find(run)
+            for measure in self._vectorised:
+                values[row[measure]] = vectorised.values(measure, self._judgements, found)
         column = {_text(qid): position for position, qid in enumerate(topics)}
         for evaluator in self._evaluators:
             for metric in evaluator.iter_calc(_strict(run, present)):
                 values[row[metric.measure], column[metric.query_id]] = metric.value
-        for measure in self._measures:
-            if _is_ours(measure):
-                values[row[measure]] = self._own(measure, run)
+        for measure in self._own_way:
+            values[row[measure]] = self._own(measure, run)
         return Evaluation(
             name,
             tuple(map(str, self._measures)),
@@ -90,6 +97,10 @@ class Judge:
         )
 
     @cached_property
+    def _judgements(self) -> Judgements:
+        return Judgements(self._qrels)
+
+    @cached_property
     def _evaluators(self) -> list[Any]:
         """ir-measures' evaluators; only diversity measures need the judgements one by one, with their subtopics."""
         import ir_measures
@@ -99,6 +110,10 @@ class Judge:
         out = []
         if plain:
             grades = {_text(q): {_text(d): g for d, g in own.items()} for q, own in self._qrels.by_query.items()}
+            for own in grades.values():
+                # pytrec_eval crashes on a topic with negative grades only; no run holds this id.
+                if max(own.values()) < 0:
+                    own["\n"] = 0
             out.append(ir_measures.evaluator(plain, grades))
         if diverse:
             q = self._qrels

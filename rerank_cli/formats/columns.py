@@ -1,4 +1,4 @@
-"""Runs in columns, chunk by chunk: polars where a chunk is regular, plain Python where it is not.
+"""Runs in columns, chunk by chunk: arrays where a chunk is regular, plain Python where it is not.
 
 A chunk counts as regular only when everything the plain reader would check is certain: ASCII, no
 NUL, no comment or blank line, six fields in every line, finite scores. Anything else, and every
@@ -16,14 +16,15 @@ import numpy as np
 
 from rerank_cli.core.ids import id_array
 from rerank_cli.formats.lines import BYTE_ORDER_MARK, numbered
+from rerank_cli.formats.regular import RegularLines, regular_lines
 from rerank_cli.formats.rows import RowReader
 
-#: Bytes read at a time; bounds the memory that parsing takes beside its result.
-CHUNK = 1 << 25
+#: Bytes read at a time. Bounds the memory that parsing takes beside its result; larger ones are slower, because the
+#: allocator gives memory of more than 32 MiB back, and every chunk would be paged in anew.
+CHUNK = 1 << 23
 #: Smaller chunks are read by plain Python: loading polars takes longer than reading them.
 FAST_FROM = 1 << 20
 
-_ONE_BLANK = bytes.maketrans(b"\t\r\v\f", b"    ")
 _NAMES = ("qid", "q0", "docid", "rank", "score", "tag")
 #: Stands for a rank that is no whole number.
 NO_RANK = np.iinfo(np.int64).min
@@ -39,7 +40,7 @@ class Columns(NamedTuple):
     lengths: np.ndarray
     docids: np.ndarray
     scores: np.ndarray
-    lines: np.ndarray
+    lines: np.ndarray | range
     ranks: np.ndarray | None = None
 
 
@@ -50,7 +51,6 @@ def read_columns(stream: BinaryIO, reader: RowReader, *, ranks: bool = False) ->
     """
     first = 1
     for chunk in _whole_lines(stream):
-        following = first + chunk.count(b"\n")
         columns = None
         if len(chunk) >= FAST_FROM:
             chunk, first = _behind_comments(chunk, first, reader)
@@ -61,10 +61,11 @@ def read_columns(stream: BinaryIO, reader: RowReader, *, ranks: bool = False) ->
                 columns = _regular(chunk, first, ranks)
         if columns is None:
             columns = _irregular(chunk, first, reader, ranks)
+            first += chunk.count(b"\n")
         else:
-            reader.passed(chunk[chunk.rstrip().rfind(b"\n") + 1 :])
+            reader.passed(_last_line(chunk))
+            first += len(columns.scores)
         yield columns
-        first = following
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -78,6 +79,14 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
             rest += piece
     if rest:
         yield rest
+
+
+def _last_line(chunk: bytes) -> bytes:
+    """The last line that holds data."""
+    end = len(chunk)
+    while end and chunk[end - 1 : end].isspace():
+        end -= 1
+    return chunk[chunk.rfind(b"\n", 0, end) + 1 :]
 
 
 def _behind_comments(chunk: bytes, first: int, reader: RowReader) -> tuple[bytes, int]:
@@ -109,8 +118,7 @@ def _irregular(chunk: bytes, first: int, reader: RowReader, with_ranks: bool) ->
             scores.append(np.nan if score is None else score)
             lines.append(number)
             if with_ranks and reader.format == "trec":
-                field = line.split(None, 4)[3]
-                ranks.append(int(field) if _RANK.fullmatch(field) else NO_RANK)
+                ranks.append(_rank(line.split(None, 4)[3]))
     return Columns(
         qids,
         np.array(lengths, dtype=np.int64),
@@ -121,64 +129,47 @@ def _irregular(chunk: bytes, first: int, reader: RowReader, with_ranks: bool) ->
     )
 
 
+def _rank(field: bytes) -> int:
+    return int(field) if _RANK.fullmatch(field) else NO_RANK
+
+
 def _regular(chunk: bytes, first: int, with_ranks: bool) -> Columns | None:
     """The columns of a chunk of TREC lines, or None when it is not certain that they are all as they should be."""
-    if not chunk.isascii() or b"\0" in chunk:
+    found = regular_lines(chunk, fields=6)
+    if found is None:
         return None
-    if any(blank in chunk for blank in (b"\t", b"\r", b"\v", b"\f")):
-        chunk = chunk.translate(_ONE_BLANK)
-    text = chunk.rstrip(b" \n")
-    columns = _parsed(text, first, with_ranks)
-    if columns is None and (b"  " in text or b" \n" in text):
-        columns = _parsed(_squeezed(text), first, with_ranks)
-    return columns
+    text, lines = found
+    scores = _scores(text, len(lines))
+    if scores is None:
+        return None
+    qids, lengths = lines.stretches(0)
+    if any(qid.startswith(b"#") for qid in qids):
+        return None
+    return Columns(
+        qids, lengths, lines.ids(2), scores, range(first, first + len(lines)), _ranks(lines) if with_ranks else None
+    )
 
 
-def _parsed(text: bytes, first: int, with_ranks: bool) -> Columns | None:
-    """The columns of lines of six fields with one blank between them; None for anything else."""
+def _ranks(lines: RegularLines) -> np.ndarray:
+    """The fourth field of every line (n,) int64, `NO_RANK` for what is no whole number."""
+    ranks = lines.whole_numbers(3)
+    if ranks is None:
+        ranks = np.array([_rank(field) for field in lines.texts(3, np.arange(len(lines)))], dtype=np.int64)
+    return ranks
+
+
+def _scores(text: bytes, height: int) -> np.ndarray | None:
+    """The fifth field of every line (n,) float64; None when one is not a finite number."""
     import polars as pl
 
-    height = text.count(b"\n") + 1
-    if text.count(b" ") != 5 * height:
-        return None
+    schema = {name: pl.Float64 if name == "score" else pl.String for name in _NAMES}
     try:
         frame = pl.read_csv(
-            text,
-            separator=" ",
-            has_header=False,
-            quote_char=None,
-            schema={name: pl.Float64 if name == "score" else pl.String for name in _NAMES},
+            text, separator=" ", has_header=False, quote_char=None, columns=[_NAMES.index("score")], schema=schema
         )
     except pl.exceptions.PolarsError:
         return None
-    # An empty field is null, and so are the last ones of a short line; a long line is refused or cut, but
-    # with no short line beside it the count of blanks has shown it. Blank lines are passed over.
-    if frame.height != height or any(column.null_count() for column in frame):
+    if frame.height != height or frame["score"].null_count():
         return None
     scores = frame["score"].to_numpy()
-    qids, docids = frame["qid"], frame["docid"]
-    starts = (qids != qids.shift(1)).fill_null(True).arg_true()
-    names = [qid.encode("ascii") for qid in qids.gather(starts).to_list()]
-    if not np.isfinite(scores).all() or any(name.startswith(b"#") for name in names):
-        return None
-    lengths = np.diff(starts.to_numpy().astype(np.int64), append=height)
-    sizes = docids.str.len_bytes()
-    width = int(sizes.max())  # type: ignore[arg-type]
-    if width * height > 4 * int(sizes.sum()) + 4096:
-        ids = id_array([docid.encode("ascii") for docid in docids.to_list()])
-    else:
-        padded = docids.str.pad_end(width, "\0").str.join("").item()
-        ids = np.frombuffer(padded.encode("ascii"), dtype=f"S{width}")
-    ranks = None
-    if with_ranks:
-        whole = frame["rank"].str.contains("^-?[0-9]{1,18}$")
-        numbers = frame["rank"].cast(pl.Int64, strict=False).to_numpy()
-        ranks = np.where(whole.to_numpy(), numbers, NO_RANK).astype(np.int64)
-    return Columns(names, lengths, ids, scores, np.arange(first, first + height, dtype=np.int64), ranks)
-
-
-def _squeezed(text: bytes) -> bytes:
-    """The text with one blank where several stood, and none at line ends."""
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
-    return text.replace(b" \n", b"\n")
+    return scores if np.isfinite(scores).all() else None

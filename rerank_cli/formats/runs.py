@@ -138,27 +138,28 @@ def read_run(stream: BinaryIO, name: str, *, format: str = "auto", lenient: bool
     (see `formats.columns`), plus the sort where they are not in order.
     """
     reader = RowReader(name, format, lenient)
-    parts = list(read_columns(stream, reader))
     position: dict[bytes, int] = {}
-    query_of = np.concatenate(
-        [
-            np.repeat(
-                np.array([position.setdefault(qid, len(position)) for qid in part.qids], dtype=np.int64), part.lengths
-            )
-            for part in parts
-        ]
-        or [np.empty(0, dtype=np.int64)]
-    )
-    docids = joined_ids([part.docids for part in parts])
-    scores = np.concatenate([part.scores for part in parts] or [np.empty(0)])
+    lines: list[np.ndarray | range] = []
+    numbers, ids, values = [], [], []
+    for part in read_columns(stream, reader):
+        own = [position.setdefault(qid, len(position)) for qid in part.qids]
+        numbers.append(np.repeat(np.array(own, dtype=np.int32), part.lengths))
+        ids.append(part.docids)
+        values.append(part.scores)
+        lines.append(part.lines)
+    query_of = np.concatenate(numbers or [np.empty(0, dtype=np.int32)])
+    docids = joined_ids(ids)
+    scores = np.concatenate(values or [np.empty(0)])
+    # What is in one array need not lie in its parts as well.
+    numbers, ids, values = [], [], []
     if reader.format == "top1000":
         scores = 1.0 / (1 + _positions(query_of))
     try:
         run = Run.build(tuple(position), query_of, docids, scores, reader.tag)
     except BadRow as error:
         if not lenient:
-            lines = np.concatenate([part.lines for part in parts])
-            raise BadData(error.message, _ONCE, where=f"{name}:{lines[error.row]}") from error
+            line = np.concatenate(lines)[error.row]
+            raise BadData(error.message, _ONCE, where=f"{name}:{line}") from error
         keep = _best_of_each(query_of, docids, scores)
         reader.faults.repairs += len(scores) - len(keep)
         run = Run.build(tuple(position), query_of[keep], docids[keep], scores[keep], reader.tag)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rerank_cli.core.hashing import fingerprints, one_of_each
 from rerank_cli.core.run import Run
 
 
@@ -158,57 +159,13 @@ def _joined_ids(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _same_documents(query: np.ndarray, docids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the distinct (query, docid) pairs: the number of each row (N,), and one row of each number (D,)."""
-    if docids.dtype == object:
-        numbers: dict[tuple[int, bytes], int] = {}
-        pairs = zip(query.tolist(), docids.tolist(), strict=True)
-        document = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=np.int64)
-        order = np.argsort(document, kind="stable")
-    else:
-        order, starts = _grouped(query, docids)
-        document = np.empty(len(query), dtype=np.int64)
-        document[order] = np.cumsum(starts) - 1
-        return document, order[starts]
-    starts = np.concatenate([[True], np.diff(document[order]) > 0])[: len(order)]
-    return document, order[starts]
-
-
-def _grouped(query: np.ndarray, docids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A permutation that brings equal (query, docid) pairs together, and where each group starts.
-
-    Sorts 64-bit fingerprints and checks every group; should two different pairs ever share one, sorts the words.
-    """
-    words = _words(docids)
-    prints = query.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    for column in range(words.shape[1]):
-        prints = (prints ^ words[:, column]) * np.uint64(0xFF51AFD7ED558CCD)
-        prints ^= prints >> np.uint64(32)
-    order = np.argsort(prints)
-    starts, alike = _starts(order, query, docids, prints)
-    if alike:
-        return order, starts
-    order = np.lexsort((*words.T, query))
-    return order, _starts(order, query, docids, None)[0]
-
-
-def _starts(
-    order: np.ndarray, query: np.ndarray, docids: np.ndarray, prints: np.ndarray | None
-) -> tuple[np.ndarray, bool]:
-    """Where groups of equal pairs start along `order`, and whether equal fingerprints always meant equal pairs."""
-    if len(order) < 2:
-        return np.ones(len(order), dtype=bool), True
-    one, other = order[:-1], order[1:]
-    if prints is None:
-        same = (query[one] == query[other]) & (docids[one] == docids[other])
-        return np.concatenate([[True], ~same]), True
-    same = prints[one] == prints[other]
-    at = np.flatnonzero(same)
-    alike = np.all((query[one[at]] == query[other[at]]) & (docids[one[at]] == docids[other[at]]))
-    return np.concatenate([[True], ~same]), bool(alike)
-
-
-def _words(docids: np.ndarray) -> np.ndarray:
-    """Fixed-width ids as big-endian 64-bit words (n, w): comparing words from the first compares the bytes."""
-    width = -(-docids.dtype.itemsize // 8)
-    padded = np.ascontiguousarray(docids.astype(f"S{width * 8}"))
-    return padded.view(">u8").reshape(len(docids), width).astype(np.uint64)
+    """Number the distinct (query, docid) pairs: the number of each row (N,), and one row of each number (D,). O(N)."""
+    if docids.dtype != object:
+        row = one_of_each(fingerprints(docids, query))
+        if np.all((query[row] == query) & (docids[row] == docids)):
+            first = row == np.arange(len(row))
+            return (np.cumsum(first) - 1)[row], np.flatnonzero(first)
+    numbers: dict[tuple[int, bytes], int] = {}
+    pairs = zip(query.tolist(), docids.tolist(), strict=True)
+    document = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=np.int64)
+    return document, np.unique(document, return_index=True)[1]

@@ -39,4 +39,5 @@ RULE = Rule(
     use="as kemeny, when the optimum must be certain; slow beyond a thousand documents a query",
     fuse=fuse,
     weighted=True,
+    in_blocks=False,
 )

@@ -45,4 +45,5 @@ RULE = Rule(
     aliases=("kemeny_young",),
     params=(UNRANKED_LOSE,),
     weighted=True,
+    in_blocks=False,
 )
