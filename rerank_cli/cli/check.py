@@ -68,11 +68,13 @@ def check(
     input_format: options.Input = options.InputFormat.auto,
     output: options.Output = "-",
 ) -> None:
-    """Validate runs: everything that is wrong, counted, with the first places.
+    """Validate runs, with exit codes for cron.
 
-    Errors are what eval, fuse and rerank refuse: malformed lines, duplicate (a document twice in a query),
+    Everything that is wrong is counted, and the first places are named. Errors are what eval, fuse and rerank
+    refuse: malformed lines, duplicate (a document twice in a query),
     unreadable (cut or corrupt compression). Warnings are what programs disagree about: tie, float32
-    (scores that only 64 bits tell apart), rank (against the score), unsorted, split-query, not-utf8, empty;
+    (scores that only 64 bits tell apart), rank (against the score), unsorted, split-query, not-utf8,
+    unwritable (an id that a TREC line cannot hold), empty;
     with --qrels, --topics or -c also unknown-topic and missing-topic, with -c or --docs missing-document.
     Notes are numbers of rows and queries and the depths of the lists. Settings name no collection here.
 

@@ -276,23 +276,6 @@ def test_a_fifo_that_holds_junk(folder: Path, rerank: Runner) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["eval -Q good.qrels <&-", "fuse - good.run <&-", "check <&-", "eval -Q good.qrels - <&-"]
-)
-def test_a_closed_stdin(line: str, folder: Path, shell: Runner) -> None:
-    says_one_line(shell(f"rerank {line}"), 1, "stdin or stdout is closed")
-
-
-@pytest.mark.parametrize("line", ["eval -Q good.qrels good.run", "fuse good.run good.run", "check good.run", "config"])
-def test_a_closed_stdout(line: str, folder: Path, shell: Runner) -> None:
-    says_one_line(shell(f"rerank {line} >&-"), 1, "stdin or stdout is closed")
-
-
-def test_closed_streams_that_are_not_used_do_no_harm(folder: Path, shell: Runner) -> None:
-    done = shell("rerank eval -Q good.qrels good.run -m RR -o out <&- >&- 2>&-")
-    assert (done.code, (folder / "out").read_text()) == (0, "RR\tall\t1.0000\n")
-
-
-@pytest.mark.parametrize(
     "header", ['{"collection": ["x"]}', '{"fingerprint": {"a": 1}}', '{"collection": 7}', "[]", "{"]
 )
 def test_a_header_that_is_none(header: str, folder: Path, inside: Runner) -> None:
