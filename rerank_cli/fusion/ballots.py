@@ -54,8 +54,15 @@ def each_query(
 
 def each_duel(pool: Pool, settings: Settings, score: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Scores (D,) from `score(wins (n, n)) -> (n,)`, asked once a query; obeys the weights and `unranked_lose`."""
-    lose = settings.number("unranked_lose") > 0
-    return each_query(pool, lambda ranks: score(wins(ranks, settings.weights, lose)))
+    lose, weights = settings.number("unranked_lose") > 0, votes_of(settings)
+    return each_query(pool, lambda ranks: score(wins(ranks, weights, lose)))
+
+
+def votes_of(settings: Settings) -> np.ndarray:
+    """The runs' weights (m,) as numbers of votes; `WrongUsage` when one is negative or none is positive."""
+    if np.any(settings.weights < 0) or not np.any(settings.weights > 0):
+        raise WrongUsage("a run's weight is its number of votes: zero or more, not all zero", "for example -w 1,2")
+    return settings.weights
 
 
 def _tied(scores: np.ndarray, rank: np.ndarray, offsets: np.ndarray) -> np.ndarray:

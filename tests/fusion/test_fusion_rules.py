@@ -148,6 +148,15 @@ def test_kemeny_and_footrule_say_how_far_they_are_from_the_runs():
     assert "weight 1 in all; 1 of 1 queries" in told[0] and "6 places off" in told[1]
 
 
+@pytest.mark.parametrize("rule", [*DUELS, "footrule", "w_condorcet"])
+def test_a_number_of_votes_is_not_negative(rule):
+    for weights in ([-1, 2], [0, 0]):
+        with pytest.raises(WrongUsage, match="number of votes"):
+            fused([A, B], rule, weights=weights)
+    alone, ignored = lists(fused([A, A], rule, weights=[1, 0])), lists(fused([A, B], rule, weights=[1, 0]))
+    assert [d for d, _ in ignored["q"] if d != "d"] == [d for d, _ in alone["q"]] == ["a", "b", "c"]
+
+
 def test_more_documents_than_pairs_can_be_held_of_are_refused():
     long = {"q": {f"d{n}": float(-n) for n in range(10_001)}}
     with pytest.raises(WrongUsage, match=r"query q has 10,001 of them") as error:

@@ -52,7 +52,7 @@ def as_qrels(judged: dict[str, dict[str, int]]) -> Qrels:
 def trained(rule: str, runs: list[Lists], params: dict[str, list[float]], judged=JUDGED, shown=("1", "2")) -> Recipe:
     recipe = Recipe(all_rules()[rule], params=params)
     pool = pooled([as_run(run) for run in runs], ["run"] * len(runs), recipe, print)
-    training = np.array([qid.decode() in shown for qid in pool.qids])
+    training = np.array([qid.decode() in shown for qid in pool.qids], dtype=bool)
     tables = recipe.rule.learn(pool, judged_of(pool, as_qrels(judged), training), settings_of(recipe, len(runs), print))
     return Recipe(all_rules()[rule], params=params, tables=tables)
 

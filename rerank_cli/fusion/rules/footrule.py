@@ -10,18 +10,19 @@ import numpy as np
 
 from rerank_cli.aggregation.footrule import footrule
 from rerank_cli.aggregation.pairs import countdown
-from rerank_cli.fusion.ballots import each_query
+from rerank_cli.fusion.ballots import each_query, votes_of
 from rerank_cli.fusion.pool import Pool
 from rerank_cli.fusion.rule import Rule, Settings
 
 
 def fuse(pool: Pool, settings: Settings) -> np.ndarray:
     """n - place + 1 in the order found."""
+    weights = votes_of(settings)
     total = 0.0
 
     def places(ranks: np.ndarray) -> np.ndarray:
         nonlocal total
-        order, distance = footrule(ranks, settings.weights)
+        order, distance = footrule(ranks, weights)
         total += distance
         return countdown(order)
 

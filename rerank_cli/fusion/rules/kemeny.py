@@ -10,19 +10,19 @@ import numpy as np
 
 from rerank_cli.aggregation.kemeny import EXACT, kemeny
 from rerank_cli.aggregation.pairs import countdown, wins
-from rerank_cli.fusion.ballots import UNRANKED_LOSE, each_query
+from rerank_cli.fusion.ballots import UNRANKED_LOSE, each_query, votes_of
 from rerank_cli.fusion.pool import Pool
 from rerank_cli.fusion.rule import Rule, Settings
 
 
 def fuse(pool: Pool, settings: Settings) -> np.ndarray:
     """n - place + 1 in the order found."""
-    lose = settings.number("unranked_lose") > 0
+    lose, weights = settings.number("unranked_lose") > 0, votes_of(settings)
     total, proven = 0.0, 0
 
     def places(ranks: np.ndarray) -> np.ndarray:
         nonlocal total, proven
-        order, against, exact = kemeny(wins(ranks, settings.weights, lose))
+        order, against, exact = kemeny(wins(ranks, weights, lose))
         total, proven = total + against, proven + exact
         return countdown(order)
 

@@ -9,18 +9,18 @@ import numpy as np
 
 from rerank_cli.aggregation.bradley_terry import newman
 from rerank_cli.aggregation.pairs import ties, wins
-from rerank_cli.fusion.ballots import UNRANKED_LOSE, each_query
+from rerank_cli.fusion.ballots import UNRANKED_LOSE, each_query, votes_of
 from rerank_cli.fusion.pool import Pool
 from rerank_cli.fusion.rule import Param, Rule, Settings
 
 
 def fuse(pool: Pool, settings: Settings) -> np.ndarray:
     """The strengths."""
-    lose = settings.number("unranked_lose") > 0
+    lose, weights = settings.number("unranked_lose") > 0, votes_of(settings)
     prior = settings.number("prior")
 
     def strengths(ranks: np.ndarray) -> np.ndarray:
-        return newman(wins(ranks, settings.weights, lose), ties(ranks, settings.weights), prior)[0]
+        return newman(wins(ranks, weights, lose), ties(ranks, weights), prior)[0]
 
     return each_query(pool, strengths, tied=True)
 

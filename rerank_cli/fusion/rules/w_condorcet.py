@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rerank_cli.fusion.ballots import each_query
+from rerank_cli.fusion.ballots import each_query, votes_of
 from rerank_cli.fusion.pool import Pool
 from rerank_cli.fusion.rule import Rule, Settings
 from rerank_cli.fusion.rules.condorcet import scores
@@ -12,7 +12,8 @@ from rerank_cli.fusion.rules.condorcet import scores
 
 def fuse(pool: Pool, settings: Settings) -> np.ndarray:
     """n minus the number of documents above, by duels won minus duels lost."""
-    return each_query(pool, lambda ranks: scores(ranks, settings.weights))
+    weights = votes_of(settings)
+    return each_query(pool, lambda ranks: scores(ranks, weights))
 
 
 RULE = Rule(
