@@ -22,10 +22,10 @@ _rerank() {
 
     local models='minilm ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker monobert monoelectra monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b'
     local measures='nDCG@10 nDCG@20 nDCG@100 nDCG AP AP@100 AP@1000 RR RR@10 RR@100 P@1 P@5 P@10 P@20 P@100 R@10 R@20 R@50 R@100 R@1000 Rprec Bpref Success@1 Success@5 Success@10 Judged@10 SetP SetR SetF NumQ NumRel NumRet'
-    local rules='anz average borda bordafuse cc gmnz interleave isr log_isr logn_isr max med min mixed mnz rbc rrf sum w_bordafuse wmnz wsum'
+    local rules='anz average bayesfuse borda bordafuse bradley_terry cc condorcet dowdall elo footrule gmnz interleave isr kemeny log_isr logn_isr mapfuse max mc4 mean_rank med median_rank min mixed mnz newman norm_rrf pagerank posfuse probfuse rank_centrality rbc rrf segfuse slidefuse sum w_bordafuse w_condorcet winrate wmnz wsum'
     local collections='demo irds:'
     local settings='collection model retriever device cache_dir'
-    local commands='retrieve rerank fuse eval export-onnx models doctor config man completions'
+    local commands='retrieve rerank fuse eval diff check export-onnx models doctor config man completions'
 
     local words='' paths=nothing
     case $command:$previous in
@@ -79,6 +79,13 @@ _rerank() {
         fuse:--rrf-k) : ;;
         fuse:-p | fuse:--param) : ;;
         fuse:--floor) : ;;
+        fuse:--tune) words="$measures" ;;
+        fuse:--folds) : ;;
+        fuse:--params-out) paths=files ;;
+        fuse:--params) paths=files ;;
+        fuse:-Q | fuse:--qrels) paths=files ;;
+        fuse:-c | fuse:--collection) words="$collections"; paths=folders ;;
+        fuse:--split) : ;;
         fuse:--depth) : ;;
         fuse:-k) : ;;
         fuse:--input-format) words="auto trec msmarco top1000 jsonl" ;;
@@ -97,12 +104,48 @@ _rerank() {
         eval:--format) words="auto table trec tsv json csv latex markdown" ;;
         eval:--digits) : ;;
         eval:--baseline) paths=files ;;
+        eval:--test) words="t wilcoxon randomization tukey" ;;
+        eval:--correct) words="holm bonferroni holm-sidak benjamini-hochberg none" ;;
+        eval:--alpha) : ;;
+        eval:--plot) paths=files ;;
+        eval:--depth-curve) : ;;
+        eval:--base) paths=files ;;
+        eval:--stats) paths=files ;;
+        eval:--shape) words="$models"; paths=files ;;
+        eval:--flops) words="exact paper" ;;
         eval:--assert) : ;;
         eval:--input-format) words="auto trec msmarco top1000 jsonl" ;;
         eval:-o | eval:--output) paths=files ;;
         eval:--progress) words="auto bar plain none" ;;
         eval:--seed) : ;;
         eval:--threads) : ;;
+        diff:-m | diff:--measure) words="$measures" ;;
+        diff:--rel) : ;;
+        diff:-Q | diff:--qrels) paths=files ;;
+        diff:-c | diff:--collection) words="$collections"; paths=folders ;;
+        diff:--split) : ;;
+        diff:-k | diff:--depth) : ;;
+        diff:--rbo-p) : ;;
+        diff:--show) : ;;
+        diff:--format) words="text tsv" ;;
+        diff:--digits) : ;;
+        diff:--input-format) words="auto trec msmarco top1000 jsonl" ;;
+        diff:-o | diff:--output) paths=files ;;
+        diff:--progress) words="auto bar plain none" ;;
+        diff:--seed) : ;;
+        diff:--threads) : ;;
+        check:-Q | check:--qrels) paths=files ;;
+        check:-c | check:--collection) words="$collections"; paths=folders ;;
+        check:--docs) paths=files ;;
+        check:--topics) paths=files ;;
+        check:--split) : ;;
+        check:--ignore) : ;;
+        check:--format) words="auto text tsv json" ;;
+        check:--input-format) words="auto trec msmarco top1000 jsonl" ;;
+        check:-o | check:--output) paths=files ;;
+        check:--progress) words="auto bar plain none" ;;
+        check:--seed) : ;;
+        check:--threads) : ;;
         export-onnx:-o | export-onnx:--output) paths=folders ;;
         export-onnx:--precision) words="fp32" ;;
         export-onnx:--device) words="auto cpu cuda" ;;
@@ -150,14 +193,28 @@ _rerank() {
                     ;;
                 fuse)
                     if [[ $cur == -* ]]; then
-                        words='-m --method --norm -w --weights --rrf-k -p --param --floor --depth -k --input-format --lenient -o --output --output-format --tag --header --list --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --method --norm -w --weights --rrf-k -p --param --floor --tune --folds --params-out --params -Q --qrels -c --collection --split --depth -k --input-format --lenient -o --output --output-format --tag --header --list --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi
                     ;;
                 eval)
                     if [[ $cur == -* ]]; then
-                        words='-m --measure --rel -Q --qrels -c --collection --split --depth --per-query --format --digits --baseline --assert --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --measure --rel -Q --qrels -c --collection --split --depth --per-query --format --digits --baseline --compare --test --correct --alpha --plot --depth-curve --base --separation --stats --shape --flops --assert --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        paths=files
+                    fi
+                    ;;
+                diff)
+                    if [[ $cur == -* ]]; then
+                        words='-m --measure --rel -Q --qrels -c --collection --split -k --depth --rbo-p --show --documents --format --digits --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        paths=files
+                    fi
+                    ;;
+                check)
+                    if [[ $cur == -* ]]; then
+                        words='-Q --qrels -c --collection --docs --topics --split --strict --ignore --format --input-format -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi

@@ -21,7 +21,7 @@ function __rerank_measures
 end
 
 function __rerank_rules
-    printf '%s\n' anz average borda bordafuse cc gmnz interleave isr log_isr logn_isr max med min mixed mnz rbc rrf sum w_bordafuse wmnz wsum
+    printf '%s\n' anz average bayesfuse borda bordafuse bradley_terry cc condorcet dowdall elo footrule gmnz interleave isr kemeny log_isr logn_isr mapfuse max mc4 mean_rank med median_rank min mixed mnz newman norm_rrf pagerank posfuse probfuse rank_centrality rbc rrf segfuse slidefuse sum w_bordafuse w_condorcet winrate wmnz wsum
 end
 
 function __rerank_collections
@@ -33,7 +33,7 @@ function __rerank_settings
 end
 
 function __rerank_commands
-    printf '%s\n' retrieve rerank fuse eval export-onnx models doctor config man completions
+    printf '%s\n' retrieve rerank fuse eval diff check export-onnx models doctor config man completions
 end
 
 complete -c rerank -f
@@ -42,7 +42,9 @@ complete -c rerank -n '__rerank_in ""' -s h -l help -d 'Show this help and exit'
 complete -c rerank -n '__rerank_in ""' -a retrieve -d 'Retrieve the best documents of a collection for each topic'
 complete -c rerank -n '__rerank_in ""' -a rerank -d 'Rerank the first documents of every query of a run'
 complete -c rerank -n '__rerank_in ""' -a fuse -d 'Fuse runs into one'
-complete -c rerank -n '__rerank_in ""' -a eval -d 'Evaluate runs against judgements'
+complete -c rerank -n '__rerank_in ""' -a eval -d 'Evaluate runs against judgements, and compare them'
+complete -c rerank -n '__rerank_in ""' -a diff -d 'Show what changed from run A to run B'
+complete -c rerank -n '__rerank_in ""' -a check -d 'Validate runs, with exit codes for cron'
 complete -c rerank -n '__rerank_in ""' -a export-onnx -d 'Export a model to one checked ONNX graph'
 complete -c rerank -n '__rerank_in ""' -a models -d 'List the models that have a name, or show one'
 complete -c rerank -n '__rerank_in ""' -a doctor -d 'Show versions, devices, working providers and caches'
@@ -123,6 +125,13 @@ complete -c rerank -n '__rerank_in fuse' -s w -l weights -x -d 'One weight a run
 complete -c rerank -n '__rerank_in fuse' -l rrf-k -x -d 'The constant of rrf, for all runs or one for each'
 complete -c rerank -n '__rerank_in fuse' -s p -l param -x -d 'A parameter of the rule, as phi=0.9'
 complete -c rerank -n '__rerank_in fuse' -l floor -x -d 'For --norm tmm: the lowest score a run\'s scorer can give (0 for BM25, -1 for a cosine)'
+complete -c rerank -n '__rerank_in fuse' -l tune -x -a '(__rerank_measures)' -d 'Choose weights and parameters, and train trained rules, by this measure (nDCG@10) in cross-validation'
+complete -c rerank -n '__rerank_in fuse' -l folds -x -d 'How many folds'
+complete -c rerank -n '__rerank_in fuse' -l params-out -r -F -d 'Write the rule and what it is told, with --tune what is fitted on all judged queries, as JSON'
+complete -c rerank -n '__rerank_in fuse' -l params -r -F -d 'Fuse as such a file says'
+complete -c rerank -n '__rerank_in fuse' -s Q -l qrels -r -F -d 'Judgements: a TREC or BEIR file, or irds:ID'
+complete -c rerank -n '__rerank_in fuse' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
+complete -c rerank -n '__rerank_in fuse' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
 complete -c rerank -n '__rerank_in fuse' -l depth -x -d 'Read the first N documents of each list'
 complete -c rerank -n '__rerank_in fuse' -s k -x -d 'Write at most N documents a query'
 complete -c rerank -n '__rerank_in fuse' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
@@ -131,7 +140,7 @@ complete -c rerank -n '__rerank_in fuse' -s o -l output -r -F -d 'Where the resu
 complete -c rerank -n '__rerank_in fuse' -l output-format -x -a 'trec msmarco jsonl' -d 'What the written lines look like'
 complete -c rerank -n '__rerank_in fuse' -l tag -x -d 'The run\'s tag, its last column'
 complete -c rerank -n '__rerank_in fuse' -l header -d 'Write provenance as \'# rerank: {json}\' lines before the run'
-complete -c rerank -n '__rerank_in fuse' -l list -d 'List the rules: name, what it looks at, formula, a missing document, paper'
+complete -c rerank -n '__rerank_in fuse' -l list -d 'List the rules: what each looks at, needs and computes, when to use it, its paper'
 complete -c rerank -n '__rerank_in fuse' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
 complete -c rerank -n '__rerank_in fuse' -s q -l quiet -d 'No notices and no progress'
 complete -c rerank -n '__rerank_in fuse' -s v -l verbose -d 'Say more about what is done'
@@ -152,6 +161,17 @@ complete -c rerank -n '__rerank_in eval' -l per-query -d 'The values of each que
 complete -c rerank -n '__rerank_in eval' -l format -x -a 'auto table trec tsv json csv latex markdown' -d 'How values are written'
 complete -c rerank -n '__rerank_in eval' -l digits -x -d 'Decimals'
 complete -c rerank -n '__rerank_in eval' -l baseline -r -F -d 'The run that differences and assertions refer to'
+complete -c rerank -n '__rerank_in eval' -l compare -d 'Differences with intervals, wins/ties/losses, effect sizes and p-values: of every run to --baseline, or of all pairs without one'
+complete -c rerank -n '__rerank_in eval' -l test -x -a 't wilcoxon randomization tukey' -d 'Test of --compare, two-sided and paired by query'
+complete -c rerank -n '__rerank_in eval' -l correct -x -a 'holm bonferroni holm-sidak benjamini-hochberg none' -d 'Correction of --compare for the comparisons of a measure'
+complete -c rerank -n '__rerank_in eval' -l alpha -x -d 'A corrected p below it is significant'
+complete -c rerank -n '__rerank_in eval' -l plot -r -F -d 'A picture too, FILE.svg or FILE.png, - for one of text: the means of runs with intervals, with --baseline the differences query by query, with --depth-curve the curve'
+complete -c rerank -n '__rerank_in eval' -l depth-curve -x -d 'Effectiveness of the runs had only the first K documents of --base been reranked, for each K'
+complete -c rerank -n '__rerank_in eval' -l base -r -F -d 'The run that was reranked, for --depth-curve'
+complete -c rerank -n '__rerank_in eval' -l separation -d 'The run and BM25 of its candidates, apart for the queries whose words mislead and the others'
+complete -c rerank -n '__rerank_in eval' -l stats -r -F -d 'What rerank rerank --stats wrote for the run: adds TFLOPs a query, queries (QPP) and measure (RPP) a PetaFLOP'
+complete -c rerank -n '__rerank_in eval' -l shape -r -F -a '(__rerank_models)' -d 'The model that --stats is of: a name from rerank models, its folder, or its config.json'
+complete -c rerank -n '__rerank_in eval' -l flops -x -a 'exact paper' -d 'How --shape is counted: every product once, or by the formula of the E2R-FLOPs paper'
 complete -c rerank -n '__rerank_in eval' -l assert -x -d 'Exit 6 unless every run satisfies it: \'nDCG@10>=0.30\', \'AP>=baseline-0.005\' (>= > <= < ==)'
 complete -c rerank -n '__rerank_in eval' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
 complete -c rerank -n '__rerank_in eval' -l lenient -d 'Keep the best of what is doubled or broken in a run instead of stopping'
@@ -164,6 +184,50 @@ complete -c rerank -n '__rerank_in eval' -l seed -x -d 'Seed of everything rando
 complete -c rerank -n '__rerank_in eval' -l threads -x -d 'Processor threads'
 complete -c rerank -n '__rerank_in eval' -l offline -d 'Download nothing'
 complete -c rerank -n '__rerank_in eval' -s h -l help -d 'Show this help and exit'
+
+complete -c rerank -n '__rerank_in diff' -F
+complete -c rerank -n '__rerank_in diff' -s m -l measure -x -a '(__rerank_measures)' -d 'The measure whose change is shown, as nDCG@10'
+complete -c rerank -n '__rerank_in diff' -l rel -x -d 'The least relevant grade, for binary measures that name none'
+complete -c rerank -n '__rerank_in diff' -s Q -l qrels -r -F -d 'Judgements: a TREC or BEIR file, or irds:ID'
+complete -c rerank -n '__rerank_in diff' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
+complete -c rerank -n '__rerank_in diff' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
+complete -c rerank -n '__rerank_in diff' -s k -l depth -x -d 'Depth of overlap@N and of the documents shown'
+complete -c rerank -n '__rerank_in diff' -l rbo-p -x -d 'RBO\'s patience, from 0 to 1: how far down it looks'
+complete -c rerank -n '__rerank_in diff' -l show -x -d 'Queries in each list of the text'
+complete -c rerank -n '__rerank_in diff' -l documents -d 'As tsv, the documents that moved rather than the queries'
+complete -c rerank -n '__rerank_in diff' -l format -x -a 'text tsv' -d 'How the answer is written'
+complete -c rerank -n '__rerank_in diff' -l digits -x -d 'Decimals'
+complete -c rerank -n '__rerank_in diff' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
+complete -c rerank -n '__rerank_in diff' -l lenient -d 'Keep the best of what is doubled or broken in a run instead of stopping'
+complete -c rerank -n '__rerank_in diff' -s o -l output -r -F -d 'Where the result goes'
+complete -c rerank -n '__rerank_in diff' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in diff' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in diff' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in diff' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in diff' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in diff' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in diff' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in diff' -s h -l help -d 'Show this help and exit'
+
+complete -c rerank -n '__rerank_in check' -F
+complete -c rerank -n '__rerank_in check' -s Q -l qrels -r -F -d 'Judgements: a TREC or BEIR file, or irds:ID'
+complete -c rerank -n '__rerank_in check' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
+complete -c rerank -n '__rerank_in check' -l docs -r -F -d 'Documents (JSONL, TSV, TREC SGML)'
+complete -c rerank -n '__rerank_in check' -l topics -r -F -d 'Topics (JSONL, TSV, TREC SGML)'
+complete -c rerank -n '__rerank_in check' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
+complete -c rerank -n '__rerank_in check' -l strict -d 'Exit 6 when there are warnings'
+complete -c rerank -n '__rerank_in check' -l ignore -x -d 'Leave this check out, in what is written and in the exit code'
+complete -c rerank -n '__rerank_in check' -l format -x -a 'auto text tsv json' -d 'How findings are written'
+complete -c rerank -n '__rerank_in check' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
+complete -c rerank -n '__rerank_in check' -s o -l output -r -F -d 'Where the result goes'
+complete -c rerank -n '__rerank_in check' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in check' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in check' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in check' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in check' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in check' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in check' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in check' -s h -l help -d 'Show this help and exit'
 
 complete -c rerank -n '__rerank_in export-onnx' -F -a '(__rerank_models)'
 complete -c rerank -n '__rerank_in export-onnx' -s o -l output -x -a '(__fish_complete_directories)' -d 'The folder to write'

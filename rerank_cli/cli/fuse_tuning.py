@@ -40,10 +40,13 @@ def tuned(
     terminal: Terminal,
 ) -> Tuned:
     """Cross-validate and report each fold; `judgements` are --qrels, --collection and --split as typed."""
+    from rerank_cli.cli.judged_runs import judgements as judged_by
+    from rerank_cli.cli.judged_runs import open_judged
     from rerank_cli.evaluation.measures import Judge
     from rerank_cli.fusion.tuning import tune
 
-    qrels, rel = _judgements(*judgements, files, paths, terminal)
+    opened = open_judged(*judgements, files, paths, terminal)
+    qrels, rel = judged_by(opened, judgements[0]), opened.rel
     asked = one_measure(measure, rel)
     judge = Judge([asked], qrels)
 
@@ -120,34 +123,3 @@ def read_params(path: str, rules: Mapping[str, Rule], runs: Sequence[str], termi
     if names != list(runs):
         terminal.note(f"{name} was made for {', '.join(names)}: taken in that order for {', '.join(runs)}")
     return recipe
-
-
-def _judgements(
-    qrels: str | None,
-    collection: str | None,
-    split: str,
-    files: Sequence[RunFile],
-    paths: Sequence[str],
-    terminal: Terminal,
-) -> tuple[Qrels, int | None]:
-    """The judgements, and the least relevant grade where the collection says one."""
-    from rerank_cli.cli.settings import Settings
-    from rerank_cli.cli.sources import collection_of, overrides
-    from rerank_cli.cli.whole_runs import agreed_header
-    from rerank_cli.collection import open_collection
-
-    settings = Settings()
-    named = overrides(qrels=qrels, split=split)
-    if qrels is not None and collection is None:
-        # A file of judgements stands alone: no setting and no header has a say.
-        found = open_collection(
-            None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
-        )
-    else:
-        opened = collection_of(collection, named, settings, terminal, header=agreed_header(files, paths))
-        assert opened is not None
-        found = opened
-    judged = found.qrels()
-    if not len(judged):
-        raise BadData("there are no judgements in it", "name a file of judgements with -Q", where=qrels or found.name)
-    return judged, found.rel

@@ -177,7 +177,7 @@ class _CountingReader(RowReader):
         if ascii_only and self.format in ("trec", "msmarco") and not any(qid.startswith(b"#") for qid in part.qids):
             return
         qids = (qid for qid, length in zip(part.qids, part.lengths.tolist(), strict=True) for _ in range(length))
-        for qid, docid, line in zip(qids, part.docids.tolist(), part.lines.tolist(), strict=True):
+        for qid, docid, line in zip(qids, part.docids.tolist(), list(part.lines), strict=True):
             place = f"{self.faults.name}:{line}", f"query {shown(qid)}, document {shown(docid)}"
             if not (_is_utf8(docid) and _is_utf8(qid)):
                 self.not_utf8.add(*place)
