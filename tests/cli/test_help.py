@@ -42,4 +42,4 @@ def test_defaults_choices_and_bounds_are_told(rerank: Runner) -> None:
     shown = rerank("config", "--help", env={"COLUMNS": "120"}).text
     assert re.search(r"--progress auto\|bar\|plain\|none .*\[default: auto\]", " ".join(shown.split()))
     assert "[N >= 1]" in shown
-    assert "[default: 0]" in shown
+    assert "[default: 0; N >= 0]" in " ".join(shown.split())

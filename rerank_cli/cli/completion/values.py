@@ -38,7 +38,23 @@ LISTED = {
 FILES = {"FILE", "RUN", "MODEL"}
 FOLDERS = {"DIR", "C"}
 #: Kinds that nothing can be offered for.
-FREE = {"N", "X", "A", "TEXT", "TAG", "NAME", "FIELDS", "DEPTH", "K", "F", "W1", "NAME=VALUE", "COMPARISON", "CHECK"}
+FREE = {
+    "N",
+    "X",
+    "A",
+    "TEXT",
+    "TAG",
+    "NAME",
+    "FIELDS",
+    "DEPTH",
+    "K",
+    "F",
+    "W1",
+    "K1",
+    "NAME=VALUE",
+    "COMPARISON",
+    "CHECK",
+}
 
 
 @dataclass(frozen=True)
