@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,21 @@ if TYPE_CHECKING:
 
 
 def checked_file(path: str | None, input_format: str, lenient: bool, unordered: bool) -> list[bytes] | None:
-    """Read a regular file to its end before anything is written; returns its queries, None for stdin or a FIFO."""
+    """Read a regular file to its end before anything is written; returns its queries, None for a pipe or a FIFO."""
     from rerank_cli.formats.runs import validate_run
 
     if path is None or path == "-":
+        path = _file_on_stdin()
+    return None if path is None else validate_run(path, format=input_format, lenient=lenient, unordered=unordered)
+
+
+def _file_on_stdin() -> str | None:
+    """A name under which a regular file on stdin (`< FILE`) can be opened once more; None for anything else."""
+    try:
+        regular = stat.S_ISREG(os.fstat(0).st_mode) and os.lseek(0, 0, os.SEEK_CUR) == 0
+    except OSError:
         return None
-    return validate_run(path, format=input_format, lenient=lenient, unordered=unordered)
+    return "/dev/stdin" if regular and os.access("/dev/stdin", os.R_OK) else None
 
 
 def peeked(blocks: RunStream) -> tuple[Iterator[Candidates] | None, bool]:

@@ -1,6 +1,8 @@
 """The whole pipe, as a shell sees it: what goes through, what ends it, and how."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -290,3 +292,33 @@ def test_a_query_that_nobody_judged_can_be_reranked(rerank, tmp_path):
     done = rerank("rerank", "-c", "c", stdin=b"2 Q0 d 1 1.0 t\n")
     assert done.code == 0, done.err
     assert done.lines[0].split()[:3] == ["2", "Q0", "d"]
+
+
+def test_a_file_on_stdin_is_checked_like_a_named_one(shell):
+    done = shell(
+        "printf 'q01 Q0 sigpipe 1 2.0 t\\nq02 Q0 sigpipe 1 nan t\\n' > bad.run; rerank rerank -c demo < bad.run"
+    )
+    assert done.code == 3
+    assert done.out == b""
+    assert "/dev/stdin:2: " in done.err
+
+
+@pytest.mark.parametrize("command", ["rerank", "eval"])
+def test_a_terminal_on_stdin_with_no_run_named_is_a_usage_error(environment, tmp_path, command):
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "rerank_cli", command, "-c", "demo"],
+            stdin=theirs,
+            capture_output=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 2, done.stderr
+    assert b"no run on stdin" in done.stderr
+    assert b"rerank: hint: " in done.stderr
