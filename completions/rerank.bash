@@ -101,6 +101,7 @@ _rerank() {
         eval:-c | eval:--collection) words="$collections"; paths=folders ;;
         eval:--split) : ;;
         eval:--depth) : ;;
+        eval:--compat) words="trec_eval9" ;;
         eval:--format) words="auto table trec tsv json csv latex markdown" ;;
         eval:--digits) : ;;
         eval:--baseline) paths=files ;;
@@ -200,7 +201,7 @@ _rerank() {
                     ;;
                 eval)
                     if [[ $cur == -* ]]; then
-                        words='-m --measure --rel -Q --qrels -c --collection --split --depth --per-query --format --digits --baseline --compare --test --correct --alpha --plot --depth-curve --base --separation --stats --shape --flops --assert --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --measure --rel -Q --qrels -c --collection --split --depth --compat --per-query --format --digits --baseline --compare --test --correct --alpha --plot --depth-curve --base --separation --stats --shape --flops --assert --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi

@@ -157,6 +157,7 @@ complete -c rerank -n '__rerank_in eval' -s Q -l qrels -r -F -d 'Judgements: a T
 complete -c rerank -n '__rerank_in eval' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
 complete -c rerank -n '__rerank_in eval' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
 complete -c rerank -n '__rerank_in eval' -l depth -x -d 'Look at the first N documents of each list only'
+complete -c rerank -n '__rerank_in eval' -l compat -x -a 'trec_eval9' -d 'Break ties as trec_eval 9 does, which kept scores as 32-bit floats: close scores are ties there'
 complete -c rerank -n '__rerank_in eval' -l per-query -d 'The values of each query too, before `all`'
 complete -c rerank -n '__rerank_in eval' -l format -x -a 'auto table trec tsv json csv latex markdown' -d 'How values are written'
 complete -c rerank -n '__rerank_in eval' -l digits -x -d 'Decimals'

@@ -13,6 +13,7 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Unmet, WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.core.run import Run
     from rerank_cli.evaluation.assertions import Assertion
     from rerank_cli.evaluation.measures import Evaluation
     from rerank_cli.evaluation.report import Report
@@ -70,6 +71,7 @@ def eval(
     collection: options.Collection = None,
     split: options.Split = "test",
     depth: own.Depth = None,
+    compat: own.CompatWith = None,
     per_query: own.PerQuery = False,
     output_as: own.FormatAs = Format.auto,
     digits: own.Digits = 4,
@@ -111,6 +113,7 @@ def eval(
     document has 0.5 more than the best relevant one, the words mislead.
     """
     from rerank_cli.cli import eval_analyses, judged_runs, pictures
+    from rerank_cli.cli.eval_usage import refuse_nonsense
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
     from rerank_cli.evaluation.assertions import parse_assertion
@@ -119,45 +122,36 @@ def eval(
     from rerank_cli.evaluation.names import DEFAULT_MEASURES, parse_measures
 
     assertions = [parse_assertion(text) for text in assertion or []]
-    if baseline is None and any(a.needs_baseline for a in assertions):
-        raise WrongUsage("an assertion refers to the baseline, but there is none", "name it with --baseline RUN")
     # Names and what does not go together are checked before stdin is waited for.
     parse_measures([*(measure or ()), *(a.measure for a in assertions)], rel)
     depths = parse_depths(depth_curve) if depth_curve is not None else []
-    if (base is None) != (not depths):
-        raise WrongUsage("--depth-curve and --base belong together", "--base names the run that was reranked")
-    if depths and (compare or baseline is not None or assertions or depth is not None):
-        raise WrongUsage("--depth-curve goes with neither --compare, --baseline, --depth nor --assert")
-    if (stats is None) != (shape is None):
-        raise WrongUsage("--stats and --shape belong together", "--shape names the model that the statistics are of")
-    if separation or stats is not None:
-        name = "--separation" if separation else "--stats"
-        if compare or depths or baseline is not None or plot is not None or (separation and stats is not None):
-            raise WrongUsage(f"{name} goes with neither --compare, --baseline, --plot nor another analysis")
-        if runs is not None and len(runs) > 1:
-            raise WrongUsage(f"{name} is about one run, and there are {len(runs)}")
-        if stats is not None and per_query:
-            raise WrongUsage("--stats is over all queries, and --per-query asks for each")
-        if separation and collection is None and qrels is not None:
-            raise WrongUsage("--separation needs the texts of a collection", "name it with -c")
     paths: list[str | None] = [*runs] if runs else [None]
     count = len(paths)
     reference = baseline if baseline is not None else base
     if reference is not None and reference not in paths:
         paths.append(reference)
-    if len(paths) < 2 and depths:
-        raise WrongUsage("a depth curve needs a reranked run beside --base", "name it before the options")
-    if compare:
-        _refuse_without_sense(per_query, output_as, len(paths))
-    elif test or correct or (alpha is not None and plot is None):
-        raise WrongUsage("--test, --correct and --alpha belong to --compare, which is not there", "add --compare")
-    if alpha is not None and not 0 < alpha < 1:
-        raise WrongUsage(f"--alpha is a probability between 0 and 1, not {alpha:g}")
-    if plot is not None:
-        pictures.refuse_unwritable(plot)
-        if plot == output == "-" and output_as not in (Format.auto, Format.table, Format.markdown):
-            raise WrongUsage(f"--plot - and --format {output_as} would both go to stdout", "-o FILE takes the values")
-        output_as = Format.table if plot == output == "-" and output_as is Format.auto else output_as
+    refuse_nonsense(
+        runs=count,
+        lists=len(paths),
+        assertions=assertions,
+        baseline=baseline is not None,
+        base=base is not None,
+        depth_curve=bool(depths),
+        depth=depth is not None,
+        compare=compare,
+        tested=bool(test or correct),
+        alpha=alpha,
+        plot=plot,
+        separation=separation,
+        stats=stats is not None,
+        shape=shape is not None,
+        per_query=per_query,
+        texts=collection is not None or qrels is None,
+        style=output_as,
+        output=output,
+    )
+    if plot == output == "-" and output_as is Format.auto:
+        output_as = Format.table
     files = read_runs(paths, input_format.value, lenient, terminal)
     found = judged_runs.open_judged(qrels, collection, split, files, paths, terminal)
     judged = judged_runs.judgements(found, qrels)
@@ -167,7 +161,7 @@ def eval(
     asserted = [parse_measures([a.measure], rel) for a in assertions]
     judge = Judge(list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)])), judged)
     named = [
-        (name, file.run if depth is None else file.run.top(depth), path or "stdin")
+        (name, _as_read(file.run, depth, compat), path or "stdin")
         for name, file, path in zip(judged_runs.run_names(paths, files), files, paths, strict=True)
     ]
     at = paths.index(reference) if reference is not None else None
@@ -213,14 +207,11 @@ def eval(
     _check(assertions, [[str(m) for m in ms] for ms in asserted], everything[:count], base_evaluation, terminal)
 
 
-def _refuse_without_sense(per_query: bool, style: Format, runs: int) -> None:
-    """What --compare cannot do, said before anything is read."""
-    if per_query:
-        raise WrongUsage("--compare is over all queries, and --per-query asks for each", "see rerank diff for each")
-    if style is Format.trec:
-        raise WrongUsage("--format trec has no column for the run, and --compare writes several", "use --format tsv")
-    if runs < 2:
-        raise WrongUsage("a comparison needs at least two runs", "name another, or --baseline RUN")
+def _as_read(run: Run, depth: int | None, compat: own.Compat | None) -> Run:
+    """The run as the measures see it: with the scores that an older evaluator kept, and cut."""
+    if compat is own.Compat.trec_eval9:
+        run = run.in_single_precision()
+    return run if depth is None else run.top(depth)
 
 
 def _written(report: Report, style: Format, runs: int, output: str) -> list[bytes]:

@@ -47,6 +47,12 @@ class Flops(enum.StrEnum):
     paper = "paper"
 
 
+class Compat(enum.StrEnum):
+    """Older evaluators whose values can be asked for."""
+
+    trec_eval9 = "trec_eval9"
+
+
 COMPARING = "Which run is better"
 ANALYSES = "Analyses"
 
@@ -194,5 +200,12 @@ FlopsBy = Annotated[
         "--flops",
         help="How --shape is counted: every product once, or by the formula of the E2R-FLOPs paper.",
         rich_help_panel=ANALYSES,
+    ),
+]
+CompatWith = Annotated[
+    Compat | None,
+    typer.Option(
+        "--compat",
+        help="Break ties as trec_eval 9 does, which kept scores as 32-bit floats: close scores are ties there.",
     ),
 ]

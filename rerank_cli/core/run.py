@@ -146,6 +146,13 @@ class Run:
             all_differ(fingerprints(self.docids[rows], query_of[rows])) for rows in blocks_of_lists(self.offsets)
         )
 
+    def in_single_precision(self) -> Run:
+        """The run as an evaluator with 32-bit scores orders it: scores that are equal there are ties, broken by docid."""
+        limit = np.finfo(np.float32).max
+        singles = np.clip(self.scores, -limit, limit).astype(np.float32).astype(np.float64)
+        query_of = np.repeat(np.arange(len(self.qids)), np.diff(self.offsets))
+        return Run.build(self.qids, query_of, self.docids, singles, self.tag)
+
     def _refuse_doubled(self, order: np.ndarray) -> None:
         """Raise `BadRow` when a query has a document twice; `order (N,)` is the row of the input that stands at a place."""
         for position, qid in enumerate(self.qids):
