@@ -204,7 +204,12 @@ def rerank(
             **facts_of(scorer),
         )
         written = written_run(
-            output, tag or scorer.description.name, output_format.value, facts, header=header, terminal=terminal
+            output,
+            tag or "-".join(scorer.description.name.split()),
+            output_format.value,
+            facts,
+            header=header,
+            terminal=terminal,
         )
         seen = write_answers(written, pipeline.rerank(candidates, sources, scorer, limits), terminal, total, stats)
         if blocks.repairs:
