@@ -45,6 +45,8 @@ def _stand_in_for_closed() -> None:
 
 
 def _on_signal(signum: int, frame: Any) -> NoReturn:
+    # A second one does not wait for the cleaning up.
+    signal.signal(signum, signal.SIG_DFL)
     raise _Signalled(signum)
 
 
