@@ -51,14 +51,7 @@ def padded(rows: Sequence[Row], inputs: Sequence[str], pad_id: int) -> dict[str,
 
 def computed(
     backend: Backend, rows: Sequence[Row], inputs: Sequence[str], pad_id: int, budget: int
-) -> tuple[np.ndarray, int]:
-    """Run all rows through the backend in sorted batches; returns (its numbers in the rows' order, the number of batches)."""
-    out: np.ndarray | None = None
-    calls = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Run all rows through the backend in sorted batches; yields (positions of a batch's rows, its numbers) batch by batch."""
     for positions in batches(np.array([len(row.ids) for row in rows]), budget):
-        answer = backend.run(padded([rows[i] for i in positions], inputs, pad_id))
-        if out is None:
-            out = np.empty((len(rows), *answer.shape[1:]), dtype=np.float32)
-        out[positions] = answer
-        calls += 1
-    return (np.empty(0, dtype=np.float32) if out is None else out), calls
+        yield positions, backend.run(padded([rows[i] for i in positions], inputs, pad_id))

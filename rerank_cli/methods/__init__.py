@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -24,7 +24,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.core.protocols import Lengths, Pair, Scores
+    from rerank_cli.core.protocols import Answers, Lengths, Pair, Scores
     from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
@@ -55,6 +55,7 @@ class LoadedScorer(Protocol):
     checkpoint: str
     description: Description
 
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]: ...
     def score(self, pairs: Sequence[Pair]) -> Scores: ...
     def measure(self, pairs: Sequence[Pair]) -> Lengths: ...
 
