@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -117,6 +118,8 @@ def rerank(
     device: model_options.Device = None,
     provider: model_options.ProviderName = model_options.Provider.auto,
     batch_tokens: model_options.BatchTokens = None,
+    cache: model_options.Cached = True,
+    cache_size: model_options.CacheSize = "20G",
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
     unordered: Annotated[
@@ -129,7 +132,7 @@ def rerank(
     stats: Annotated[
         str | None,
         typer.Option(
-            "--stats", metavar="FILE", help="Write a JSON line per query: calls, tokens, truncated, seconds, …"
+            "--stats", metavar="FILE", help="Write a JSON line per query: calls, tokens, truncated, cached, seconds, …"
         ),
     ] = None,
     dry_run: Annotated[
@@ -146,11 +149,16 @@ def rerank(
     A checkpoint that is not yet in ONNX is exported once into the cache directory; from then on scoring
     loads neither PyTorch nor transformers. Scores are the raw ones of the checkpoint's authors: a
     cross-encoder's logit, monoT5's log p(true), a bi-encoder's cosine.
+
+    Each answer of the model is kept in the cache directory before it is used, under a hash of the model,
+    of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only
+    for the pairs that are new; rerank cache shows what is kept.
     """
     from rerank_cli import pipeline
+    from rerank_cli.cli.amounts import byte_count
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
-    from rerank_cli.cli.scorer import facts_of, open_scorer
+    from rerank_cli.cli.scorer import facts_of, keeping_answers, open_scorer
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
@@ -164,9 +172,11 @@ def rerank(
         require(required, qids)
     total = None if qids is None else len(qids)
     limits = pipeline.Options(depth, keep, tail.value, missing.value, interpolate, exclude_self)
-    with input_stream(run, "run") as (stream, name):
+    kept = byte_count(cache_size, "--cache-size") if cache else None
+    with ExitStack() as opened:
+        stream, name = opened.enter_context(input_stream(run, "run"))
         # Loaded while the stage before us is still working.
-        scorer = open_scorer(
+        loaded = open_scorer(
             chosen,
             settings,
             terminal,
@@ -178,6 +188,7 @@ def rerank(
             batch_tokens=batch_tokens,
             trust_remote_code=trust_remote_code,
         )
+        scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
         if candidates is None:
@@ -191,7 +202,8 @@ def rerank(
         found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
         sources = _sources(found) if found else None
         if dry_run:
-            _say_estimate(pipeline.estimate(candidates, sources, scorer, limits))
+            cost = pipeline.estimate(candidates, sources, scorer, limits)
+            _say_estimate(cost, cached=getattr(scorer, "found", 0))
             return
         facts = provenance(
             "rerank",
@@ -223,11 +235,12 @@ def _sources(found: Collection) -> Sources:
     return Sources(found.topics(), found.documents(), found.doc_template, found.name or found.description())
 
 
-def _say_estimate(cost: Estimate) -> None:
+def _say_estimate(cost: Estimate, cached: int) -> None:
     for name, value in (
         ("queries", cost.queries),
         ("pairs", cost.pairs),
-        ("calls", cost.pairs),
+        ("cached", cached),
+        ("calls", cost.pairs - cached),
         ("tokens", cost.tokens),
         ("longest", cost.longest),
         ("truncated", cost.truncated),

@@ -54,6 +54,8 @@ FREE = {
     "NAME=VALUE",
     "COMPARISON",
     "CHECK",
+    "SIZE",
+    "TIME",
 }
 
 
