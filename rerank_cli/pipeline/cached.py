@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,23 +55,11 @@ class CachedScorer:
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; what is kept comes first, and a pair that comes twice is asked once.
 
-        Answers that are not finite are handed on and not kept.
+        The pairs are looked up when it is called. Answers that are not finite are handed on and not kept.
         """
         found = self._look_up(pairs)
-        if found.known:
-            yield _answers(found, found.known, found.rows, 0, cached=True)
-        if not found.unknown:
-            return
-        for batch in self._scorer.stream([pairs[found.places[number][0]] for number in found.unknown]):
-            numbers = [found.unknown[at] for at in batch.positions.tolist()]
-            rows = np.empty(len(numbers), _ROW)
-            rows["value"], rows["tokens"], rows["truncated"] = batch.values, batch.tokens, batch.truncated
-            self._cache.put(
-                (found.keys[number], row.tobytes())
-                for number, row, finite in zip(numbers, rows, np.isfinite(batch.values), strict=True)
-                if finite
-            )
-            yield _answers(found, numbers, rows, batch.calls, cached=batch.cached)
+        asked = [pairs[found.places[number][0]] for number in found.unknown]
+        return self._answered(found, self._scorer.stream(asked) if asked else ())
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
         """Every answer, in the pairs' order."""
@@ -88,6 +76,17 @@ class CachedScorer:
         for at, places in enumerate(found.places):
             number[places] = at
         return Lengths(rows["tokens"][number].astype(np.int64), rows["truncated"][number])
+
+    def _answered(self, found: _Found, batches: Iterable[Answers]) -> Iterator[Answers]:
+        if found.known:
+            yield _answers(found, found.known, found.rows, 0, cached=True)
+        for batch in batches:
+            numbers = [found.unknown[at] for at in batch.positions.tolist()]
+            rows = np.empty(len(numbers), _ROW)
+            rows["value"], rows["tokens"], rows["truncated"] = batch.values, batch.tokens, batch.truncated
+            finite = np.flatnonzero(np.isfinite(batch.values)).tolist()
+            self._cache.put([(found.keys[numbers[at]], rows[at].tobytes()) for at in finite])
+            yield _answers(found, numbers, rows, batch.calls, cached=batch.cached)
 
     def _look_up(self, pairs: Sequence[Pair]) -> _Found:
         places: dict[bytes, list[int]] = {}
