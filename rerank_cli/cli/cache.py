@@ -12,7 +12,7 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 EXAMPLES = [
-    ("What is kept, and how large is it?", "rerank retrieve | rerank rerank -o best.run; rerank cache"),
+    ("What is kept, and how large is it?", "rerank retrieve -c demo | rerank rerank -c demo -o best.run; rerank cache"),
     ("Which models were exported?", "rerank cache onnx"),
     ("Forget all answers of models", "rerank cache --prune answers"),
     ("Keep the newest gibibyte of answers and of indexes", "rerank cache --prune answers bm25 --max-size 1G"),
@@ -28,9 +28,7 @@ def cache(
     kinds: Annotated[
         list[Kind] | None, typer.Argument(metavar="[KIND]...", help="Only these kinds, entry by entry.")
     ] = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Remove entries of the kinds named; first the oldest.")
-    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what is kept of the kinds named.")] = False,
     older_than: Annotated[
         str | None,
         typer.Option(

@@ -68,7 +68,8 @@ def test_bytes_changed_anywhere_never_make_an_answer(tmp_path, seed):
     cache = AnswerCache(tmp_path, 100 * MEGABYTE, lambda _: None)
     for n in range(1500):
         assert cache.get([key(n)])[0] in (None, value(n))
-        cache.put([(key(-n), value(-n))])
+        if n % 50 == 0:
+            cache.put([(key(-n), value(-n))])
     cache.kept()
     cache.close()
 
