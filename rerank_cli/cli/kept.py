@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ class Entry:
 
 def entries(cache_dir: Path, kind: str, warn: Callable[[str], None]) -> list[Entry]:
     """The entries of one kind, the oldest first; none when there is no folder of that kind."""
+    from rerank_cli.core.build_once import bytes_in
+
     root = cache_dir / kind
     if not root.is_dir():
         return []
@@ -58,12 +61,13 @@ def entries(cache_dir: Path, kind: str, warn: Callable[[str], None]) -> list[Ent
 
         with AnswerCache(root, _NO_LIMIT, warn) as store:
             kept = store.kept()
-        return [Entry(kind, root, kept.size, _changed(root), kept.entries, f"{kept.entries} answers")]
-    found = [
-        Entry(kind, path, _size(path), path.stat().st_mtime, what=_what(kind, path))
-        for path in root.iterdir()
-        if _OURS.fullmatch(path.name)
-    ]
+        return [Entry(kind, root, kept.size, root.stat().st_mtime, kept.entries, f"{kept.entries} answers")]
+    found = []
+    for path in root.iterdir():
+        # Another process may remove it meanwhile.
+        with suppress(FileNotFoundError):
+            if _OURS.fullmatch(path.name):
+                found.append(Entry(kind, path, bytes_in(path), path.stat().st_mtime, what=_what(kind, path)))
     return sorted(found, key=lambda entry: (entry.made, entry.path))
 
 
@@ -105,15 +109,3 @@ def _what(kind: str, path: Path) -> str:
         return say(json.loads((path / name).read_text(encoding="utf-8")))
     except (OSError, ValueError, LookupError, TypeError):
         return ""
-
-
-def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-
-
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in _files(path))
-
-
-def _changed(path: Path) -> float:
-    return max((file.stat().st_mtime for file in _files(path)), default=path.stat().st_mtime)

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from rerank_cli.errors import WorkFailed
 
@@ -67,6 +68,17 @@ def sweep_killed_builds(root: Path) -> None:
         with open(lock, "w") as handle, suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _sweep(lock.with_suffix(""))
+
+
+def bytes_in(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; what is removed meanwhile counts nothing."""
+    files = [path, *(Path(place, name) for place, _, names in os.walk(path) for name in names)]
+    total = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            told = file.lstat()
+            total += told.st_size if S_ISREG(told.st_mode) else 0
+    return total
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, bytes_in
 from rerank_cli.errors import WorkFailed
 
 _FILE = "kept.sqlite"
@@ -101,7 +101,7 @@ class AnswerCache:
         with self._lock, self._spared("cannot be read"):
             if self._database:
                 ((entries,),) = self._ask("SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM kept")
-        return Kept(entries, sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file()))
+        return Kept(entries, bytes_in(self._folder))
 
     def prune(self, limit_bytes: int | None = None, *, older_than: float | None = None) -> None:
         """Forget what was stored more than `older_than` seconds ago (to the hour) and the oldest beyond `limit_bytes`; else all.
