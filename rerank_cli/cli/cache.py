@@ -89,7 +89,8 @@ def cache(
 
 
 def _print(*columns: object) -> None:
-    typer.echo("\t".join(map(str, columns)))
+    # Paths are bytes: what is not UTF-8 comes out as it is.
+    typer.echo("\t".join(map(str, columns)).encode("utf-8", "surrogateescape"))
 
 
 def _date(moment: float) -> str:

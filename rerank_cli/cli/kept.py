@@ -101,11 +101,11 @@ def prune(
 
 
 def _what(kind: str, path: Path) -> str:
-    """What an entry says of itself; nothing where it cannot be read."""
+    """What an entry says of itself, in one line; nothing where it cannot be read."""
     if kind not in _TOLD:
         return ""
     name, say = _TOLD[kind]
     try:
-        return say(json.loads((path / name).read_text(encoding="utf-8")))
+        return " ".join(say(json.loads((path / name).read_text(encoding="utf-8"))).split())
     except (OSError, ValueError, LookupError, TypeError):
         return ""

@@ -72,6 +72,18 @@ def test_a_named_kind_is_shown_entry_by_entry_the_oldest_first(cache):
     ]
 
 
+def test_paths_of_any_bytes_are_shown(rerank, tmp_path):
+    place = os.fsencode(tmp_path) + b"/\xff kept"
+    folder = os.path.join(place, b"texts", b"0" * 16)
+    os.makedirs(folder)
+    with open(os.path.join(folder, b"meta.json"), "w") as meta:
+        json.dump({"files": [{"path": "/a\tb/\udcff.jsonl"}]}, meta)
+    done = rerank("cache", "texts", env={"RERANK_CACHE_DIR": os.fsdecode(place)})
+    assert done.code == 0, done.err
+    assert done.out.endswith(b"\t/a b/\xff.jsonl\n")
+    assert place in rerank("cache", env={"RERANK_CACHE_DIR": os.fsdecode(place)}).out
+
+
 def test_an_empty_cache_directory_is_no_error_and_stays_empty(rerank, tmp_path):
     place = tmp_path / "none"
     assert rows(rerank("cache", env={"RERANK_CACHE_DIR": str(place)})) == [["total", "", "0", str(place)]]
