@@ -11,7 +11,7 @@ import io
 import numpy as np
 
 from rerank_cli.core.run import Run
-from rerank_cli.formats.regular import RegularLines
+from rerank_cli.formats.regular import regular_lines
 
 #: Python writes floats of these sizes, and polars does, without an exponent.
 _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e15
@@ -60,6 +60,6 @@ def _decimals(scores: np.ndarray) -> np.ndarray:
 
     out = io.BytesIO()
     pl.DataFrame({"score": scores}).write_csv(out, include_header=False)
-    text = out.getvalue()
-    ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n"))
-    return RegularLines(text, ends.reshape(-1, 1)).ids(0)
+    lines = regular_lines(out.getvalue(), fields=1)
+    assert lines is not None
+    return lines.ids(0)
