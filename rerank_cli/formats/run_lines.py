@@ -10,6 +10,7 @@ import io
 
 import numpy as np
 
+from rerank_cli.core.hashing import fingerprints, one_of_each
 from rerank_cli.core.run import Run
 from rerank_cli.formats.regular import regular_lines
 
@@ -17,6 +18,8 @@ from rerank_cli.formats.regular import regular_lines
 _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e15
 #: Ids of queries may differ in length by so many bytes: every record has room for the longest.
 _UNEVEN = 64
+#: Where each score stands so many times, Python makes decimals of the different ones faster than polars of all.
+_REPEATED = 8
 
 
 def trec_lines(run: Run, scores: np.ndarray, tag: bytes) -> bytes | None:
@@ -55,7 +58,16 @@ def _has_blanks(docids: np.ndarray) -> bool:
 
 
 def _decimals(scores: np.ndarray) -> np.ndarray:
-    """The shortest decimals that read back to the scores, (n,) bytes."""
+    """The shortest decimals that read back to the scores, (n,) bytes; made once of those that repeat, as sums of ranks do."""
+    same = one_of_each(fingerprints(scores.view("S8"), np.zeros(len(scores), dtype=np.int8)))
+    first = same == np.arange(len(same))
+    distinct = scores[first]
+    few = len(distinct) <= len(scores) // _REPEATED
+    texts = np.array([repr(score).encode() for score in distinct.tolist()]) if few else _by_polars(distinct)
+    return texts[(np.cumsum(first) - 1)[same]]
+
+
+def _by_polars(scores: np.ndarray) -> np.ndarray:
     import polars as pl
 
     out = io.BytesIO()

@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -51,19 +52,20 @@ class RunWriter:
         self._stream.flush()
         self.steps += moved
 
-    def write_run(self, run: Run) -> None:
-        """Write all lists of a run, many at a time on every core where the format allows; as `write` would. Raises as it does."""
-        if self._format != "trec" or len(run.docids) < FAST_FROM:
-            for ranking in run:
+    def write_runs(self, runs: Sequence[Run]) -> None:
+        """Write all lists of runs, many at a time on every core where the format allows; as `write` would. Raises as it does."""
+        if self._format != "trec" or sum(len(run.docids) for run in runs) < FAST_FROM:
+            for ranking in chain(*runs):
                 self.write(ranking)
             return
         workers = os.cpu_count() or 1
         with ThreadPoolExecutor(workers) as pool:
             waiting: deque[Future[tuple[bytes, int]]] = deque()
-            for block in blocks_of_lists(run.offsets, BLOCK_ROWS):
-                waiting.append(pool.submit(_block_lines, _lists(run, block), self._tag))
-                if len(waiting) > workers:
-                    self._write_block(*waiting.popleft().result())
+            for run in runs:
+                for block in blocks_of_lists(run.offsets, BLOCK_ROWS):
+                    waiting.append(pool.submit(_block_lines, _lists(run, block), self._tag))
+                    if len(waiting) > workers:
+                        self._write_block(*waiting.popleft().result())
             for future in waiting:
                 self._write_block(*future.result())
         self._stream.flush()
