@@ -42,4 +42,4 @@ class Growing:
 
 def _fits(part: np.dtype, room: np.dtype) -> bool:
     """Whether values of one type can stand in an array of another as they are."""
-    return part == room or room == object or (part.kind == room.kind == "S" and part.itemsize <= room.itemsize)
+    return part == room or room.hasobject or (part.kind == room.kind == "S" and part.itemsize <= room.itemsize)

@@ -138,10 +138,10 @@ def _table(codes: np.ndarray, fields: int) -> np.ndarray | None:
     separates = codes <= ord(" ")
     if not len(codes) or separates[0] or np.any(separates[1:] & separates[:-1]):
         return None
-    stops = np.flatnonzero(separates)
-    if not len(stops) or len(stops) % fields:
+    separators = np.flatnonzero(separates)
+    if not len(separators) or len(separators) % fields:
         return None
-    stops = stops.reshape(-1, fields)
+    stops = separators.reshape(-1, fields)
     blanks, ends = codes == ord(" "), codes == ord("\n")
     if np.count_nonzero(blanks) != len(stops) * (fields - 1) or np.count_nonzero(ends) != len(stops):
         return None

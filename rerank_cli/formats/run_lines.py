@@ -22,8 +22,11 @@ _UNEVEN = 64
 _REPEATED = 8
 
 
-def trec_lines(run: Run, scores: np.ndarray, tag: bytes) -> bytes | None:
-    """The TREC lines of a run's lists with these `scores (N,)`, or None where that is not certain to be right. O(N)."""
+def trec_lines(run: Run, scores: np.ndarray, tag: bytes, *, many: bool = True) -> bytes | None:
+    """The TREC lines of a run's lists with these `scores (N,)`, or None where that is not certain to be right. O(N).
+
+    `many`: there are so many, here and elsewhere, that loading polars pays.
+    """
     if run.docids.dtype == object or not len(scores) or b"\0" in tag or not _plain(scores):
         return None
     if any(qid.startswith(b"#") or len(qid.split()) != 1 for qid in run.qids) or _has_blanks(run.docids):
@@ -33,7 +36,7 @@ def trec_lines(run: Run, scores: np.ndarray, tag: bytes) -> bytes | None:
     fronts = np.array([qid + b" Q0 " for qid in run.qids])
     lengths = np.diff(run.offsets)
     ranks = np.array([b" %d " % rank for rank in range(1, int(lengths.max()) + 1)])
-    texts = _decimals(scores)
+    texts = _decimals(scores, many)
     back = b" " + tag + b"\n"
     fields = {"front": fronts.dtype, "docid": run.docids.dtype, "rank": ranks.dtype, "score": texts.dtype}
     table = np.empty(len(scores), dtype=[*fields.items(), ("back", f"S{len(back)}")])
@@ -57,13 +60,15 @@ def _has_blanks(docids: np.ndarray) -> bool:
     return bool(np.any((codes <= ord(" ")) & (codes != 0)) or np.any(codes[:, 0] == 0))
 
 
-def _decimals(scores: np.ndarray) -> np.ndarray:
+def _decimals(scores: np.ndarray, many: bool) -> np.ndarray:
     """The shortest decimals that read back to the scores, (n,) bytes; made once of those that repeat, as sums of ranks do."""
     same = one_of_each(fingerprints(scores.view("S8"), np.zeros(len(scores), dtype=np.int8)))
     first = same == np.arange(len(same))
     distinct = scores[first]
-    few = len(distinct) <= len(scores) // _REPEATED
-    texts = np.array([repr(score).encode() for score in distinct.tolist()]) if few else _by_polars(distinct)
+    if many and len(distinct) > len(scores) // _REPEATED:
+        texts = _by_polars(distinct)
+    else:
+        texts = np.array([repr(score).encode() for score in distinct.tolist()])
     return texts[(np.cumsum(first) - 1)[same]]
 
 
