@@ -181,7 +181,7 @@ def fuse(
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.whole_runs import agreed_header, read_runs
     from rerank_cli.fusion import all_rules
-    from rerank_cli.fusion.fuse import fuse as fused
+    from rerank_cli.fusion.fuse import fused_blocks
 
     rules = all_rules()
     if show_list:
@@ -210,10 +210,10 @@ def fuse(
     rule = recipe.rule
     done, tag = None, tag or f"rerank-{rule.name}"
     if tune is None:
-        run = fused([file.run for file in files], paths, recipe, tag, terminal.note)
+        parts = fused_blocks([file.run for file in files], paths, recipe, tag, terminal.note)
     else:
         done = tuned(tune, folds or 5, recipe, files, paths, (qrels, collection, split), tag, terminal)
-        run, recipe = done.run, done.fitted
+        parts, recipe = [done.run], done.fitted
     if params_out is not None:
         write_params(params_out, recipe, paths, done, tune)
     facts = provenance(
@@ -227,8 +227,8 @@ def fuse(
         depth=depth,
         runs=paths,
     )
-    with written_run(output, run.tag, output_format.value, facts, header=header, terminal=terminal) as writer:
-        writer.write_run(run)
+    with written_run(output, parts[0].tag, output_format.value, facts, header=header, terminal=terminal) as writer:
+        writer.write_runs(parts)
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
 

@@ -15,7 +15,7 @@ import numpy as np
 from rerank_cli.core.ids import shown
 from rerank_cli.core.run import Run, canonical_order
 from rerank_cli.errors import WrongUsage
-from rerank_cli.fusion.blocks import in_blocks
+from rerank_cli.fusion.blocks import in_blocks, joined
 from rerank_cli.fusion.norms import NORMS
 from rerank_cli.fusion.pool import Pool, pool_of
 from rerank_cli.fusion.rule import Param, Rule, Settings
@@ -44,13 +44,20 @@ def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, no
 
     Raises `WrongUsage` when weights, parameters or scores do not fit the rule. O(N log N) in all rows.
     """
+    return joined(fused_blocks(runs, names, recipe, tag, note))
+
+
+def fused_blocks(
+    runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, note: Callable[[str], None]
+) -> list[Run]:
+    """What `fuse` gives as runs of some queries each, in order. Raises as it does."""
     settings = settings_of(recipe, len(runs), note)
 
     def fused(some: Sequence[Run], say: Callable[[str], None]) -> Run:
         pool = pooled(some, names, recipe, say)
         return ranked(pool, scored(pool, recipe.rule, settings), recipe.k, tag)
 
-    return in_blocks(fused, runs, tag, note) if recipe.rule.in_blocks else fused(runs, note)
+    return in_blocks(fused, runs, note) if recipe.rule.in_blocks else [fused(runs, note)]
 
 
 def pooled(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, note: Callable[[str], None]) -> Pool:

@@ -46,6 +46,7 @@ class CachedScorer:
     def __init__(self, scorer: LoadedScorer, cache: Cache) -> None:
         self.checkpoint = scorer.checkpoint
         self.description = scorer.description
+        self.tokenizer = scorer.tokenizer
         self._scorer = scorer
         self._cache = cache
         self._asked = _as_asked(scorer.description)

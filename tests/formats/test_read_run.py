@@ -88,7 +88,7 @@ MESSES: dict[str, Callable[[list[bytes]], bytes]] = {
 @pytest.mark.parametrize("mess", MESSES)
 @pytest.mark.parametrize("queries", [3, 150])
 def test_messy_input_gives_the_same_run(mess: str, queries: int) -> None:
-    """Below a megabyte and above it, against a reader written for this test."""
+    """Below the size from which arrays are used and above it, against a reader written for this test."""
     text = MESSES[mess](run_text(queries, 300))
     assert (len(text) > columns.FAST_FROM) == (queries == 150)
     found = read(text)
@@ -192,6 +192,7 @@ def test_both_readers_agree_on_anything(lines: list[bytes], lenient: bool) -> No
     for threshold in (0, 1 << 60):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(columns, "FAST_FROM", threshold)
+            patch.setattr(columns, "POLARS_FROM", threshold)
             try:
                 found = read(text, lenient=lenient, format="trec")
                 outcomes.append((lists(found.run), found.run.tag, found.repairs))

@@ -56,6 +56,7 @@ FREE = {
     "CHECK",
     "SIZE",
     "TIME",
+    "TOKENS:STRIDE",
 }
 
 
