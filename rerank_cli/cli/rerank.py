@@ -104,6 +104,7 @@ def rerank(
     from rerank_cli.formats.runs import RunStream
     from rerank_cli.inference.passages import Passages
     from rerank_cli.pipeline import scales
+    from rerank_cli.pipeline.cached import CachedScorer
 
     settings = Settings()
     chosen = settings.resolve("model", model, flag_name="-m")
@@ -159,7 +160,7 @@ def rerank(
         sources = _sources(found) if found else None
         if dry_run:
             cost = pipeline.estimate(candidates, sources, scorer, limits)
-            _say_estimate(cost, cached=getattr(scorer, "found", 0))
+            _say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
             return
         facts = provenance(
             "rerank",
