@@ -54,6 +54,10 @@ EXAMPLES = [
         "rerank rerank -c demo bm25.run --stats costs.jsonl | rerank eval -c demo --stats costs.jsonl --shape minilm -m nDCG@10",
     ),
     (
+        "The same with no statistics: a call for each of the first 100 documents, each of 128 tokens",
+        "rerank eval -c demo minilm.run --depth 100 --shape minilm --tokens 128",
+    ),
+    (
         "Stop a script when the ranking gets worse (exit 6)",
         "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run | rerank eval -c demo --baseline bm25.run --assert 'nDCG@10>=baseline-0.005'",
     ),
@@ -84,8 +88,10 @@ def eval(
     depth_curve: own.DepthCurve = None,
     base: own.Base = None,
     separation: own.Separation = False,
-    stats: own.Stats = None,
     shape: own.Shape = None,
+    stats: own.Stats = None,
+    tokens: own.Tokens = None,
+    calls: own.Calls = None,
     flops: own.FlopsBy = own.Flops.exact,
     assertion: own.Assertions = None,
     input_format: options.Input = options.InputFormat.auto,
@@ -112,7 +118,7 @@ def eval(
     score each document alone. --separation computes BM25 over each query's candidates; where the best other
     document has 0.5 more than the best relevant one, the words mislead.
     """
-    from rerank_cli.cli import eval_analyses, judged_runs, pictures
+    from rerank_cli.cli import eval_analyses, eval_cost, judged_runs, pictures
     from rerank_cli.cli.eval_usage import refuse_nonsense
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
@@ -125,6 +131,7 @@ def eval(
     # Names and what does not go together are checked before stdin is waited for.
     parse_measures([*(measure or ()), *(a.measure for a in assertions)], rel)
     depths = parse_depths(depth_curve) if depth_curve is not None else []
+    stated = eval_cost.stated_tokens(tokens) if tokens is not None else (0, 1)
     paths: list[str | None] = [*runs] if runs else [None]
     count = len(paths)
     reference = baseline if baseline is not None else base
@@ -145,6 +152,8 @@ def eval(
         separation=separation,
         stats=stats is not None,
         shape=shape is not None,
+        tokens=tokens is not None,
+        calls=calls is not None,
         per_query=per_query,
         texts=collection is not None or qrels is None,
         style=output_as,
@@ -172,8 +181,9 @@ def eval(
     else:
         everything = [judged_runs.evaluated(judge, run, name, path, terminal) for name, run, path in named]
     shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
-    if stats is not None and shape is not None:
-        shown = [eval_analyses.with_cost(shown[0], stats, shape, flops.value, terminal)]
+    if shape is not None:
+        run = named[0][1]
+        shown = [eval_cost.with_cost(shown[0], run, shape, stats, stated, calls, flops.value, terminal)]
     if separation:
         shown = eval_analyses.separation(judge, named[0][1], shown[0], found, rel, per_query, terminal)
     other = None if at is None else shown[at]

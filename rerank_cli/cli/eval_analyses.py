@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rerank_cli.cli.judged_runs import evaluated
 from rerank_cli.cli.terminal import Terminal
@@ -61,72 +60,6 @@ def say_where_it_falls(found: Sequence[Curve], digits: int, terminal: Terminal) 
                 terminal.warn(
                     f"{run}: {curve.measure} is below {curve.base} ({curve.base_value:.{digits}f}) at {depths}"
                 )
-
-
-def with_cost(evaluation: Evaluation, stats: str, model: str, formula: str, terminal: Terminal) -> Evaluation:
-    """The evaluation with the measures TFLOPs (a query), QPP and RPP(MEASURE), over the judged topics.
-
-    Raises `BadData` when the run has a judged query that the statistics lack.
-    """
-    import numpy as np
-
-    from rerank_cli.cli.streams import input_stream
-    from rerank_cli.core.ids import shown
-    from rerank_cli.evaluation.cost import efficiency, query_flops, shape_of
-    from rerank_cli.formats.stats import QueryCost, read_stats
-
-    shape = shape_of(*_config(model, terminal))
-    with input_stream(stats, "statistics") as (stream, name):
-        costs = read_stats(stream, name)
-    known = [costs.get(shown(qid)) for qid in evaluation.topics]
-    absent = [qid for qid, cost in zip(evaluation.topics, known, strict=True) if cost is None]
-    if len(absent) > evaluation.lacking:
-        raise BadData(
-            f"{len(absent) - evaluation.lacking} judged queries of the run are not in it, such as {shown(absent[-1])}",
-            "these must be the statistics of this very run",
-            where=stats,
-        )
-    spent = [cost or QueryCost(0, 0) for cost in known]
-    inputs, tokens = np.array([cost.inputs for cost in spent]), np.array([cost.tokens for cost in spent])
-    flops = query_flops(shape, inputs, tokens, formula=formula)
-    ratios = {
-        f"RPP({measure})": efficiency(evaluation.values[row], flops).rpp
-        for row, measure in enumerate(evaluation.measures)
-        if measure not in evaluation.counts
-    }
-    added = {"TFLOPs": float(flops.mean()) / 1e12, "QPP": efficiency(np.ones(len(flops)), flops).qpp, **ratios}
-    # Ratios of means have no value of a query; only the overall values are written.
-    return replace(
-        evaluation,
-        measures=(*evaluation.measures, *added),
-        values=np.vstack([evaluation.values, np.full((len(added), len(flops)), np.nan)]),
-        overall=np.concatenate([evaluation.overall, list(added.values())]),
-    )
-
-
-def _config(model: str, terminal: Terminal) -> tuple[dict[str, Any], str]:
-    """The config.json that `--shape` means, and its name for messages."""
-    from rerank_cli.cli.settings import Settings
-    from rerank_cli.methods import catalog
-    from rerank_cli.methods.detect import model_config, read_json
-    from rerank_cli.methods.source import open_source
-
-    path = Path(model).expanduser()
-    if path.is_file():
-        config = read_json(path)
-        if not isinstance(config, dict):
-            raise BadData("is no object of settings", "config.json as transformers writes it", where=model)
-        return config, model
-    if path.is_dir():
-        return model_config(path, model), str(path / "config.json")
-    source = open_source(
-        catalog.find(model),
-        cache_dir=Settings().cache_dir,
-        offline=terminal.offline,
-        trust_remote_code=False,
-        note=terminal.note,
-    )
-    return source.config, f"config.json of {model}"
 
 
 def separation(

@@ -175,22 +175,43 @@ Separation = Annotated[
         rich_help_panel=ANALYSES,
     ),
 ]
-Stats = Annotated[
-    str | None,
-    typer.Option(
-        "--stats",
-        metavar="FILE",
-        help="What rerank rerank --stats wrote for the run: adds TFLOPs a query, queries (QPP) and measure (RPP) a "
-        "PetaFLOP; needs --shape.",
-        rich_help_panel=ANALYSES,
-    ),
-]
 Shape = Annotated[
     str | None,
     typer.Option(
         "--shape",
         metavar="MODEL",
-        help="The model that --stats is of: a name from rerank models, its folder, or its config.json.",
+        help="What the ranking cost with this model, a name from rerank models, its folder, or its config.json: adds "
+        "TFLOPs a query, queries (QPP) and measure (RPP) a PetaFLOP; needs --stats or --tokens.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Stats = Annotated[
+    str | None,
+    typer.Option(
+        "--stats",
+        metavar="FILE",
+        help="For --shape: the calls and tokens that rerank rerank --stats counted for the run.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Tokens = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens",
+        metavar="IN[,OUT]",
+        help="For --shape without --stats: the tokens of a call, query and document together, and those written "
+        "(default 1: one position's logits are read).",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Calls = Annotated[
+    int | None,
+    typer.Option(
+        "--calls",
+        metavar="N",
+        min=1,
+        help="For --tokens: calls of a query, as 9 for windows of 20 over 100 documents. Default: one for each document.",
+        show_default=False,
         rich_help_panel=ANALYSES,
     ),
 ]

@@ -51,6 +51,7 @@ FREE = {
     "F",
     "W1",
     "K1",
+    "IN",
     "NAME=VALUE",
     "COMPARISON",
     "CHECK",
