@@ -45,9 +45,13 @@ class Norm(enum.StrEnum):
 
     none = "none"
     min_max = "min-max"
+    min_max_inverted = "min-max-inverted"
     max = "max"
     sum = "sum"
     z_score = "z-score"
+    dbsf = "dbsf"
+    l2 = "l2"
+    sigmoid = "sigmoid"
     rank = "rank"
     borda = "borda"
     tmm = "tmm"

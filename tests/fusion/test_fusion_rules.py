@@ -54,6 +54,12 @@ BY_HAND = [
     ("sum", "borda", None, {}, "b 1.75 a 1.5 d 1 c .75"),
     ("sum", "sum", None, {}, "b .866667 a .666667 d .466667 c 0"),
     ("sum", "max", None, {}, "b 1.777778 a 1.111111 d .888889 c .555556"),
+    ("sum", "min-max-inverted", None, {}, "c 1 a 1 b .5 d .125"),
+    # 9, 7, 5 over √155 and .9, .8, .1 over √1.46.
+    ("sum", "l2", None, {}, "b 1.307099 a .805658 d .662085 c .401610"),
+    # Deviations of the samples: 2 around 7, √.19 around .6.
+    ("sum", "dbsf", None, {}, "b 1.114708 a .975487 d .576472 c .333333"),
+    ("sum", "sigmoid", None, {}, "b 1.710039 a 1.524856 c .993307 d .689974"),
 ]
 
 #: Without a number of their own here: tests/aggregation has those of their arithmetic.
@@ -183,8 +189,25 @@ def test_a_list_of_equal_scores_counts_as_hits_not_as_misses():
     assert got == {"a": 1.0, "b": 1.0, "c": 0.0}
     got = dict(lists(fused([{"q": {"a": 2, "b": 2}}, {"q": {"c": 1}}], "sum", norm="sum"))["q"])
     assert got == {"a": 0.5, "b": 0.5, "c": 1.0}
-    got = dict(lists(fused([{"q": {"a": 0.1, "b": 0.1, "c": 0.1}}, {"q": {"a": 1}}], "sum", norm="z-score"))["q"])
-    assert set(got.values()) == {0.0}
+    flat = [{"q": {"a": 0.1, "b": 0.1, "c": 0.1}}, {"q": {"a": 1}}]
+    for norm, once in (("z-score", 0.0), ("dbsf", 0.5), ("min-max-inverted", 1.0)):
+        got = dict(lists(fused(flat, "sum", norm=norm))["q"])
+        assert got == {"a": 2 * once, "b": once, "c": once}
+    assert set(dict(lists(fused([{"q": {"a": 0, "b": 0}}, {}], "sum", norm="l2"))["q"]).values()) == {0.0}
+
+
+def test_of_distances_the_nearest_are_read_and_are_best():
+    distances = {"q": {"near": 0.2, "far": 0.9, "between": 0.3}}
+    got = lists(fused([distances, {}], "sum", norm="min-max-inverted"))["q"]
+    assert got == [("near", 1.0), ("between", pytest.approx(6 / 7)), ("far", 0.0)]
+    for rule in ("sum", "rrf"):
+        got = lists(fused([distances, {}], rule, norm="min-max-inverted", depth=2))["q"]
+        assert [d for d, _ in got] == ["near", "between"]
+
+
+def test_sigmoid_holds_any_logit_and_needs_no_list_around_it():
+    got = dict(lists(fused([{"q": {"a": 2000.0, "b": 0.0, "c": -3.0, "d": -2000.0}}, {}], "mnz", norm="sigmoid"))["q"])
+    assert got == {"a": 1.0, "b": 0.5, "c": pytest.approx(1 / (1 + np.exp(3))), "d": 0.0}
 
 
 def test_normalisers_take_the_smallest_steps_for_the_tie_they_were():
