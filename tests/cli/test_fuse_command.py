@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rerank_cli.cli.fuse import Norm
+from rerank_cli.cli.fuse_options import Norm
 from rerank_cli.cli.main import main
 
 A = "2 Q0 a 1 9.0 A\n2 Q0 b 2 7.0 A\n1 Q0 a 1 3 A\n"

@@ -53,6 +53,7 @@ FREE = {
     "K1",
     "IN",
     "NAME=VALUE",
+    "NAME=VALUES",
     "COMPARISON",
     "CHECK",
 }
