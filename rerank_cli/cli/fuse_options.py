@@ -38,7 +38,7 @@ NormBy = Annotated[
         "--norm",
         rich_help_panel=RULE,
         show_default=False,
-        help="Normalise the scores of each list first. Default: none; for the rule cc, tmm; for segfuse, min-max.",
+        help="Normalise the scores of each list first; see --list. Default: none; for the rule cc, tmm; for segfuse, min-max.",
     ),
 ]
 Weights = Annotated[
@@ -118,5 +118,8 @@ Depth = Annotated[int, typer.Option("--depth", metavar="N", min=1, help="Read th
 Keep = Annotated[int, typer.Option("-k", metavar="N", min=1, help="Write at most N documents a query.")]
 ShowList = Annotated[
     bool,
-    typer.Option("--list", help="List the rules: what each looks at, needs and computes, when to use it, its paper."),
+    typer.Option(
+        "--list",
+        help="List the rules: what each looks at, needs and computes, when to use it, its paper; and the norms.",
+    ),
 ]

@@ -62,6 +62,8 @@ def pooled(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, note: Call
     if rule.takes == "scores":
         with np.errstate(over="ignore", invalid="ignore"):
             pool = norm.apply(pool, _one_a_run("--floor", recipe.floors, len(runs)))
+        if norm.name == "z-score" and rule.missing.startswith("0") and np.any(pool.holders < len(runs)):
+            note("under --norm z-score a document that a run lacks counts as an average one, better than a poor hit")
         if rule.non_negative:
             _refuse_negative(pool, rule, norm.name)
     elif norm.name != "none" and not norm.low_is_best:

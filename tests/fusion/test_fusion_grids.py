@@ -65,6 +65,22 @@ def test_one_list_is_for_all_runs():
     assert {tuple(fold.recipe.params["k"]) for fold in done.folds} <= {(7.0,), (8.0,)}
 
 
+def test_where_nothing_is_better_the_defaults_stay():
+    """ranx keeps the last of equal candidates, the one farthest from what others use."""
+    runs, judged = made_runs()
+    done = tune(
+        runs[:2],
+        ["a", "b"],
+        Recipe(RULES["rrf"]),
+        as_qrels(judged),
+        lambda run: dict.fromkeys(run.qids, 0.5),
+        3,
+        "t",
+        print,
+    )
+    assert (done.fitted.params, done.fitted.weights) == ({"k": (60,)}, (0.5, 0.5))
+
+
 @pytest.mark.parametrize(
     ("rule", "recipe", "grids", "message"),
     [
