@@ -14,11 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-import numpy as np
-
 from rerank_cli.errors import WrongUsage
 from rerank_cli.evaluation import report as plain
-from rerank_cli.evaluation.comparison import Comparison, Interval, compare_measures, intervals
+from rerank_cli.evaluation.comparison import Comparison, Interval, compare_measures
 from rerank_cli.evaluation.measures import Evaluation
 from rerank_cli.evaluation.report import Cell, Grid
 from rerank_cli.evaluation.significance import TESTS
@@ -89,12 +87,12 @@ def compared(
         for row, measure in enumerate(first.measures)
     }
     comparisons = compare_measures(values, baseline, test, correct, alpha, seed)
-    every = np.concatenate([evaluation.values for evaluation in evaluations])
-    around = iter(intervals(every, alpha, seed))
-    by_run = {evaluation.name: {m: next(around) for m in evaluation.measures} for evaluation in evaluations}
-    by_measure = {m: {name: of_run[m] for name, of_run in by_run.items()} for m in first.measures}
+    around: dict[str, dict[str, Interval]] = {measure: {} for measure in first.measures}
+    for comparison in comparisons:
+        around[comparison.measure][comparison.run] = comparison.mean_interval
+        around[comparison.measure][comparison.baseline] = comparison.baseline_interval
     correction = comparisons[0].correction
-    return ComparisonReport(evaluations, comparisons, baseline, by_measure, test, correction, alpha, digits)
+    return ComparisonReport(evaluations, comparisons, baseline, around, test, correction, alpha, digits)
 
 
 def lines(report: ComparisonReport, style: str) -> Iterator[str]:
