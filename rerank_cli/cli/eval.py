@@ -76,6 +76,8 @@ def eval(
     split: options.Split = "test",
     depth: own.Depth = None,
     compat: own.CompatWith = None,
+    judged_only: own.JudgedOnly = False,
+    intersection: own.Intersection = False,
     per_query: own.PerQuery = False,
     output_as: own.FormatAs = Format.auto,
     digits: own.Digits = 4,
@@ -84,6 +86,7 @@ def eval(
     test: own.TestName = None,
     correct: own.CorrectBy = None,
     alpha: own.Alpha = None,
+    eps: own.Eps = None,
     plot: own.Plot = None,
     depth_curve: own.DepthCurve = None,
     base: own.Base = None,
@@ -148,6 +151,8 @@ def eval(
         compare=compare,
         tested=bool(test or correct),
         alpha=alpha,
+        eps=eps,
+        judged_only=judged_only,
         plot=plot,
         separation=separation,
         stats=stats is not None,
@@ -164,6 +169,8 @@ def eval(
     files = read_runs(paths, input_format.value, lenient, terminal)
     found = judged_runs.open_judged(qrels, collection, split, files, paths, terminal)
     judged = judged_runs.judgements(found, qrels)
+    if intersection:
+        judged = judged_runs.of_shared_topics(judged, files, terminal)
     rel = found.rel if rel is None else rel
     default = ("P@1", "nDCG@10") if separation else DEFAULT_MEASURES
     shown_measures = parse_measures(measure or default, rel)
@@ -173,6 +180,8 @@ def eval(
         (name, _as_read(file.run, depth, compat), path or "stdin")
         for name, file, path in zip(judged_runs.run_names(paths, files), files, paths, strict=True)
     ]
+    if judged_only:
+        named = [(name, judged_runs.of_judged_documents(run, judge, name, terminal), path) for name, run, path in named]
     at = paths.index(reference) if reference is not None else None
     if depths and at is not None:
         reranked = [run for position, run in enumerate(named) if position != at]
@@ -199,7 +208,7 @@ def eval(
 
         named_test, correction = test.value if test else "t", correct.value if correct else None
         against = None if other is None else other.name
-        report = compared(shown, against, named_test, correction, level, terminal.seed, digits)
+        report = compared(shown, against, named_test, correction, level, terminal.seed, digits, eps or 0.0)
         terminal.note(report.method())
         written = _written_comparison(report, output_as, output)
     else:

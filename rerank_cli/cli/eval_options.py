@@ -76,6 +76,17 @@ Depth = Annotated[
     int | None,
     typer.Option("--depth", metavar="N", min=1, help="Look at the first N documents of each list only."),
 ]
+JudgedOnly = Annotated[
+    bool,
+    typer.Option("--judged-only", help="Leave documents that nobody judged out of the lists (behind --depth)."),
+]
+Intersection = Annotated[
+    bool,
+    typer.Option(
+        "--intersection",
+        help="Only the judged topics that all runs have, as trec_eval without -c; else they count as 0.",
+    ),
+]
 PerQuery = Annotated[bool, typer.Option("--per-query", help="The values of each query too, before `all`.")]
 FormatAs = Annotated[
     Format,
@@ -137,6 +148,17 @@ Alpha = Annotated[
         "--alpha",
         metavar="X",
         help="A corrected p below it is significant; intervals are at 1 - X. Default: 0.05.",
+        show_default=False,
+        rich_help_panel=COMPARING,
+    ),
+]
+Eps = Annotated[
+    float | None,
+    typer.Option(
+        "--eps",
+        metavar="X",
+        min=0,
+        help="Topics that differ by no more are ties in wins/ties/losses of --compare. Default: 0.",
         show_default=False,
         rich_help_panel=COMPARING,
     ),

@@ -24,6 +24,8 @@ def refuse_nonsense(
     compare: bool,
     tested: bool,
     alpha: float | None,
+    eps: float | None,
+    judged_only: bool,
     plot: str | None,
     separation: bool,
     stats: bool,
@@ -59,10 +61,14 @@ def refuse_nonsense(
             raise WrongUsage("--shape is over all queries, and --per-query asks for each")
         if separation and not texts:
             raise WrongUsage("--separation needs the texts of a collection", "name it with -c")
+    if judged_only and (depth_curve or separation or shape):
+        raise WrongUsage("--judged-only goes with neither --depth-curve, --separation nor --shape")
     if compare:
         _refuse_comparison(per_query, style, lists)
-    elif tested or (alpha is not None and plot is None):
-        raise WrongUsage("--test, --correct and --alpha belong to --compare, which is not there", "add --compare")
+    elif tested or eps is not None or (alpha is not None and plot is None):
+        raise WrongUsage(
+            "--test, --correct, --alpha and --eps belong to --compare, which is not there", "add --compare"
+        )
     if alpha is not None and not 0 < alpha < 1:
         raise WrongUsage(f"--alpha is a probability between 0 and 1, not {alpha:g}")
     if plot is not None:
