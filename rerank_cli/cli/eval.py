@@ -10,14 +10,12 @@ from rerank_cli.cli import eval_options as own
 from rerank_cli.cli import options
 from rerank_cli.cli.eval_options import Format
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import Unmet, WrongUsage
+from rerank_cli.errors import Unmet
 
 if TYPE_CHECKING:
     from rerank_cli.core.run import Run
     from rerank_cli.evaluation.assertions import Assertion
     from rerank_cli.evaluation.measures import Evaluation
-    from rerank_cli.evaluation.report import Report
-    from rerank_cli.evaluation.report_comparison import ComparisonReport
 
 EXAMPLES = [
     ("The default measures of a BM25 run", "rerank retrieve -c demo | rerank eval -c demo"),
@@ -90,6 +88,7 @@ def eval(
     plot: own.Plot = None,
     depth_curve: own.DepthCurve = None,
     base: own.Base = None,
+    phantoms: own.Phantoms = False,
     separation: own.Separation = False,
     shape: own.Shape = None,
     stats: own.Stats = None,
@@ -121,7 +120,7 @@ def eval(
     score each document alone. --separation computes BM25 over each query's candidates; where the best other
     document has 0.5 more than the best relevant one, the words mislead.
     """
-    from rerank_cli.cli import eval_analyses, eval_cost, judged_runs, pictures
+    from rerank_cli.cli import eval_analyses, eval_cost, eval_written, judged_runs, pictures
     from rerank_cli.cli.eval_usage import refuse_nonsense
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
@@ -129,6 +128,7 @@ def eval(
     from rerank_cli.evaluation.depth_curve import parse_depths
     from rerank_cli.evaluation.measures import Judge
     from rerank_cli.evaluation.names import DEFAULT_MEASURES, parse_measures
+    from rerank_cli.evaluation.phantoms import COUNT as PHANTOMS
 
     assertions = [parse_assertion(text) for text in assertion or []]
     # Names and what does not go together are checked before stdin is waited for.
@@ -154,6 +154,7 @@ def eval(
         eps=eps,
         judged_only=judged_only,
         plot=plot,
+        phantoms=phantoms,
         separation=separation,
         stats=stats is not None,
         shape=shape is not None,
@@ -185,11 +186,13 @@ def eval(
     at = paths.index(reference) if reference is not None else None
     if depths and at is not None:
         reranked = [run for position, run in enumerate(named) if position != at]
-        everything = eval_analyses.depth_curve(judge, named[at][:2], reranked, depths, terminal)
+        strange = eval_analyses.Phantoms(found, rel) if phantoms else None
+        everything = eval_analyses.depth_curve(judge, named[at][:2], reranked, depths, strange, terminal)
         at, count = 0, len(everything)
     else:
         everything = [judged_runs.evaluated(judge, run, name, path, terminal) for name, run, path in named]
-    shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
+    names = [*map(str, shown_measures), *([PHANTOMS] if phantoms else [])]
+    shown = [evaluation.only(names) for evaluation in everything]
     if shape is not None:
         run = named[0][1]
         shown = [eval_cost.with_cost(shown[0], run, shape, stats, stated, calls, flops.value, terminal)]
@@ -210,12 +213,12 @@ def eval(
         against = None if other is None else other.name
         report = compared(shown, against, named_test, correction, level, terminal.seed, digits, eps or 0.0)
         terminal.note(report.method())
-        written = _written_comparison(report, output_as, output)
+        written = eval_written.comparison(report, output_as, output)
     else:
         from rerank_cli.evaluation.report import Report
 
         shown_runs = len(shown) if separation else count
-        written = _written(Report(shown, per_query, other, digits), output_as, shown_runs, output)
+        written = eval_written.values(Report(shown, per_query, other, digits), output_as, shown_runs, output)
     picture = pictures.picture(drawn, plot) if plot is not None else b""
     with output_stream(output) as stream:
         stream.writelines(written)
@@ -231,39 +234,6 @@ def _as_read(run: Run, depth: int | None, compat: own.Compat | None) -> Run:
     if compat is own.Compat.trec_eval9:
         run = run.in_single_precision()
     return run if depth is None else run.top(depth)
-
-
-def _written(report: Report, style: Format, runs: int, output: str) -> list[bytes]:
-    from rerank_cli.evaluation.report import lines
-
-    on_terminal = _on_terminal(output)
-    if style is Format.auto:
-        style = Format.table if on_terminal else Format.trec if runs == 1 else Format.tsv
-    if style is Format.trec and runs > 1:
-        raise WrongUsage(f"--format trec has no column for the run, and there are {runs}", "use --format tsv")
-    if style is Format.table:
-        from rerank_cli.cli.tables import drawn
-
-        return [drawn(report, on_terminal).encode("utf-8", "surrogateescape")]
-    return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
-
-
-def _written_comparison(report: ComparisonReport, style: Format, output: str) -> list[bytes]:
-    from rerank_cli.evaluation.report_comparison import lines, table
-
-    on_terminal = _on_terminal(output)
-    if style is Format.table or (style is Format.auto and on_terminal):
-        from rerank_cli.cli.tables import drawn_grid
-
-        return [drawn_grid(table(report), on_terminal).encode("utf-8", "surrogateescape")]
-    style = Format.tsv if style is Format.auto else style
-    return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
-
-
-def _on_terminal(output: str) -> bool:
-    import sys
-
-    return output == "-" and sys.stdout.isatty()
 
 
 def _check(

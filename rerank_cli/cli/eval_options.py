@@ -188,6 +188,15 @@ Base = Annotated[
         "--base", metavar="RUN", help="The run that was reranked, for --depth-curve.", rich_help_panel=ANALYSES
     ),
 ]
+Phantoms = Annotated[
+    bool,
+    typer.Option(
+        "--phantoms",
+        help="With --depth-curve: count the documents among the first ten that are not relevant, were not there in --base "
+        "and share no word with the query. Needs the texts of a collection.",
+        rich_help_panel=ANALYSES,
+    ),
+]
 Separation = Annotated[
     bool,
     typer.Option(

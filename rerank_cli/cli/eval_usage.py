@@ -27,6 +27,7 @@ def refuse_nonsense(
     eps: float | None,
     judged_only: bool,
     plot: str | None,
+    phantoms: bool,
     separation: bool,
     stats: bool,
     shape: bool,
@@ -59,8 +60,11 @@ def refuse_nonsense(
             raise WrongUsage(f"{name} is about one run, and there are {runs}")
         if shape and per_query:
             raise WrongUsage("--shape is over all queries, and --per-query asks for each")
-        if separation and not texts:
-            raise WrongUsage("--separation needs the texts of a collection", "name it with -c")
+    if phantoms and not depth_curve:
+        raise WrongUsage("--phantoms is for --depth-curve, which is not there")
+    if (separation or phantoms) and not texts:
+        name = "--separation" if separation else "--phantoms"
+        raise WrongUsage(f"{name} needs the texts of a collection", "name it with -c")
     if judged_only and (depth_curve or separation or shape):
         raise WrongUsage("--judged-only goes with neither --depth-curve, --separation nor --shape")
     if compare:

@@ -81,3 +81,49 @@ def test_a_document_without_text_is_missing(folder: Path, rerank: Runner) -> Non
     (folder / "r.run").write_text(RUN + "q1 Q0 gone 3 1 t\n")
     done = rerank("eval", "-c", "./", "r.run", "--separation")
     assert done.code == 4 and "document gone is not in" in done.err
+
+
+def test_phantom_hits_are_counted_by_depth(folder: Path, rerank: Runner) -> None:
+    """Twelve documents of q1's base, of which the last two come first when all are reranked: one knows a word of it."""
+    more = {"p1": "a ship sails", "p2": "a cat that purrs", **{f"n{n}": "no word of it" for n in range(9)}}
+    with (folder / "corpus.jsonl").open("a") as corpus:
+        corpus.writelines(json.dumps({"_id": d, "text": t}) + "\n" for d, t in more.items())
+    base = ["d1", *(f"n{n}" for n in range(9)), "p1", "p2"]
+    for name, order in (("base", base), ("deep", [*base[:1:-1], *base[:2]])):
+        (folder / f"{name}.run").write_text("".join(f"q1 Q0 {d} 1 {99 - n} {name}\n" for n, d in enumerate(order)))
+    curve = (
+        "eval",
+        "-c",
+        "./",
+        "deep.run",
+        "--base",
+        "base.run",
+        "--depth-curve",
+        "10,11,12",
+        "--phantoms",
+        "-m",
+        "RR",
+    )
+    done = rerank(*curve)
+    found = [line.split("\t") for line in done.lines if "Phantoms@10" in line]
+    assert [(row[0], row[3]) for row in found] == [("base", "0"), ("deep@10", "0"), ("deep@11", "1"), ("deep@12", "1")]
+    assert "Phantoms" not in done.err
+    per_query = rerank(*curve, "--per-query").lines
+    assert "deep@12\tPhantoms@10\tq1\t1" in per_query and "deep@12\tPhantoms@10\tq2\t0" in per_query
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\tp1\t1\n")
+    assert "deep@12\tPhantoms@10\tall\t0" in rerank(*curve).lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["r.run", "-c", "./", "--phantoms"], "--phantoms is for --depth-curve"),
+        (
+            ["r.run", "-Q", "qrels/test.tsv", "--base", "b", "--depth-curve", "1", "--phantoms"],
+            "--phantoms needs the texts of a collection",
+        ),
+    ],
+)
+def test_phantoms_need_a_curve_and_texts(folder: Path, rerank: Runner, arguments: list[str], message: str) -> None:
+    done = rerank("eval", *arguments)
+    assert done.code == 2 and message in done.err
