@@ -97,7 +97,7 @@ def check_run(stream: BinaryIO, name: str, *, format: str = "auto", known: Known
     """Every check that can be made of a run, in the order of `CHECKS`, also those that found nothing.
 
     Raises nothing about the run's content: a malformed line is a finding. About 1 s for a million regular
-    lines on a busy core, two thirds of it reading, and 10 µs for each different document when there are texts;
+    lines on a busy core, two thirds of it reading, and 2 µs for each different document when there are texts;
     memory: two and a half times the file, uncompressed.
     """
     known = known or Known()
