@@ -29,6 +29,7 @@ COMMANDS = {
     "models": "models",
     "doctor": "doctor",
     "config": "config",
+    "cache": "cache",
     "man": "man",
     "completions": "completions",
 }
