@@ -12,7 +12,7 @@ CHAT = (
 )
 #: What each family has of its own; sizes that would hide a mistake are told apart (2 key heads for 4, head 16 of hidden 32).
 FAMILIES: dict[str, dict[str, object]] = {
-    "qwen2": {"use_sliding_window": True, "sliding_window": 24, "max_window_layers": 2},
+    "qwen2": {"use_sliding_window": True, "sliding_window": 24, "max_window_layers": 1},
     "qwen3": {"head_dim": 16, "tie_word_embeddings": True},
     "llama": {"attention_bias": True, "mlp_bias": True},
     "mistral": {"sliding_window": 20, "head_dim": 16},
@@ -42,7 +42,7 @@ def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, wo
         "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": 32,
         "intermediate_size": 48,
-        "num_hidden_layers": 4,
+        "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "max_position_embeddings": 512,

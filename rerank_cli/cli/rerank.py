@@ -45,6 +45,7 @@ def rerank(
     model: model_options.Model = None,
     method: model_options.MethodName = None,
     max_length: model_options.MaxLength = None,
+    instruction: model_options.Instruction = None,
     trust_remote_code: model_options.TrustRemoteCode = False,
     depth: rerank_options.Depth = 100,
     keep: rerank_options.Keep = None,
@@ -118,6 +119,7 @@ def rerank(
             device=settings.resolve("device", device).value or "auto",
             provider=provider.value,
             max_length=max_length,
+            instruction=instruction,
             batch_tokens=batch_tokens,
             trust_remote_code=trust_remote_code,
         )

@@ -22,6 +22,7 @@ def open_scorer(
     device: str = "auto",
     provider: str = "auto",
     max_length: int | None = None,
+    instruction: str | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
 ) -> LoadedScorer:
@@ -39,6 +40,7 @@ def open_scorer(
         "device": device,
         "threads": terminal.threads,
         "max_length": max_length,
+        "instruction": instruction,
         "batch_tokens": batch_tokens,
     }
     if engine == "torch":

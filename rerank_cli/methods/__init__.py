@@ -92,10 +92,12 @@ def load(
     batch_tokens: int | None = None,
     note: Callable[[str], None],
     name: str | None = None,
+    instruction: str | None = None,
 ) -> LoadedScorer:
     """Open an exported folder with ONNX Runtime; imports neither torch nor transformers.
 
-    `name` is what to call the model in headers (default: what it was called when exported). Raises
+    `name` is what to call the model in headers (default: what it was called when exported), `instruction` what
+    an instruction-aware model is told (default: what its checkpoint was trained with). Raises
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
     """
@@ -103,9 +105,9 @@ def load(
 
     from rerank_cli.inference.onnx import OnnxBackend
     from rerank_cli.inference.tokens import load_tokenizer
-    from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
+    from rerank_cli.methods.exported import GRAPH, TOKENIZER, instructed, read_record
 
-    record = read_record(folder)
+    record = instructed(read_record(folder), instruction)
     if engine == "torch":
         raise WrongUsage(
             f"{folder} holds an ONNX graph, which --engine torch cannot run",
@@ -130,6 +132,7 @@ def load_torch(
     trust_remote_code: bool = False,
     cache_dir: Path | None = None,
     note: Callable[[str], None],
+    instruction: str | None = None,
 ) -> LoadedScorer:
     """Open a checkpoint with PyTorch: the graph that would be exported, run as a module; needs the extra `torch`.
 
@@ -137,13 +140,14 @@ def load_torch(
     `WrongUsage` for a folder that holds only an exported graph.
     """
     from rerank_cli.inference.torch import TorchBackend, torch_device
+    from rerank_cli.methods.exported import instructed
     from rerank_cli.methods.source import load_model, open_source
 
     source = open_source(
         checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
     )
     module = method_named(source.checkpoint.method)
-    record = module.record(source)
+    record = instructed(module.record(source), instruction)
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
