@@ -128,7 +128,7 @@ def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -
         return labels[:, 0]
     if record.score == "margin":
         return labels[:, 1] - labels[:, 0]
-    if record.score == "expected":
+    if record.score == "grade":
         return labels.softmax(-1) @ torch.tensor(record.params["values"], dtype=torch.double)
     return labels.log_softmax(-1)[:, 1] if record.score == "logprob" else labels.softmax(-1)[:, 1]
 
@@ -252,7 +252,7 @@ def _scores(logits: Any, record: Record) -> Any:
         start += len(label)
     if record.score == "logit":
         return columns[0]
-    if record.score == "expected":
+    if record.score == "grade":
         values = torch.tensor(record.params["values"], dtype=logits.dtype, device=logits.device)
         return (torch.stack(columns, 1).softmax(-1) * values).sum(-1)
     margin = columns[1] - columns[0]

@@ -16,7 +16,7 @@ class Checkpoint:
     source: str
     #: The method's name; empty until its files are at hand (an id that is not in `models.toml`).
     method: str = ""
-    #: The scale of the raw scores (logit, margin, logprob, prob, expected, cosine, dot); empty: what the files tell.
+    #: The scale of the raw scores (logit, margin, logprob, prob, grade, cosine, dot); empty: what the files tell.
     score: str = ""
     revision: str | None = None
     #: Tokens of query and document together; None: what the files tell.

@@ -24,7 +24,7 @@ class Record:
     """How to ask one exported graph, and where it came from."""
 
     method: str
-    #: The scale of the scores: logit, margin, logprob, prob, expected (a mean grade), cosine, dot.
+    #: The scale of the scores: logit, margin, logprob, prob, grade (the mean of several), cosine, dot.
     score: str
     #: The length used unless the user says another, and the longest that the model has positions for (None: no limit).
     max_length: int
@@ -80,10 +80,10 @@ def instructed(record: Record, instruction: str | None) -> Record:
         raise WrongUsage(
             f"{record.name} reads no instruction", "leave --instruction out, or use a model such as qwen3-reranker-0.6b"
         )
-    told = hashlib.sha256(f"{record.source_hash}\n{instruction}".encode("utf-8", "replace")).hexdigest()
-    return replace(
-        record, params=record.params | {"instruction": instruction}, source_hash=told[: len(record.source_hash)]
-    )
+    if instruction == record.params["instruction"]:
+        return record
+    told = hashlib.sha256(f"{record.source_hash}\n{instruction}".encode("utf-8", "replace")).hexdigest()[:32]
+    return replace(record, params=record.params | {"instruction": instruction}, source_hash=told)
 
 
 def chosen_length(record: Record, max_length: int | None, specials: int) -> int:

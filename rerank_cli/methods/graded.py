@@ -21,7 +21,7 @@ METHOD = Method(
     summary="asks a causal language model for a grade from 0 to 4 and scores the grade it expects",
     paper="Zhuang, Qin, Hui, Wu, Yan, Wang and Bendersky, Beyond Yes and No, arXiv:2310.14122",
     calls="n",
-    score="expected",
+    score="grade",
 )
 MODEL_CLASS = causal.MODEL_CLASS
 graph, reference, scorer = causal.graph, causal.reference, causal.scorer
@@ -38,4 +38,4 @@ WORDS = ("0| 0", "1| 1", "2| 2", "3| 3", "4| 4")
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it is no causal model or a grade is not one token."""
     words = source.checkpoint.words or WORDS
-    return causal.record_of(source, words=words, score="expected", question=QUESTION, values=list(range(len(words))))
+    return causal.record_of(source, words=words, score="grade", question=QUESTION, values=list(range(len(words))))
