@@ -85,7 +85,7 @@ def rerank(
 
     A checkpoint that is not yet in ONNX is exported once into the cache directory; from then on scoring
     loads neither PyTorch nor transformers. Scores are the raw ones of the checkpoint's authors: a
-    cross-encoder's logit, monoT5's log p(true), a bi-encoder's cosine.
+    cross-encoder's logit, monoT5's log p(true), Qwen3-Reranker's p(yes), a bi-encoder's cosine.
     """
     from rerank_cli import pipeline
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids

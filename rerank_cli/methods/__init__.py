@@ -7,6 +7,7 @@ group `rerank_cli.methods`. Besides `METHOD` it has
   without, `FUSION`: the optimizer's name for its graph, or None;
 - `record(source) -> Record`: what the checkpoint's files say about how it is asked (no torch);
 - `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
+  arrays besides these it names in `more_inputs` (example, names of dynamic axes) and `more_outputs` (names of dynamic axes);
 - `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
 - `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`.
 """
@@ -107,7 +108,8 @@ def load(
     from rerank_cli.inference.tokens import load_tokenizer
     from rerank_cli.methods.exported import GRAPH, TOKENIZER, instructed, read_record
 
-    record = instructed(read_record(folder), instruction)
+    record = read_record(folder)
+    record = instructed(replace(record, name=name or record.name), instruction)
     if engine == "torch":
         raise WrongUsage(
             f"{folder} holds an ONNX graph, which --engine torch cannot run",
@@ -116,7 +118,7 @@ def load(
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
     tokenizer = load_tokenizer(folder / TOKENIZER)
-    scorer = module.scorer(replace(record, name=name or record.name), tokenizer, backend, max_length, batch_tokens)
+    scorer = module.scorer(record, tokenizer, backend, max_length, batch_tokens)
     scorer.tokenizer = tokenizer
     return scorer
 

@@ -43,18 +43,17 @@ def record_of(source: Source, *, score: str, words: tuple[str, ...], question: s
         "size": int(config.get("head_dim") or config["hidden_size"] // heads),
     }
     ids, labels = _word_ids(source, words)
+    told = {"instruction": checkpoint.instruction, "instruction_as": checkpoint.instruction_as}
+    template = checkpoint.template
+    if template is None:
+        template = _framed(source, f"{{instruction}}{question}")
+        told["instruction_as"] = "Instruction: {instruction}\n"
     return source.new_record(
         score=score,
         inputs=("input_ids", "attention_mask"),
-        template=checkpoint.template or _framed(source, question),
+        template=template,
         words=ids,
-        params={
-            "labels": labels,
-            "prefix": prefix,
-            "instruction": checkpoint.instruction,
-            "instruction_as": checkpoint.instruction_as,
-            **params,
-        },
+        params={"labels": labels, "prefix": prefix, **told, **params},
     )
 
 

@@ -41,7 +41,7 @@ class PromptScorer(PairScorer):
         self._layers, self._heads, self._size = 2 * size["layers"], size["heads"], size["size"]
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
-        """See `Scorer.stream`; what a query's n prompts share once, then n rows of the rest."""
+        """See `Scorer.stream`; what a query's n prompts share once, then n rows of the rest; tokens are the whole prompts'."""
         if not isinstance(self._backend, GraphBackend):  # the export's reference: every prompt whole
             yield from super().stream(pairs)
             return
@@ -58,7 +58,9 @@ class PromptScorer(PairScorer):
             positions = np.concatenate([of_query[q] for q in held])
             owner = np.repeat(np.arange(len(held)), [len(of_query[q]) for q in held])
             rest = [Row(rows[i].ids[shared[held[own]] :], None, False) for i, own in zip(positions, owner)]
-            for chosen in batches(np.array([len(row.ids) for row in rest]), self.description.batch_tokens):
+            # What a token attends to counts, shared or not: it is what a batch takes memory for.
+            sizes = np.array([len(row.ids) for row in rest]) + prefixes.shape[3]
+            for chosen in batches(sizes, self.description.batch_tokens):
                 values = self._run([rest[i] for i in chosen], owner[chosen], prefixes, shared[held], keep=0)[0]
                 at = positions[chosen]
                 yield Answers(at, values, tokens[at], truncated[at], calls + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,11 @@ def test_an_instruction_changes_what_is_read_and_the_header_says_so(rerank: Runn
     assert own_header["model_hash"] != other_header["model_hash"]
 
 
-def test_a_model_that_reads_no_instruction_refuses_it(rerank: Runner) -> None:
-    done = rerank("rerank", "-m", "minilm", "--instruction", "find a recipe", stdin=RUN)
+def test_a_model_that_reads_no_instruction_refuses_it(rerank: Runner, folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(folder, tmp_path / "other")
+    record = json.loads((other / "rerank.json").read_text())
+    record["template"] = record["template"].removeprefix("{instruction} ")
+    (other / "rerank.json").write_text(json.dumps(record))
+    done = rerank("rerank", "-m", "./other", "--instruction", "find a recipe", stdin=RUN)
     assert (done.code, done.text) == (2, "")
-    assert "minilm reads no instruction" in done.err
+    assert "./other reads no instruction" in done.err

@@ -158,6 +158,8 @@ def test_what_a_querys_prompts_share_is_computed_once(tiny: Any, opened: Any, pa
     shared = [alike.index(False) for alike in same]
     assert min(shared) > 20
     assert (len(computed), sum(computed)) == (scores.calls, sum(map(len, prompts)) - 5 * sum(shared))
+    mixed = scorer.score([pairs[0], *pairs[8:]]).values
+    np.testing.assert_allclose(mixed, scores.values[[0, *range(8, 18)]], atol=1e-5, err_msg="one query shares nothing")
     same = [Pair("lighthouse", "a deep lake")] * 4
     computed.clear()
     assert np.ptp(scorer.score(same).values) < 1e-5
@@ -186,6 +188,8 @@ def test_a_model_that_is_not_listed_is_asked_in_its_chat_frame(tiny: Any, tmp_pa
     scorer = load_torch(plain, threads=1, note=said.append)
     template = scorer.description.template
     assert template.startswith("<|im_start|>user\nQuery: {query}") and template.endswith("<|im_start|>assistant\n")
+    told = load_torch(plain, threads=1, note=said.append, instruction="be strict").description.template
+    assert told.startswith("<|im_start|>user\nInstruction: be strict\nQuery: {query}")
     assert any("in its own chat frame" in line for line in said)
     assert scorer.description.score == "prob"
 
