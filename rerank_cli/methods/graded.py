@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
-from rerank_cli.methods import causal
+from rerank_cli.methods import causal, causal_graph
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -24,7 +24,7 @@ METHOD = Method(
     score="grade",
 )
 MODEL_CLASS = causal.MODEL_CLASS
-graph, reference, scorer = causal.graph, causal.reference, causal.scorer
+graph, reference, scorer = causal_graph.graph, causal_graph.reference, causal.scorer
 MAY_LACK: tuple[str, ...] = ()
 FUSION: str | None = None
 

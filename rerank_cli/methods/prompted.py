@@ -27,13 +27,13 @@ HELD = 1 << 28
 
 @runtime_checkable
 class GraphBackend(Protocol):
-    """A backend that runs the graph of `methods.causal` and gives both its outputs."""
+    """A backend that runs the graph of `methods.causal_graph` and gives both its outputs."""
 
     def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]: ...
 
 
 class PromptScorer(PairScorer):
-    """A `core.protocols.Scorer` over the graph of `methods.causal`."""
+    """A `core.protocols.Scorer` over the graph of `methods.causal_graph`."""
 
     def __init__(self, tokens: PromptTokens, backend: LoadedBackend, record: Record, description: Description) -> None:
         super().__init__(tokens, backend, record, description)

@@ -210,6 +210,8 @@ def test_checkpoints_that_cannot_be_asked(tiny: Any, opened: Any, tmp_path: Path
         opened(tiny("qwen3", words=("no", "sorcery")))
     with pytest.raises(BadData, match="'yes' is not one token of its own"):
         opened(tiny("qwen3", words=("yes|no", "yes")))
+    with pytest.raises(BadData, match="'東' is not one token of its own"):
+        opened(tiny("llama", words=("東",), score="logit"))
     with pytest.raises(WrongUsage, match="leaves no room"):
         opened(tiny("qwen3"), max_length=30)
     with pytest.raises(WrongUsage, match="does not tell") as caught:
