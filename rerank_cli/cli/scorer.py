@@ -24,6 +24,7 @@ def open_scorer(
     device: str = "auto",
     provider: str = "auto",
     max_length: int | None = None,
+    instruction: str | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
 ) -> LoadedScorer:
@@ -41,6 +42,7 @@ def open_scorer(
         "device": device,
         "threads": terminal.threads,
         "max_length": max_length,
+        "instruction": instruction,
         "batch_tokens": batch_tokens,
     }
     if engine == "torch":
