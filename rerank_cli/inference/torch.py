@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rerank_cli.errors import DeviceUnavailable, WorkFailed
+from rerank_cli.errors import DeviceUnavailable
 from rerank_cli.inference.devices import Device, parsed
+from rerank_cli.inference.memory import failed_batch
 
 
 class TorchBackend:
@@ -15,6 +16,8 @@ class TorchBackend:
 
     engine = "torch"
     provider = "torch"
+    #: PyTorch shares one batch out among its own threads.
+    workers = 1
 
     def __init__(self, module: Any, *, device: str = "auto", threads: int) -> None:
         """Move `module` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
@@ -33,11 +36,8 @@ class TorchBackend:
                 arrays = [torch.from_numpy(array).to(str(self.device)) for array in batch.values()]
                 answer: np.ndarray = self._module(*arrays).float().cpu().numpy()
         except RuntimeError as error:
-            rows, length = batch["input_ids"].shape
-            raise WorkFailed(
-                f"the model failed on a batch of {rows} x {length} tokens: {str(error).splitlines()[0]}",
-                "a smaller --batch-tokens needs less memory",
-            ) from error
+            is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+            raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory) from error
         return answer
 
 

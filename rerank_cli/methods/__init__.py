@@ -100,6 +100,7 @@ def load(
     """
     from dataclasses import replace
 
+    from rerank_cli.inference.memory import WithinMemory
     from rerank_cli.inference.onnx import OnnxBackend
     from rerank_cli.inference.tokens import load_tokenizer
     from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
@@ -112,9 +113,8 @@ def load(
         )
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
-    return module.scorer(
-        replace(record, name=name or record.name), load_tokenizer(folder / TOKENIZER), backend, max_length, batch_tokens
-    )
+    named, tokenizer = replace(record, name=name or record.name), load_tokenizer(folder / TOKENIZER)
+    return module.scorer(named, tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
 
 
 def load_torch(
@@ -134,6 +134,7 @@ def load_torch(
     Raises `DeviceUnavailable` for a device asked for by name, `Missing` for a checkpoint that cannot be had,
     `WrongUsage` for a folder that holds only an exported graph.
     """
+    from rerank_cli.inference.memory import WithinMemory
     from rerank_cli.inference.torch import TorchBackend, torch_device
     from rerank_cli.methods.source import load_model, open_source
 
@@ -145,7 +146,7 @@ def load_torch(
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    return module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+    return module.scorer(record, source.tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
 
 
 def _entry_points() -> Any:
