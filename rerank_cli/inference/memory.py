@@ -41,8 +41,10 @@ class WithinMemory:
         self._note = note
         #: Padded tokens beyond which a batch is halved before it is tried; none yet.
         self._most: float = float("inf")
-        self.engine, self.provider, self.device = backend.engine, backend.provider, backend.device
-        self.workers: int = backend.workers
+
+    def __getattr__(self, name: str) -> Any:
+        """What else there is to know of a backend is its own to say."""
+        return getattr(self._backend, name)
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""

@@ -139,7 +139,9 @@ class TokenMemory:
         keys = {text: blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts}
         found = {text: self._kept[key] for text, key in keys.items() if key in self._kept}
         new = [text for text in keys if text not in found]
-        for text, encoding in zip(new, self._tokenizer.encode_batch_fast(list(map(self._plain, new)), add_special_tokens=False)):
+        for text, encoding in zip(
+            new, self._tokenizer.encode_batch_fast(list(map(self._plain, new)), add_special_tokens=False)
+        ):
             ids = found[text] = self._kept[keys[text]] = np.array(encoding.ids, dtype=np.int32)
             self._size += len(ids) + _ENTRY
         while self._size > self._limit:
@@ -222,4 +224,3 @@ class TemplateTokens:
         kept = cut(len(query), len(document), self._max_length - (len(ids) - len(query) - len(document)))
         gone = np.concatenate([query[max(kept[0], 0) :], document[max(kept[1], 0) :]])
         return Row(np.delete(ids, gone), None, True)
-

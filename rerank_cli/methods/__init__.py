@@ -50,10 +50,11 @@ class MethodModule(Protocol):
 
 
 class LoadedScorer(Protocol):
-    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes."""
+    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes, its `tokenizer`."""
 
     checkpoint: str
     description: Description
+    tokenizer: Any
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]: ...
     def score(self, pairs: Sequence[Pair]) -> Scores: ...
@@ -113,8 +114,11 @@ def load(
         )
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
-    named, tokenizer = replace(record, name=name or record.name), load_tokenizer(folder / TOKENIZER)
-    return module.scorer(named, tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
+    tokenizer = load_tokenizer(folder / TOKENIZER)
+    named = replace(record, name=name or record.name)
+    scorer = module.scorer(named, tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
+    scorer.tokenizer = tokenizer
+    return scorer
 
 
 def load_torch(
@@ -146,7 +150,9 @@ def load_torch(
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    return module.scorer(record, source.tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
+    scorer = module.scorer(record, source.tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
+    scorer.tokenizer = source.tokenizer
+    return scorer
 
 
 def _entry_points() -> Any:
