@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
@@ -24,8 +25,9 @@ def open_scorer(
     max_length: int | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
-    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs."""
+    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs. `around` wraps its backend."""
     from rerank_cli import export, methods
     from rerank_cli.methods import catalog
 
@@ -40,6 +42,7 @@ def open_scorer(
         "threads": terminal.threads,
         "max_length": max_length,
         "batch_tokens": batch_tokens,
+        "around": around,
     }
     if engine == "torch":
         if provider != "auto":

@@ -36,7 +36,9 @@ class OnnxBackend:
         self.provider, self.device = onnx_provider(provider, device, note)
         #: How many batches it takes at once.
         self.workers = threads if self.provider == "cpu" and threads > 1 else 1
-        self._session = _session(graph, self.provider, self.device, 1 if self.workers > 1 else threads)
+        self._graph = graph
+        self._threads = 1 if self.workers > 1 else threads
+        self._session = _session(graph, self.provider, self.device, self._threads)
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
@@ -46,18 +48,34 @@ class OnnxBackend:
             raise failed_batch(batch, _first_line(error), is_memory=bool(_NO_MEMORY.search(str(error)))) from error
         return answer
 
+    def operations(self, batch: dict[str, np.ndarray]) -> int:
+        """Floating-point operations in one batch; see `inference.operations`."""
+        from rerank_cli.inference.operations import operations
 
-def _session(graph: Path, provider: str, device: Device, threads: int) -> Any:
+        return operations(self._graph, _options(self._threads), _providers(self.provider, self.device), batch)
+
+
+def _options(threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def _providers(provider: str, device: Device) -> list[Any]:
     chosen: list[Any] = [PROVIDERS["cpu"]]
     if provider != "cpu":
         chosen.insert(0, (PROVIDERS[provider], {"device_id": str(device.index)}))
+    return chosen
+
+
+def _session(graph: Path, provider: str, device: Device, threads: int) -> Any:
+    import onnxruntime
+
     try:
-        session = onnxruntime.InferenceSession(str(graph), options, providers=chosen)
+        session = onnxruntime.InferenceSession(str(graph), _options(threads), providers=_providers(provider, device))
     except Exception as error:  # onnxruntime's own classes share no public base
         raise WorkFailed(f"{graph}: ONNX Runtime cannot load the graph: {_first_line(error)}") from error
     if PROVIDERS[provider] not in session.get_providers():

@@ -40,6 +40,14 @@ class TorchBackend:
             raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory) from error
         return answer
 
+    def operations(self, batch: dict[str, np.ndarray]) -> int:
+        """Floating-point operations in one batch, as PyTorch counts them; runs it once."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            self.run(batch)
+        return int(counter.get_total_flops())
+
 
 def torch_device(device: str) -> Device:
     """The device PyTorch will use for what was asked; raises `DeviceUnavailable`."""

@@ -92,16 +92,17 @@ def load(
     batch_tokens: int | None = None,
     note: Callable[[str], None],
     name: str | None = None,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open an exported folder with ONNX Runtime; imports neither torch nor transformers.
 
-    `name` is what to call the model in headers (default: what it was called when exported). Raises
+    `name` is what to call the model in headers (default: what it was called when exported); `around` wraps the
+    backend, for who watches it. Raises
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
     """
     from dataclasses import replace
 
-    from rerank_cli.inference.memory import WithinMemory
     from rerank_cli.inference.onnx import OnnxBackend
     from rerank_cli.inference.tokens import load_tokenizer
     from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
@@ -116,7 +117,7 @@ def load(
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
     tokenizer = load_tokenizer(folder / TOKENIZER)
     named = replace(record, name=name or record.name)
-    scorer = module.scorer(named, tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
+    scorer = module.scorer(named, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
     return scorer
 
@@ -132,13 +133,13 @@ def load_torch(
     trust_remote_code: bool = False,
     cache_dir: Path | None = None,
     note: Callable[[str], None],
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open a checkpoint with PyTorch: the graph that would be exported, run as a module; needs the extra `torch`.
 
     Raises `DeviceUnavailable` for a device asked for by name, `Missing` for a checkpoint that cannot be had,
     `WrongUsage` for a folder that holds only an exported graph.
     """
-    from rerank_cli.inference.memory import WithinMemory
     from rerank_cli.inference.torch import TorchBackend, torch_device
     from rerank_cli.methods.source import load_model, open_source
 
@@ -150,9 +151,17 @@ def load_torch(
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    scorer = module.scorer(record, source.tokenizer, WithinMemory(backend, note), max_length, batch_tokens)
+    scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
     return scorer
+
+
+def _prepared(backend: Any, note: Callable[[str], None], around: Callable[[Any], Any] | None) -> LoadedBackend:
+    """The backend as scorers get it: it halves batches that do not fit into memory."""
+    from rerank_cli.inference.memory import WithinMemory
+
+    safe: LoadedBackend = WithinMemory(backend, note)
+    return around(safe) if around else safe
 
 
 def _entry_points() -> Any:
