@@ -161,10 +161,9 @@ def test_batches_at_once_give_each_row_its_own_answer_and_no_more_wait_than_ther
             return (batch["input_ids"] * batch["attention_mask"]).sum(1).astype(np.float32)
 
     rows = [Row(np.full(1 + at % 7, at), None, False) for at in range(60)]
-    backend, taken = Slow(), 0
+    backend = Slow()
     values = {}
-    for positions, batch in computed(backend, rows, ("input_ids", "attention_mask"), 0, 8):
-        taken += 1
+    for taken, (positions, batch) in enumerate(computed(backend, rows, ("input_ids", "attention_mask"), 0, 8), 1):
         assert backend.begun - taken < backend.workers, "a batch was begun although one that is done was not taken yet"
         values |= dict(zip(positions.tolist(), batch.tolist(), strict=True))
     assert values == {at: float(row.ids.sum()) for at, row in enumerate(rows)}
