@@ -96,16 +96,10 @@ def t5(folder: Path) -> Path:
 
 
 def ours(folder: Path, threads: int, method: str | None = None) -> Way:
-    """The engine as `rerank rerank` opens it; the model is open already, as the peers' are, and remembers no text."""
+    """The engine as `rerank rerank` opens it; the model is open already, as the peers' are."""
     exported = ensure_exported(find(str(folder), method=method), folder / "cache", note=lambda _: None, offline=True)
     scorer = load(exported, threads=threads, note=print)
-
-    def scores(pairs: list[Pair]) -> np.ndarray:
-        if hasattr(scorer._tokens, "_memory"):
-            scorer._tokens._memory._kept.clear()
-        return scorer.score(pairs).values
-
-    return scores
+    return lambda pairs: scorer.score(pairs).values
 
 
 def sentence_transformers(folder: Path, batch: int, **model: Any) -> Way:
@@ -151,16 +145,20 @@ def transformers_t5(folder: Path, batch: int) -> Way:
 
 
 def in_turn(ways: dict[str, Way], pairs: list[Pair], rounds: int) -> dict[str, tuple[float, float, np.ndarray]]:
-    """Every way once a round; returns the least wall seconds, the least processor seconds and the scores of each."""
+    """Every way once a round; returns the least wall seconds, the least processor seconds and the last scores of each.
+
+    Documents begin with the round's number, so that no way remembers one.
+    """
     best: dict[str, tuple[float, float, np.ndarray]] = {}
     for name, way in ways.items():
         way(pairs[:8])
         best[name] = (np.inf, np.inf, np.empty(0))
-    for _ in range(rounds):
+    for number in range(rounds):
+        asked = [Pair(query, f"{number} {document}") for query, document in pairs]
         for name, way in ways.items():
             gc.collect()
             wall, processor = time.perf_counter(), time.process_time()
-            values = way(pairs)
+            values = way(asked)
             wall, processor = time.perf_counter() - wall, time.process_time() - processor
             best[name] = (min(best[name][0], wall), min(best[name][1], processor), values)
     return best
