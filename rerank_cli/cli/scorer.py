@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,9 @@ def open_scorer(
     instruction: str | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
-    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs."""
+    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs. `around` wraps its backend."""
     from rerank_cli import export, methods
     from rerank_cli.methods import catalog
 
@@ -44,6 +45,7 @@ def open_scorer(
         "max_length": max_length,
         "instruction": instruction,
         "batch_tokens": batch_tokens,
+        "around": around,
     }
     if engine == "torch":
         if provider != "auto":

@@ -94,11 +94,13 @@ def load(
     note: Callable[[str], None],
     name: str | None = None,
     instruction: str | None = None,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open an exported folder with ONNX Runtime; imports neither torch nor transformers.
 
     `name` is what to call the model in headers (default: what it was called when exported), `instruction` what
-    an instruction-aware model is told (default: what its checkpoint was trained with). Raises
+    an instruction-aware model is told (default: what its checkpoint was trained with); `around` wraps the
+    backend, for who watches it. Raises
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
     """
@@ -118,7 +120,7 @@ def load(
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
     tokenizer = load_tokenizer(folder / TOKENIZER)
-    scorer = module.scorer(record, tokenizer, backend, max_length, batch_tokens)
+    scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
     return scorer
 
@@ -135,6 +137,7 @@ def load_torch(
     cache_dir: Path | None = None,
     note: Callable[[str], None],
     instruction: str | None = None,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open a checkpoint with PyTorch: the graph that would be exported, run as a module; needs the extra `torch`.
 
@@ -153,9 +156,17 @@ def load_torch(
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    scorer = module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+    scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
     return scorer
+
+
+def _prepared(backend: Any, note: Callable[[str], None], around: Callable[[Any], Any] | None) -> LoadedBackend:
+    """The backend as scorers get it: it halves batches that do not fit into memory."""
+    from rerank_cli.inference.memory import WithinMemory
+
+    safe: LoadedBackend = WithinMemory(backend, note)
+    return around(safe) if around else safe
 
 
 def _entry_points() -> Any:
