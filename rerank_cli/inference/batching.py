@@ -14,7 +14,6 @@ import numpy as np
 
 from rerank_cli.core.protocols import Backend
 
-
 #: What pads a further array: what cross-entropy ignores for labels, nothing for a mask, the padding id for the rest.
 _FILLS = {"labels": -100, "attention_mask": 0}
 
