@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
 #: Model types whose first positions are taken by the padding id.
 _PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"})
+#: Model types that write their number of positions as `n_positions`; in a T5's configuration that is no limit.
+_N_POSITIONS = frozenset({"gpt2", "gptj", "codegen", "gpt_bigcode"})
 #: Files from which transformers can build a tokenizer when there is no tokenizer.json.
 _OLDER_TOKENIZERS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json")
 #: A tokenizer that knows no limit says a number with thirty zeros.
 _NO_LIMIT = 10**9
+
+
+ModelClass = str | Callable[[dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,16 @@ class Source:
             **own,
         )
 
+    def word_ids(self, words: tuple[str, ...], hint: str) -> dict[str, int]:
+        """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary lacks."""
+        ids = {word: self.tokenizer.token_to_id(word) for word in words}
+        absent = [word for word, number in ids.items() if number is None]
+        if absent:
+            raise BadData(
+                f"the vocabulary of {self.checkpoint.name} has no piece {' and no piece '.join(absent)}", hint
+            )
+        return ids
+
     def inputs(self) -> tuple[str, ...]:
         """The arrays an encoder reads; token types only where both the model and its tokenizer have them."""
         names: tuple[str, ...] = ("input_ids", "attention_mask")
@@ -100,6 +115,8 @@ class Source:
     def longest(self) -> int | None:
         """The number of positions the model has for tokens; None when it has no such limit."""
         positions = self.config.get("max_position_embeddings")
+        if not positions and self.config["model_type"] in _N_POSITIONS:
+            positions = self.config.get("n_positions")
         if not positions:
             return None
         taken = int(self.config.get("pad_token_id") or 0) + 1 if self.config["model_type"] in _PADDED_POSITIONS else 0
@@ -153,9 +170,10 @@ def open_source(
     return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note)
 
 
-def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -> Any:
+def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, ...]) -> Any:
     """Load the checkpoint as a transformers model in fp32, ready for inference; needs the extra `torch`.
 
+    `model_class`: a class of transformers by name, or a function that returns a class for a config.json.
     Raises `BadData` when weights are absent (they would be random), but for names that contain one of `may_lack`.
     """
     name = source.checkpoint.name
@@ -164,7 +182,8 @@ def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -
         import transformers
 
         try:
-            model, report = getattr(transformers, model_class).from_pretrained(
+            kind = model_class(source.config) if callable(model_class) else getattr(transformers, model_class)
+            model, report = kind.from_pretrained(
                 source.folder,
                 dtype=torch.float32,
                 attn_implementation="eager",
