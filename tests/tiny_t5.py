@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import tiny_models
-from tiny_scorers import BUILDERS
 
 #: Names of tiny checkpoints, and how transformers' T5 differs between them: 1.0 shares its output matrix, 1.1 is gated.
 T5S = {"t5": {}, "flan": {"gated": True}, "mt5": {"gated": True, "model_type": "mt5"}}
@@ -14,13 +15,19 @@ LIKELIHOODS = ("upr", "qlm", "co-prompt", "coder-reviewer")
 
 
 def ranking_t5(folder: Path, kind: str) -> Path:
-    """Save a tiny T5 of `kind` whose vocabulary has monoT5's words and `<extra_id_10>`; its weights are spread."""
+    """Save a tiny T5 of `kind` whose vocabulary has monoT5's words and `<extra_id_10>`."""
+    import torch
     import transformers
+    from tokenizers import Tokenizer
 
     tiny_models.t5(folder, words=("▁true", "▁false", "<extra_id_0>", "<extra_id_10>"), **T5S[kind])  # type: ignore[arg-type]
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
-    tiny_models.spread(model, 1.5)
+    if kind != "t5":  # an output matrix of its own, of the size that trained ones have
+        model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) * 0.2)
     model.save_pretrained(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_special_tokens(["<extra_id_0>", "<extra_id_10>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
     return folder
 
 
@@ -61,7 +68,9 @@ def causal(folder: Path, kind: str) -> Path:
     if kind != "gpt2":
         tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
     names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>"}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=200, **names).save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=200, **names).save_pretrained(
+        folder
+    )
     common = {"vocab_size": tokenizer.get_vocab_size(), "bos_token_id": 0, "eos_token_id": 1}
     size = {
         "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 200},
@@ -77,10 +86,11 @@ def causal(folder: Path, kind: str) -> Path:
     return folder
 
 
+#: As `tiny_scorers.BUILDERS`: METHOD:ARCHITECTURE.
+BUILDERS: dict[str, tuple[Callable[[Path], Path], str]] = {"rankt5-encoder": (encoder_ranker, "rankt5-encoder")}
 for _kind in T5S:
     for _method in ("monot5", "rankt5", *LIKELIHOODS):
-        BUILDERS[f"{_method}:{_kind}"] = (lambda folder, kind=_kind: ranking_t5(folder, kind), _method)
+        BUILDERS[f"{_method}:{_kind}"] = functools.partial(ranking_t5, kind=_kind), _method
 for _kind in CAUSAL:
     for _method in ("upr", "co-prompt", "coder-reviewer"):
-        BUILDERS[f"{_method}:{_kind}"] = (lambda folder, kind=_kind: causal(folder, kind), _method)
-BUILDERS["rankt5-encoder"] = (encoder_ranker, "rankt5-encoder")
+        BUILDERS[f"{_method}:{_kind}"] = functools.partial(causal, kind=_kind), _method
