@@ -35,7 +35,10 @@ ModelClass = str | Callable[[dict[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint whose method is known and whose files lie in `folder`."""
+    """A checkpoint whose method is known and whose files lie in `folder`.
+
+    Of a repository with weights alone, config.json lies where the tokenizer's files are.
+    """
 
     checkpoint: Checkpoint
     folder: Path
@@ -49,7 +52,12 @@ class Source:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The model's config.json."""
-        return model_config(self.folder, self.checkpoint.name)
+        return model_config(self.config_folder, self.checkpoint.name)
+
+    @property
+    def config_folder(self) -> Path:
+        """Where config.json lies."""
+        return self.folder if (self.folder / "config.json").is_file() else self.tokenizer_folder
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -155,7 +163,6 @@ def open_source(
             f"{folder} holds an exported graph and no PyTorch weights", "name the checkpoint that it was exported from"
         )
     checkpoint = resolved(checkpoint, folder)
-    model_config(folder, checkpoint.name)
     if not weight_files(folder):
         raise Missing(f"{checkpoint.name}: there are no weights (*.safetensors or *.bin) in {folder}")
     tokenizer_folder = folder
@@ -183,8 +190,12 @@ def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, 
 
         try:
             kind = model_class(source.config) if callable(model_class) else getattr(transformers, model_class)
+            elsewhere = {}
+            if source.config_folder != source.folder:
+                elsewhere["config"] = transformers.AutoConfig.from_pretrained(source.config_folder)
             model, report = kind.from_pretrained(
                 source.folder,
+                **elsewhere,
                 dtype=torch.float32,
                 attn_implementation="eager",
                 trust_remote_code=source.trust_remote_code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import tiny_t5
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import BadData
 from rerank_cli.export import ensure_exported
-from rerank_cli.methods import method_named, methods
+from rerank_cli.methods import load_torch, method_named, methods
 from rerank_cli.methods.catalog import find
 
 pytest_plugins = ["tiny_scorers"]
@@ -122,3 +123,25 @@ def test_no_t5_may_be_computed_in_fp16() -> None:
     for name in ("monot5", "rankt5", "rankt5-encoder", *tiny_t5.LIKELIHOODS):
         precisions = methods()[name].PRECISIONS  # type: ignore[attr-defined]
         assert "fp32" in precisions and "fp16" not in precisions
+
+
+def test_weights_alone_are_read_with_the_configuration_of_their_base(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Naver's repository has a .bin file and nothing else; its card takes the rest from t5-3b."""
+    made = tiny.folder("rankt5-encoder")
+    files = {
+        "naver--trecdl22-crossencoder-rankT53b-repro": ["pytorch_model.bin"],
+        "t5-3b": ["config.json", "tokenizer.json", "tokenizer_config.json"],
+    }
+    for repository, names in files.items():
+        folder = tmp_path / f"models--{repository}"
+        (folder / "refs").mkdir(parents=True)
+        (folder / "refs" / "main").write_text("abc")
+        (folder / "snapshots" / "abc").mkdir(parents=True)
+        for name in names:
+            shutil.copy(made / name, folder / "snapshots" / "abc" / name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    pairs = [Pair("price of copper", "a mine")]
+    scorer = load_torch(find("rankt5-encoder-3b"), threads=1, offline=True, note=pytest.fail)
+    assert scorer.score(pairs).values == tiny.scorer("rankt5-encoder", "torch").score(pairs).values
