@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import Lengths, Scores
+from rerank_cli.core.protocols import Answers, Lengths
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document, MemoryTexts
 from rerank_cli.errors import Missing
@@ -23,11 +23,11 @@ class WordOverlap:
         tokens = np.array([len(f"{q} {d}".split()) for q, d in pairs], dtype=np.int64)
         return Lengths(tokens, tokens > 8)
 
-    def score(self, pairs):
+    def stream(self, pairs):
         self.batches.append(len(pairs))
         values = np.array([len(set(q.split()) & set(d.split())) for q, d in pairs], dtype=np.float32)
         tokens, truncated = self.measure(pairs)
-        return Scores(values, tokens, truncated, 1)
+        yield Answers(np.arange(len(pairs)), values, tokens, truncated, 1)
 
 
 WORDS = ["a", "b", "c", "d", "e"]

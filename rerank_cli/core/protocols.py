@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -22,25 +22,57 @@ class Lengths(NamedTuple):
     truncated: np.ndarray
 
 
+class Answers(NamedTuple):
+    """Answers to some of the pairs that were asked, as soon as a batch has them.
+
+    `positions (b,)` int64 among the pairs, `values (b,)` float32, higher is better; `tokens (b,)`, `truncated (b,)`
+    as in `Lengths`; `calls`, the model's batches they took; `cached`, whether they were paid for earlier.
+    """
+
+    positions: np.ndarray
+    values: np.ndarray
+    tokens: np.ndarray
+    truncated: np.ndarray
+    calls: int
+    cached: bool = False
+
+
 class Scores(NamedTuple):
-    """Answers to n pairs: `values (n,)` float32, higher is better; `tokens`, `truncated` as in `Lengths`; `calls`, the model's batches."""
+    """Answers to n pairs: `values (n,)` float32, higher is better; `tokens`, `truncated`, `calls` as in `Answers`; `cached (n,)` bool."""
 
     values: np.ndarray
     tokens: np.ndarray
     truncated: np.ndarray
+    cached: np.ndarray
     calls: int
 
 
 class Scorer(Protocol):
     """A pointwise model. The score of a pair does not depend on the pairs beside it (to 1e-5)."""
 
-    def score(self, pairs: Sequence[Pair]) -> Scores:
-        """Score n pairs in whatever batches are quickest; n model calls' worth of work."""
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
+        """Score n pairs in whatever batches and order are quickest, each pair once; n model calls' worth of work.
+
+        Every batch is handed over before the next is waited for, so that it can be kept before anything else is paid for.
+        """
         ...
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
-        """Tokenise only: what `score` would cost."""
+        """Tokenise only: what `stream` would cost."""
         ...
+
+
+def gathered(answers: Iterable[Answers], n: int) -> Scores:
+    """The answers to all n pairs, in the pairs' order; waits for the last."""
+    whole = Scores(np.empty(n, np.float32), np.empty(n, np.int64), np.empty(n, bool), np.empty(n, bool), 0)
+    calls = 0
+    for some in answers:
+        whole.values[some.positions] = some.values
+        whole.tokens[some.positions] = some.tokens
+        whole.truncated[some.positions] = some.truncated
+        whole.cached[some.positions] = some.cached
+        calls += some.calls
+    return whole._replace(calls=calls)
 
 
 class Backend(Protocol):

@@ -66,22 +66,15 @@ def padded(rows: Sequence[Row], inputs: Sequence[str], pad_id: int) -> dict[str,
     return {name: arrays[name] for name in inputs}
 
 
-def computed(
-    backend: Backend, rows: Sequence[Row], inputs: Sequence[str], pad_id: int, budget: int
-) -> tuple[np.ndarray, int]:
-    """Run all rows through the backend in sorted batches; returns (its numbers in the rows' order, the number of batches)."""
-    out: np.ndarray | None = None
-    calls = 0
-    for positions in batches(np.array([len(row.ids) for row in rows]), budget):
-        answer = backend.run(padded([rows[i] for i in positions], inputs, pad_id))
-        if out is None:
-            out = np.empty((len(rows), *answer.shape[1:]), dtype=np.float32)
-        out[positions] = answer
-        calls += 1
-    return (np.empty(0, dtype=np.float32) if out is None else out), calls
-
-
 def _filled_places(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Which places of the padded array (n, longest) hold a value; one place is left where all parts are empty."""
     lengths = np.array([len(part) for part in parts])
     return np.arange(max(1, lengths.max()))[None, :] < lengths[:, None]
+
+
+def computed(
+    backend: Backend, rows: Sequence[Row], inputs: Sequence[str], pad_id: int, budget: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Run all rows through the backend in sorted batches; yields (positions of a batch's rows, its numbers) batch by batch."""
+    for positions in batches(np.array([len(row.ids) for row in rows]), budget):
+        yield positions, backend.run(padded([rows[i] for i in positions], inputs, pad_id))

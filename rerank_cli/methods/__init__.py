@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -25,7 +25,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.core.protocols import Lengths, Pair, Scores
+    from rerank_cli.core.protocols import Answers, Lengths, Pair, Scores
     from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
@@ -51,11 +51,13 @@ class MethodModule(Protocol):
 
 
 class LoadedScorer(Protocol):
-    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes."""
+    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes, its `tokenizer`."""
 
     checkpoint: str
     description: Description
+    tokenizer: Any
 
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]: ...
     def score(self, pairs: Sequence[Pair]) -> Scores: ...
     def measure(self, pairs: Sequence[Pair]) -> Lengths: ...
 
@@ -112,9 +114,10 @@ def load(
         )
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
-    return module.scorer(
-        replace(record, name=name or record.name), load_tokenizer(folder / TOKENIZER), backend, max_length, batch_tokens
-    )
+    tokenizer = load_tokenizer(folder / TOKENIZER)
+    scorer = module.scorer(replace(record, name=name or record.name), tokenizer, backend, max_length, batch_tokens)
+    scorer.tokenizer = tokenizer
+    return scorer
 
 
 def load_torch(
@@ -145,7 +148,9 @@ def load_torch(
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    return module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+    scorer = module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+    scorer.tokenizer = source.tokenizer
+    return scorer
 
 
 def _entry_points() -> Any:

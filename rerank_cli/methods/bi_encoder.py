@@ -7,7 +7,6 @@ normalisation, prompts, similarity. Each distinct text goes through the model on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,10 @@ from rerank_cli.core.method import Method
 from rerank_cli.errors import BadData
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from rerank_cli.core.protocols import Lengths, Pair, Scores
     from rerank_cli.methods.exported import Record
-    from rerank_cli.methods.pointwise import Description, LoadedBackend
+    from rerank_cli.methods.pointwise import LoadedBackend
     from rerank_cli.methods.source import Source
-    from rerank_cli.methods.vectors import Embedded
+    from rerank_cli.methods.vectors import VectorScorer
 
 METHOD = Method(
     name="bi-encoder",
@@ -151,81 +147,12 @@ def scorer(
     from rerank_cli.inference.tokens import TextTokens, frame_of
     from rerank_cli.methods.exported import chosen_length
     from rerank_cli.methods.pointwise import description
+    from rerank_cli.methods.vectors import VectorScorer
 
     length = chosen_length(record, max_length, frame_of(tokenizer, 1).size)
     tokens = TextTokens(tokenizer, length, typed="token_type_ids" in record.inputs)
     template = record.params["query_prompt"] + "{query}\n" + record.params["document_prompt"] + "{document}"
     return VectorScorer(tokens, backend, record, description(record, backend, length, template, batch_tokens))
-
-
-class VectorScorer:
-    """Scores pairs by the similarity of two vectors; a text that comes again is not embedded again."""
-
-    def __init__(self, tokens: Any, backend: LoadedBackend, record: Record, description: Description) -> None:
-        from rerank_cli.methods.vectors import VectorMemory
-
-        self._tokens = tokens
-        self._backend = backend
-        self._record = record
-        self._memory = VectorMemory(self._through_model)
-        self.description = description
-        self.checkpoint = record.name
-
-    def embed(self, texts: Sequence[str], *, as_query: bool = False) -> np.ndarray:
-        """Vectors (n, d) float32 of texts with the prompt for queries or documents; of unit length for cosine models."""
-        return self._through_model([self._prompted(text, as_query) for text in texts]).vectors
-
-    def score(self, pairs: Sequence[Pair]) -> Scores:
-        """See `Scorer.score`; distinct queries + documents not met before through the model."""
-        import numpy as np
-
-        from rerank_cli.core.protocols import Lengths, Scores
-
-        texts, queries, documents = self._distinct(pairs)
-        embedded = self._memory.embed(texts)
-        vectors = embedded.vectors
-        values = np.einsum("nd,nd->n", vectors[queries], vectors[documents]) if pairs else np.empty(0, dtype=np.float32)
-        lengths = _pair_lengths(Lengths(embedded.tokens, embedded.truncated), queries, documents)
-        return Scores(values.astype(np.float32), *lengths, embedded.calls)
-
-    def measure(self, pairs: Sequence[Pair]) -> Lengths:
-        """See `Scorer.measure`; a pair's tokens are those of its two texts."""
-        from rerank_cli.methods.pointwise import lengths
-
-        texts, queries, documents = self._distinct(pairs)
-        return _pair_lengths(lengths(self._tokens.rows(texts)), queries, documents)
-
-    def _distinct(self, pairs: Sequence[Pair]) -> tuple[list[str], list[int], list[int]]:
-        """The distinct prompted texts, and where each pair's query and document are among them."""
-        places: dict[str, int] = {}
-        queries = [places.setdefault(self._prompted(p.query, True), len(places)) for p in pairs]
-        documents = [places.setdefault(self._prompted(p.document, False), len(places)) for p in pairs]
-        return list(places), queries, documents
-
-    def _prompted(self, text: str, as_query: bool) -> str:
-        text = self._record.params["query_prompt" if as_query else "document_prompt"] + text
-        return text.lower() if self._record.params["lower"] else text
-
-    def _through_model(self, texts: Sequence[str]) -> Embedded:
-        import numpy as np
-
-        from rerank_cli.inference.batching import computed
-        from rerank_cli.methods.pointwise import lengths
-        from rerank_cli.methods.vectors import Embedded
-
-        record = self._record
-        rows = self._tokens.rows(texts)
-        vectors, calls = computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens)
-        if record.score == "cosine" and len(vectors):
-            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return Embedded(vectors, *lengths(rows), calls)
-
-
-def _pair_lengths(texts: Lengths, queries: list[int], documents: list[int]) -> Lengths:
-    from rerank_cli.core.protocols import Lengths
-
-    tokens, truncated = texts
-    return Lengths(tokens[queries] + tokens[documents], truncated[queries] | truncated[documents])
 
 
 def _pooled(states: Any, mask: Any, modes: list[str]) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from rerank_cli.core.protocols import Backend, Lengths, Pair, Scores
+from rerank_cli.core.protocols import Answers, Backend, Lengths, Pair, Scores, gathered
 from rerank_cli.inference.batching import Row, computed
 from rerank_cli.methods.exported import Record
 
@@ -76,22 +76,41 @@ class PairRows(Protocol):
     def rows(self, pairs: Sequence[Pair]) -> list[Row]: ...
 
 
-class PairScorer:
-    """A `core.protocols.Scorer` over one row a pair: cross-encoders, monoT5."""
+class BatchScorer:
+    """What every scorer of this room shares: its description, and an answer to all pairs at once."""
 
-    def __init__(self, tokens: PairRows, backend: LoadedBackend, record: Record, description: Description) -> None:
-        self._tokens = tokens
-        self._backend = backend
-        self._record = record
+    #: The model's tokenizer, for who must cut a text where the model would; given by `methods.load`.
+    tokenizer: Any = None
+
+    def __init__(self, record: Record, description: Description) -> None:
         self.description = description
         self.checkpoint = record.name
 
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
+        """See `Scorer.stream`."""
+        raise NotImplementedError
+
     def score(self, pairs: Sequence[Pair]) -> Scores:
-        """See `Scorer.score`; n rows through the model."""
+        """Every answer, in the pairs' order."""
+        return gathered(self.stream(pairs), len(pairs))
+
+
+class PairScorer(BatchScorer):
+    """A `core.protocols.Scorer` over one row a pair: cross-encoders, monoT5."""
+
+    def __init__(self, tokens: PairRows, backend: LoadedBackend, record: Record, description: Description) -> None:
+        super().__init__(record, description)
+        self._tokens = tokens
+        self._backend = backend
+        self._record = record
+
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
+        """See `Scorer.stream`; n rows through the model."""
         rows = self._tokens.rows(pairs)
+        tokens, truncated = lengths(rows)
         record = self._record
-        values, calls = computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens)
-        return Scores(values, *lengths(rows), calls)
+        for at, values in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
+            yield Answers(at, values, tokens[at], truncated[at], 1)
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `Scorer.measure`."""

@@ -54,6 +54,7 @@ FREE = {
     "NAME=VALUE",
     "COMPARISON",
     "CHECK",
+    "TOKENS:STRIDE",
 }
 
 

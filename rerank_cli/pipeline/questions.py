@@ -1,23 +1,17 @@
-"""The only place that joins a run, its texts and a method.
-
-Queries are gathered into a window of bounded size, so that a model batches pairs by length across
-queries; results come back one query at a time, in input order, as soon as their window is scored.
-"""
+"""Queries made ready: each list cut to its depth, its documents' words looked up a window at a time."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.ids import shown
-from rerank_cli.core.protocols import Pair, Scorer, Scores
+from rerank_cli.core.protocols import Pair
 from rerank_cli.core.run import Ranking
-from rerank_cli.core.steps import joined, separate
 from rerank_cli.core.texts import Document, Texts, rendered
 from rerank_cli.errors import Missing
 
@@ -43,6 +37,12 @@ class Options:
     missing: Literal["error", "tail", "drop"] = "error"
     interpolate: float | None = None
     exclude_self: bool = False
+    #: Cuts a document's text into what is scored piece by piece, and how the pieces' scores become the document's.
+    passages: Callable[[str], list[str]] | None = None
+    aggregate: Literal["max", "mean", "first", "sum"] = "max"
+    #: The scale of the model's scores, and the scale to write them on.
+    score: str = "logit"
+    score_as: str | None = None
     #: A window closes at this many pairs; a larger one sorts better by length, a smaller one answers sooner.
     window_pairs: int = 512
 
@@ -59,82 +59,12 @@ class Question:
     unscored: np.ndarray
     documents: Mapping[bytes, Document]
     pairs: list[Pair]
+    #: Where each scored document's pairs begin: one pair a document, or one a passage.
+    starts: np.ndarray
     missing: int
 
 
-@dataclass
-class QueryStats:
-    """What one query cost; a line of `--stats`."""
-
-    qid: str
-    documents: int
-    pairs: int
-    calls: float
-    tokens: int
-    truncated: int
-    missing: int
-    ties: int
-    repaired: int = 0
-    cached: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class Reranked:
-    """One query's answer, ready to be written, with the words it was made from."""
-
-    ranking: Ranking
-    stats: QueryStats
-    query: str
-    documents: Mapping[bytes, Document]
-
-
-@dataclass
-class Estimate:
-    """What a rerank would cost: the answer of `--dry-run`."""
-
-    queries: int = 0
-    pairs: int = 0
-    tokens: int = 0
-    truncated: int = 0
-    missing: int = 0
-    longest: int = field(default=0)
-
-
-def rerank(
-    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer, options: Options
-) -> Iterator[Reranked]:
-    """Rerank each query's first `depth` documents; yields in input order.
-
-    Costs min(depth, n) scored pairs a query. Holds one window of texts. Raises `Missing` for a topic or
-    a document without text (unless `options.missing` says otherwise).
-    """
-    for window in _windows(candidates, sources, options):
-        began = time.monotonic()
-        answers = scorer.score([pair for question in window for pair in question.pairs])
-        seconds = time.monotonic() - began
-        start = 0
-        for question in window:
-            stop = start + len(question.pairs)
-            yield _answered(question, answers, slice(start, stop), seconds, options)
-            start = stop
-
-
-def estimate(candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer, options: Options) -> Estimate:
-    """Tokenise everything that `rerank` would score, and score nothing."""
-    total = Estimate()
-    for window in _windows(candidates, sources, options):
-        lengths = scorer.measure([pair for question in window for pair in question.pairs])
-        total.queries += len(window)
-        total.pairs += len(lengths.tokens)
-        total.tokens += int(lengths.tokens.sum())
-        total.truncated += int(lengths.truncated.sum())
-        total.longest = max(total.longest, int(lengths.tokens.max(initial=0)))
-        total.missing += sum(question.missing for question in window)
-    return total
-
-
-def _windows(candidates: Iterable[Candidates], sources: Sources | None, options: Options) -> Iterator[list[Question]]:
+def windows(candidates: Iterable[Candidates], sources: Sources | None, options: Options) -> Iterator[list[Question]]:
     window: list[Candidates] = []
     pairs = 0
     for one in candidates:
@@ -195,46 +125,18 @@ def _question(
     unscored = np.arange(depth, len(ranking)) if options.tail == "keep" else np.empty(0, dtype=np.int64)
     if options.missing == "tail":
         unscored = np.concatenate([np.flatnonzero(~has_text), unscored])
-    pairs = [Pair(query, rendered(documents[bytes(ranking.docids[position])], template)) for position in scored]
-    return Question(ranking.qid, query, ranking, scored, unscored, documents, pairs, int(depth - len(scored)))
+    found_texts = [_pieces(documents[bytes(ranking.docids[at])], template, options) for at in scored]
+    starts = np.cumsum([0, *map(len, found_texts)])[:-1]
+    pairs = [Pair(query, text) for texts in found_texts for text in texts]
+    absent = int(depth - len(scored))
+    return Question(ranking.qid, query, ranking, scored, unscored, documents, pairs, starts, absent)
 
 
-def _answered(question: Question, answers: Scores, rows: slice, seconds: float, options: Options) -> Reranked:
-    """Order one query by its answers; the unscored follow at the smallest steps below the lowest score."""
-    values = answers.values[rows].astype(np.float64)
-    if options.interpolate is not None:
-        first_stage = joined(question.ranking.scores)[question.scored]
-        values = options.interpolate * _min_max(values) + (1 - options.interpolate) * _min_max(first_stage)
-    by_score = np.argsort(-values, kind="stable")
-    best_first, ties = separate(values[by_score])
-    order = np.concatenate([question.scored[by_score], question.unscored])
-    if len(values):
-        scores = separate(np.concatenate([best_first, np.full(len(question.unscored), best_first[-1])]))[0]
-    else:
-        scores = question.ranking.scores[question.unscored]
-    ranking = question.ranking.reordered(order, scores)
-    if options.keep is not None:
-        ranking = ranking.top(options.keep)
-    share = len(values) / max(len(answers.values), 1)
-    stats = QueryStats(
-        qid=shown(question.qid),
-        documents=len(question.ranking),
-        pairs=len(values),
-        calls=round(answers.calls * share, 3),
-        tokens=int(answers.tokens[rows].sum()),
-        truncated=int(answers.truncated[rows].sum()),
-        missing=question.missing,
-        ties=ties,
-        seconds=round(seconds * share, 6),
-    )
-    return Reranked(ranking, stats, question.query, question.documents)
-
-
-def _min_max(scores: np.ndarray) -> np.ndarray:
-    """Scale to 0..1; scores that are all equal say nothing and become 1."""
-    if not len(scores) or scores.max() == scores.min():
-        return np.ones(len(scores))
-    return (scores - scores.min()) / (scores.max() - scores.min())
+def _pieces(document: Document, template: str, options: Options) -> list[str]:
+    """What the model sees of a document: all of it once, or its passages, each under the document's title."""
+    if options.passages is None:
+        return [rendered(document, template)]
+    return [rendered(document._replace(text=passage), template) for passage in options.passages(document.text)]
 
 
 def _without_self(ranking: Ranking) -> Ranking:

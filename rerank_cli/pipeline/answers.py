@@ -1,0 +1,97 @@
+"""Answers made into a list: order, interpolation with the first stage, what follows below the reranked depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rerank_cli.core.ids import shown
+from rerank_cli.core.protocols import Scores
+from rerank_cli.core.run import Ranking
+from rerank_cli.core.steps import joined, separate
+from rerank_cli.core.texts import Document
+from rerank_cli.pipeline.questions import Options, Question
+from rerank_cli.pipeline.scales import converted
+
+
+@dataclass
+class QueryStats:
+    """What one query cost; a line of `--stats`."""
+
+    qid: str
+    documents: int
+    pairs: int
+    calls: float
+    tokens: int
+    truncated: int
+    missing: int
+    ties: int
+    repaired: int = 0
+    cached: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Reranked:
+    """One query's answer, ready to be written, with the words it was made from."""
+
+    ranking: Ranking
+    stats: QueryStats
+    query: str
+    documents: Mapping[bytes, Document]
+
+
+def answered(question: Question, answers: Scores, rows: slice, seconds: float, options: Options) -> Reranked:
+    """Order one query by its answers; the unscored follow at the smallest steps below the lowest score."""
+    raw = answers.values[rows].astype(np.float64)
+    shown_as = converted(raw, options.score, options.score_as or options.score)
+    raw, values = (_of_documents(scores, question, options) for scores in (raw, shown_as))
+    if options.interpolate is not None:
+        first_stage = joined(question.ranking.scores)[question.scored]
+        values = options.interpolate * _min_max(values) + (1 - options.interpolate) * _min_max(first_stage)
+    # A probability that rounds to 1 still stands in the order of its raw score.
+    by_score = np.lexsort((-raw, -values))
+    best_first, ties = separate(values[by_score])
+    order = np.concatenate([question.scored[by_score], question.unscored])
+    if len(values):
+        scores = separate(np.concatenate([best_first, np.full(len(question.unscored), best_first[-1])]))[0]
+    else:
+        scores = question.ranking.scores[question.unscored]
+    ranking = question.ranking.reordered(order, scores)
+    if options.keep is not None:
+        ranking = ranking.top(options.keep)
+    share = len(question.pairs) / max(len(answers.values), 1)
+    stats = QueryStats(
+        qid=shown(question.qid),
+        documents=len(question.ranking),
+        pairs=len(question.pairs),
+        calls=round(answers.calls * share, 3),
+        tokens=int(answers.tokens[rows].sum()),
+        truncated=int(answers.truncated[rows].sum()),
+        missing=question.missing,
+        ties=ties,
+        cached=int(answers.cached[rows].sum()),
+        seconds=round(seconds * share, 6),
+    )
+    return Reranked(ranking, stats, question.query, question.documents)
+
+
+def _of_documents(scores: np.ndarray, question: Question, options: Options) -> np.ndarray:
+    """One score a document from its passages' scores."""
+    if options.passages is None or not len(scores):
+        return scores
+    if options.aggregate == "first":
+        return scores[question.starts]
+    if options.aggregate == "max":
+        return np.maximum.reduceat(scores, question.starts)
+    sums = np.add.reduceat(scores, question.starts)
+    return sums if options.aggregate == "sum" else sums / np.diff(question.starts, append=len(scores))
+
+
+def _min_max(scores: np.ndarray) -> np.ndarray:
+    """Scale to 0..1; scores that are all equal say nothing and become 1."""
+    if not len(scores) or scores.max() == scores.min():
+        return np.ones(len(scores))
+    return (scores - scores.min()) / (scores.max() - scores.min())
