@@ -15,12 +15,12 @@ LIKELIHOODS = ("upr", "qlm", "co-prompt", "coder-reviewer")
 
 
 def ranking_t5(folder: Path, kind: str) -> Path:
-    """Save a tiny T5 of `kind` whose vocabulary has monoT5's words and `<extra_id_10>`."""
+    """Save a tiny T5 of `kind` whose vocabulary has the words of monoT5, InstUPR and RankT5."""
     import torch
     import transformers
     from tokenizers import Tokenizer
 
-    tiny_models.t5(folder, words=("▁true", "▁false", "<extra_id_0>", "<extra_id_10>"), **T5S[kind])  # type: ignore[arg-type]
+    tiny_models.t5(folder, words=("▁true", "▁false", *(f"▁{grade}" for grade in range(1, 6))), **T5S[kind])  # type: ignore[arg-type]
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
     if kind != "t5":  # an output matrix of its own, of the size that trained ones have
         model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) * 0.2)
@@ -89,7 +89,7 @@ def causal(folder: Path, kind: str) -> Path:
 #: As `tiny_scorers.BUILDERS`: METHOD:ARCHITECTURE.
 BUILDERS: dict[str, tuple[Callable[[Path], Path], str]] = {"rankt5-encoder": (encoder_ranker, "rankt5-encoder")}
 for _kind in T5S:
-    for _method in ("monot5", "rankt5", *LIKELIHOODS):
+    for _method in ("monot5", "instupr", "rankt5", *LIKELIHOODS):
         BUILDERS[f"{_method}:{_kind}"] = functools.partial(ranking_t5, kind=_kind), _method
 for _kind in CAUSAL:
     for _method in ("upr", "co-prompt", "coder-reviewer"):

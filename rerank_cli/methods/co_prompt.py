@@ -46,4 +46,6 @@ def quality(scorer: Scorer, relevant: Sequence[Pair]) -> float:
     """
     if not relevant:
         raise ValueError("a prompt is measured on relevant pairs, and there are none")
-    return float(scorer.score(relevant).values.mean(dtype="float64"))
+    from rerank_cli.core.protocols import gathered
+
+    return float(gathered(scorer.stream(relevant), len(relevant)).values.mean(dtype="float64"))

@@ -131,6 +131,7 @@ def template_scorer(
 
 
 def lengths(rows: Sequence[Row]) -> Lengths:
-    """Tokens of each row, and whether its text was cut."""
-    tokens = np.array([len(row.ids) for row in rows], dtype=np.int64)
+    """Tokens of each row, in both of its directions where it has two, and whether its text was cut."""
+    more = (sum(len(part) for name, part in row.extra.items() if name.endswith("input_ids")) for row in rows)
+    tokens = np.array([len(row.ids) + others for row, others in zip(rows, more)], dtype=np.int64)
     return Lengths(tokens, np.array([row.truncated for row in rows], dtype=bool))

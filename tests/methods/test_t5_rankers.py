@@ -61,6 +61,20 @@ def test_monot5_of_version_1_1_compares_two_words(tiny: Any, pairs: list[Pair]) 
     np.testing.assert_allclose(scores, np.log(true / (true + false)), atol=CLOSE, rtol=0)
 
 
+@pytest.mark.parametrize(("kind", "engine"), [("flan", "onnx"), ("t5", "torch")])
+def test_instupr_scores_are_the_expected_grade(tiny: Any, pairs: list[Pair], kind: str, engine: str) -> None:
+    pairs = plain(pairs)
+    name = f"instupr:{kind}"
+    task = method_named("instupr").TEMPLATE.partition("Query:")[0]  # type: ignore[attr-defined]
+    texts = [f"{task}Query: {query}\n\nContext: {document}\n\nScore:" for query, document in pairs]
+    logits = first_logits(tiny.folder(name), texts)
+    words = method_named("instupr").record(tiny.source(name)).words
+    chances = np.exp(logits[:, [words[f"▁{grade}"] for grade in (1, 2, 3, 4, 5)]])
+    wanted = (chances * [1, 2, 3, 4, 5]).sum(1) / chances.sum(1)
+    assert np.ptp(wanted) > 100 * CLOSE
+    np.testing.assert_allclose(tiny.scorer(name, engine).score(pairs).values, wanted, atol=CLOSE, rtol=0)
+
+
 @pytest.mark.parametrize("engine", ["onnx", "torch"])
 def test_rankt5_without_a_decoder(tiny: Any, pairs: list[Pair], engine: str) -> None:
     import torch
@@ -107,7 +121,7 @@ def test_a_vocabulary_without_the_piece(tmp_path: Path) -> None:
         ensure_exported(find(str(folder), method="rankt5"), tmp_path, note=lambda _: None, offline=True)
 
 
-@pytest.mark.parametrize("method", ["monot5", "rankt5", "rankt5-encoder", "qlm"])
+@pytest.mark.parametrize("method", ["monot5", "instupr", "rankt5", "rankt5-encoder", "qlm"])
 def test_another_model_is_no_t5(tiny: Any, tmp_path: Path, method: str) -> None:
     with pytest.raises(BadData, match=r"is a bert; .* needs a T5 or mT5"):
         ensure_exported(find(str(tiny.folder("bert-1")), method=method), tmp_path, note=lambda _: None, offline=True)
@@ -120,7 +134,7 @@ def test_a_head_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
 
 
 def test_no_t5_may_be_computed_in_fp16() -> None:
-    for name in ("monot5", "rankt5", "rankt5-encoder", *tiny_t5.LIKELIHOODS):
+    for name in ("monot5", "instupr", "rankt5", "rankt5-encoder", *tiny_t5.LIKELIHOODS):
         precisions = methods()[name].PRECISIONS  # type: ignore[attr-defined]
         assert "fp32" in precisions and "fp16" not in precisions
 
