@@ -45,7 +45,7 @@ def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: i
     config = transformers.AutoConfig.for_model(model_type, **size, **({} if labels is None else {"num_labels": labels}))
     kind = transformers.AutoModel if labels is None else transformers.AutoModelForSequenceClassification
     model = kind.from_config(config)
-    _spread(model)
+    spread(model)
     model.save_pretrained(folder)
     names = (
         {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"}
@@ -103,13 +103,14 @@ def sentence_transformer(
     return folder
 
 
-def _spread(model: object) -> None:
+def spread(model: object, factor: float = _SPREAD) -> None:
+    """Multiply the matrices of `model` and fill its biases, so that its scores differ as real ones do."""
     import torch
 
     with torch.no_grad():
         for name, weight in model.named_parameters():  # type: ignore[attr-defined]
             if weight.dim() == 2 and "embed" not in name:
-                weight.mul_(_SPREAD)
+                weight.mul_(factor)
             elif name.endswith("bias"):
                 weight.normal_(std=0.1)  # fresh ones are zero, and would hide one that is left out
 

@@ -3,8 +3,9 @@
 A file of this room that holds a `METHOD` is a reranker, and has its name; packages add theirs through the entry-point
 group `rerank_cli.methods`. Besides `METHOD` it has
 
-- `MODEL_CLASS`: the transformers class that reads the checkpoint, `MAY_LACK`: parts of weights' names that it may do
-  without, `FUSION`: the optimizer's name for its graph, or None;
+- `MODEL_CLASS`: the transformers class that reads the checkpoint: its name, or a function of config.json that
+  returns it, `MAY_LACK`: parts of weights' names that it may do without, `FUSION`: the optimizer's name for its graph,
+  or None, `PRECISIONS` (where not every one is safe): those it may be computed in;
 - `record(source) -> Record`: what the checkpoint's files say about how it is asked (no torch);
 - `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
   arrays besides these it names in `more_inputs` (example, names of dynamic axes) and `more_outputs` (names of dynamic axes);
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
-    from rerank_cli.methods.source import Source
+    from rerank_cli.methods.source import ModelClass, Source
 
 ENTRY_POINTS = "rerank_cli.methods"
 
@@ -38,7 +39,7 @@ class MethodModule(Protocol):
     """What a file with a `METHOD` holds; see this module's docstring."""
 
     METHOD: Method
-    MODEL_CLASS: str
+    MODEL_CLASS: ModelClass
     MAY_LACK: tuple[str, ...]
     FUSION: str | None
 
