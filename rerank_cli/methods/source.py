@@ -102,7 +102,9 @@ class Source:
         positions = self.config.get("max_position_embeddings")
         if not positions:
             return None
-        taken = int(self.config.get("pad_token_id") or 0) + 1 if self.config["model_type"] in _PADDED_POSITIONS else 0
+        taken = (
+            int(self.config.get("pad_token_id") or 0) + 1 if self.config.get("model_type") in _PADDED_POSITIONS else 0
+        )
         return int(positions) - taken
 
     def _tokenizer_length(self) -> int | None:
