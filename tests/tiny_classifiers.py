@@ -22,9 +22,15 @@ MARKS = ["<s>", "</s>", "<pad>", "<|im_start|>", "<|im_end|>"]
 
 
 def decoder(
-    folder: Path, kind: str, labels: int = 1, *, pad: str | None = "<pad>", begins: bool = False, positions: int = 512
+    folder: Path,
+    kind: str,
+    labels: int | None = 1,
+    *,
+    pad: str | None = "<pad>",
+    begins: bool = False,
+    positions: int = 512,
 ) -> Path:
-    """Save a tiny decoder with a classification head; `begins`: its tokenizer puts `<s>` before each text, as Llama's does."""
+    """Save a tiny decoder with a classification head of `labels` (None: without a head); `begins`: its tokenizer puts `<s>` before each text, as Llama's does."""
     import torch
     import transformers
 
@@ -40,11 +46,12 @@ def decoder(
         num_key_value_heads=2,
         head_dim=8,
         max_position_embeddings=positions,
-        num_labels=labels,
         pad_token_id=None if pad is None else tokenizer.token_to_id(pad),
         **DECODERS[kind],
+        **({} if labels is None else {"num_labels": labels}),
     )
-    model = transformers.AutoModelForSequenceClassification.from_config(config)
+    build = transformers.AutoModel if labels is None else transformers.AutoModelForSequenceClassification
+    model = build.from_config(config)
     tiny_models.spread(model)
     model.save_pretrained(folder)
     names = {"bos_token": "<s>", "eos_token": "</s>"} | ({} if pad is None else {"pad_token": pad})
@@ -53,13 +60,17 @@ def decoder(
 
 
 def modular(folder: Path, pooling: str, *, labels: int = 1) -> Path:
-    """Save a tiny cross-encoder of sentence-transformers' modules, as ettin's: encoder, pooling, dense, norm, dense."""
+    """Save a tiny cross-encoder of sentence-transformers' modules, as ettin's: encoder (for "lasttoken" a decoder), pooling, dense, norm, dense."""
     import torch
     from sentence_transformers import CrossEncoder
     from sentence_transformers.base.modules import Dense, Transformer
     from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 
-    encoder = tiny_models.bert_like(folder.with_name(folder.name + "-encoder"), "modernbert", None)
+    encoder = folder.with_name(folder.name + "-encoder")
+    if pooling == "lasttoken":
+        decoder(encoder, "qwen3", None)
+    else:
+        tiny_models.bert_like(encoder, "modernbert", None)
     torch.manual_seed(1)
     modules = [
         Transformer(str(encoder), transformer_task="feature-extraction"),
@@ -76,24 +87,26 @@ def modular(folder: Path, pooling: str, *, labels: int = 1) -> Path:
 
 
 def with_code(folder: Path) -> Path:
-    """Save a tiny BERT classifier that comes with Python code of its own and a model type transformers does not know."""
+    """Save a tiny BERT whose head reads the mean of its tokens, by Python code that comes with it, under BERT's own model type."""
+    from safetensors.torch import load_file, save_file
+
     tiny_models.bert_like(folder, "bert", 1)
+    weights = load_file(folder / "model.safetensors")
+    renamed = {name.replace("classifier.", "judge."): weight for name, weight in weights.items()}
+    save_file(renamed, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "modeling_own.py").write_text(
-        "from transformers import BertConfig, BertForSequenceClassification\n\n\n"
-        'class OwnConfig(BertConfig):\n    model_type = "own-bert"\n\n\n'
-        "class OwnForSequenceClassification(BertForSequenceClassification):\n    config_class = OwnConfig\n\n"
-        "    def forward(self, **batch):\n"
-        "        out = super().forward(**batch)\n        out.logits = out.logits * 2 + 1\n        return out\n"
+        "import torch\nfrom transformers import BertModel, BertPreTrainedModel\n"
+        "from transformers.modeling_outputs import SequenceClassifierOutput\n\n\n"
+        "class OwnForSequenceClassification(BertPreTrainedModel):\n"
+        "    def __init__(self, config):\n        super().__init__(config)\n        self.bert = BertModel(config)\n"
+        "        self.judge = torch.nn.Linear(config.hidden_size, 1)\n        self.post_init()\n\n"
+        "    def forward(self, attention_mask=None, **batch):\n"
+        "        states = self.bert(attention_mask=attention_mask, **batch).last_hidden_state\n"
+        "        real = attention_mask[:, :, None]\n"
+        "        return SequenceClassifierOutput(logits=self.judge((states * real).sum(1) / real.sum(1)))\n"
     )
     config = json.loads((folder / "config.json").read_text())
-    config |= {
-        "model_type": "own-bert",
-        "architectures": ["OwnForSequenceClassification"],
-        "auto_map": {
-            "AutoConfig": "modeling_own.OwnConfig",
-            "AutoModelForSequenceClassification": "modeling_own.OwnForSequenceClassification",
-        },
-    }
+    config["auto_map"] = {"AutoModelForSequenceClassification": "modeling_own.OwnForSequenceClassification"}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
 

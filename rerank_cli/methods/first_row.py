@@ -22,7 +22,7 @@ def keep_first_row(model: Any) -> bool:
     The caller knows that nothing but row 0 of the last layer is read.
     """
     kind, encoder = model.config.model_type, model.base_model
-    if not from_transformers(encoder):
+    if not from_transformers(model):
         return False
     if kind in PLAIN_ATTENTION:
         layer = encoder.encoder.layer[-1]

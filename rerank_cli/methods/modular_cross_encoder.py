@@ -58,9 +58,9 @@ def record(source: Source) -> Record:
 def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> scores (n,)."""
     from rerank_cli.methods.first_row import keep_first_row
-    from rerank_cli.methods.last_token import last_token
+    from rerank_cli.methods.last_token import PRUNED, last_token
 
-    if _pools(record, "lasttoken"):
+    if _pools(record, "lasttoken") and model.config.model_type in PRUNED:
         return _graph(model, record, folder, last_token(model))
     if _pools(record, "cls"):
         keep_first_row(model)

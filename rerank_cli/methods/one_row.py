@@ -69,7 +69,7 @@ def _one_row_attention(own: Any) -> Any:
             weights = query @ keys.permute(0, 2, 3, 1) * self.own.scaling
             if softcap is not None:
                 weights = torch.tanh(weights / softcap) * softcap
-            weights = torch.softmax(_masked(weights, attention_mask, at), dim=-1)
+            weights = torch.softmax(_masked(weights, attention_mask, at).float(), dim=-1).to(everything.dtype)
             gathered = (weights.flatten(1, 2) @ everything).unflatten(1, (-1, groups))
             values = self.own.v_proj
             answer = torch.einsum("nkgd,ksd->nkgs", gathered, values.weight.unflatten(0, (-1, size)))
