@@ -6,6 +6,8 @@ block of a BERT; from the newer exporter's it fuses none.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,7 @@ def fuse(plain: Path, fused: Path, fusion: str, config: Any) -> dict[str, int]:
     """Fuse attention, layer norms and GELUs of the graph `plain` into `fused`; returns how many of each were found."""
     from onnxruntime.transformers import optimizer
 
-    with quiet_libraries():
+    with quiet_libraries(), contextlib.redirect_stdout(io.StringIO()):  # the optimizer prints, and stdout is for data
         model = optimizer.optimize_model(
             str(plain),
             model_type=fusion,

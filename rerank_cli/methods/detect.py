@@ -19,6 +19,8 @@ def method_of(folder: Path, name: str) -> str:
         kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in read_json(folder / "modules.json")]
         own = folder / "config_sentence_transformers.json"
         family = read_json(own).get("model_type", "SentenceTransformer") if own.is_file() else "SentenceTransformer"
+        if family == "CrossEncoder" and {"Pooling", "Dense"} <= set(kinds):
+            return "modular-cross-encoder"
         if family != "SentenceTransformer" and not _is_classifier(folder):
             raise WrongUsage(
                 f"{name} is a {family} of sentence-transformers, built of modules that rerank cannot use yet",
@@ -60,6 +62,12 @@ def likeness(folder: Path, entries: Iterable[Checkpoint]) -> Checkpoint | None:
 def model_config(folder: Path, name: str) -> dict[str, Any]:
     """The checkpoint's config.json; raises `Missing` when there is none."""
     path = folder / "config.json"
+    if not path.is_file() and (folder / "adapter_config.json").is_file():
+        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+        raise BadData(
+            f"{name} is an adapter of {base} and no model of its own",
+            "merge the two with peft (merge_and_unload), save model and tokenizer, and name that folder",
+        )
     if not path.is_file():
         raise Missing(
             f"{name}: there is neither config.json nor rerank.json in {folder}",

@@ -144,7 +144,9 @@ class Source:
             positions = self.config.get("n_positions")
         if not positions:
             return None
-        taken = int(self.config.get("pad_token_id") or 0) + 1 if self.config["model_type"] in _PADDED_POSITIONS else 0
+        taken = (
+            int(self.config.get("pad_token_id") or 0) + 1 if self.config.get("model_type") in _PADDED_POSITIONS else 0
+        )
         return int(positions) - taken
 
     def _tokenizer_length(self) -> int | None:
@@ -222,20 +224,26 @@ def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, 
             )
         except ValueError as error:
             if "trust_remote_code" in str(error):
-                raise WrongUsage(
-                    f"{name} comes with its own Python code, which would run on this machine",
-                    "read the code, then give --trust-remote-code",
-                ) from error
+                raise _own_code(name) from error
             raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
         except (OSError, KeyError, RuntimeError) as error:
             raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
     absent = sorted(key for key in report["missing_keys"] if not any(part in key for part in may_lack))
+    if absent and "auto_map" in source.config and not source.trust_remote_code:
+        raise _own_code(name)
     if absent:
         raise BadData(
             f"{name} lacks the weights {', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
             f"it is not a checkpoint for the method {source.checkpoint.method}",
         )
     return model.eval()
+
+
+def _own_code(name: str) -> WrongUsage:
+    return WrongUsage(
+        f"{name} comes with its own Python code, which would run on this machine",
+        "read the code, then give --trust-remote-code",
+    )
 
 
 @contextmanager
