@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "check",
     "export_onnx": "export-onnx",
     "models": "models",
+    "bench": "bench",
     "doctor": "doctor",
     "config": "config",
     "cache": "cache",

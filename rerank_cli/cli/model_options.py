@@ -56,6 +56,15 @@ MaxLength = Annotated[
         help="Tokens the model sees; default: the checkpoint's own.",
     ),
 ]
+Instruction = Annotated[
+    str | None,
+    typer.Option(
+        "--instruction",
+        metavar="TEXT",
+        rich_help_panel=MODEL,
+        help="What an instruction-aware model is told to look for; default: the checkpoint's own.",
+    ),
+]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Let a checkpoint run the code it ships."),

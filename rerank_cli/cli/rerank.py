@@ -46,6 +46,7 @@ def rerank(
     model: model_options.Model = None,
     method: model_options.MethodName = None,
     max_length: model_options.MaxLength = None,
+    instruction: model_options.Instruction = None,
     trust_remote_code: model_options.TrustRemoteCode = False,
     depth: rerank_options.Depth = 100,
     keep: rerank_options.Keep = None,
@@ -87,7 +88,7 @@ def rerank(
 
     A checkpoint that is not yet in ONNX is exported once into the cache directory; from then on scoring
     loads neither PyTorch nor transformers. Scores are the raw ones of the checkpoint's authors: a
-    cross-encoder's logit, monoT5's log p(true), a bi-encoder's cosine.
+    cross-encoder's logit, monoT5's log p(true), Qwen3-Reranker's p(yes), a bi-encoder's cosine.
 
     Each answer of the model is kept in the cache directory before it is used, under a hash of the model,
     of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only
@@ -129,6 +130,7 @@ def rerank(
             device=settings.resolve("device", device).value or "auto",
             provider=provider.value,
             max_length=max_length,
+            instruction=instruction,
             batch_tokens=batch_tokens,
             trust_remote_code=trust_remote_code,
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -56,7 +56,7 @@ def say_ties(count: int, terminal: Terminal) -> None:
 
 def write_answers(
     written: AbstractContextManager[RunWriter],
-    answers: Iterator[Reranked],
+    answers: Generator[Reranked],
     terminal: Terminal,
     total: int | None,
     stats: str | None,
@@ -64,7 +64,12 @@ def write_answers(
     """Write each answer as it comes; returns the queries that were written and says what was cut, tied or missing."""
     seen: set[bytes] = set()
     ties = truncated = missing = pairs = cached = 0
-    with written as writer, _stats_file(stats) as stats_stream, terminal.progress(total, "queries") as progress:
+    with (
+        closing(answers),
+        written as writer,
+        _stats_file(stats) as stats_stream,
+        terminal.progress(total, "queries") as progress,
+    ):
         for answer in answers:
             writer.write(answer.ranking, query=answer.query, documents=answer.documents)
             seen.add(answer.ranking.qid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,12 @@ def open_scorer(
     device: str = "auto",
     provider: str = "auto",
     max_length: int | None = None,
+    instruction: str | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
-    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs."""
+    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs. `around` wraps its backend."""
     from rerank_cli import export, methods
     from rerank_cli.methods import catalog
 
@@ -41,7 +43,9 @@ def open_scorer(
         "device": device,
         "threads": terminal.threads,
         "max_length": max_length,
+        "instruction": instruction,
         "batch_tokens": batch_tokens,
+        "around": around,
     }
     if engine == "torch":
         if provider != "auto":

@@ -54,6 +54,8 @@ class Scorer(Protocol):
         """Score n pairs in whatever batches and order are quickest, each pair once; n model calls' worth of work.
 
         Every batch is handed over before the next is waited for, so that it can be kept before anything else is paid for.
+        May be called for the next pairs, on another thread, while answers to the last ones are still being taken; what can
+        be prepared without the model (tokens) is best prepared when it is called.
         """
         ...
 

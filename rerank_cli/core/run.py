@@ -154,6 +154,11 @@ class Run:
         query_of = np.repeat(np.arange(len(self.qids)), np.diff(self.offsets))
         return Run.build(self.qids, query_of, self.docids, singles, self.tag)
 
+    def turned_round(self) -> Run:
+        """The run with its scores negated, for scores of which the lowest is best (distances)."""
+        query_of = np.repeat(np.arange(len(self.qids)), np.diff(self.offsets))
+        return Run.build(self.qids, query_of, self.docids, -self.scores, self.tag)
+
     def _refuse_doubled(self, order: np.ndarray) -> None:
         """Raise `BadRow` when a query has a document twice; `order (N,)` is the row of the input that stands at a place."""
         for position, qid in enumerate(self.qids):

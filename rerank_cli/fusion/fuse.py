@@ -62,15 +62,18 @@ def fused_blocks(
 
 def pooled(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, note: Callable[[str], None]) -> Pool:
     """The runs in one pool, normalised, and checked for what the rule assumes of scores."""
-    rule = recipe.rule
+    rule, norm = recipe.rule, NORMS[recipe.norm or recipe.rule.norm]
+    if norm.low_is_best:
+        runs = [run.turned_round() for run in runs]
     pool = pool_of(runs, names, recipe.depth)
     if rule.takes == "scores":
-        norm = NORMS[recipe.norm or rule.norm]
         with np.errstate(over="ignore", invalid="ignore"):
             pool = norm.apply(pool, _one_a_run("--floor", recipe.floors, len(runs)))
+        if norm.name == "z-score" and rule.missing.startswith("0") and np.any(pool.holders < len(runs)):
+            note("under --norm z-score a document that a run lacks counts as an average one, better than a poor hit")
         if rule.non_negative:
             _refuse_negative(pool, rule, norm.name)
-    elif recipe.norm not in (None, "none"):
+    elif norm.name != "none" and not norm.low_is_best:
         note(f"{rule.name} looks at ranks only: --norm {recipe.norm} changes nothing")
     return pool
 
