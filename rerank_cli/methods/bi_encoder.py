@@ -36,7 +36,7 @@ MAY_LACK = ("pooler",)
 def record(source: Source) -> Record:
     """How this checkpoint embeds; raises `BadData` for a module or a similarity that is not supported."""
     from rerank_cli.methods.detect import read_json
-    from rerank_cli.methods.modular import steps_of
+    from rerank_cli.methods.modular import module_steps
 
     def config_of(name: str) -> dict[str, Any]:
         path = source.folder / name
@@ -48,9 +48,7 @@ def record(source: Source) -> Record:
     similarity = own.get("similarity_fn_name") or "cosine"
     if similarity not in ("cosine", "dot"):
         raise BadData(f"{source.checkpoint.name} compares vectors by {similarity}; cosine and dot are supported")
-    if not (source.folder / "modules.json").is_file():
-        source.note(f"{source.checkpoint.name} has no modules.json: taking the mean of the token vectors")
-    steps = steps_of(source) or [{"pool": ["mean"]}]
+    steps = module_steps(source)
     params = {
         "steps": steps,
         "query_prompt": prompts.get("query", default),
