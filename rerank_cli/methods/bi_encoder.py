@@ -114,7 +114,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
 
         def forward(self, *arrays: Any) -> Any:
             batch = dict(zip(record.inputs, arrays))
-            vectors = self.model(**batch).last_hidden_state
+            vectors = self.model(**batch).last_hidden_state.float()
             dense = iter(self.dense)
             for step in record.params["steps"]:
                 if "pool" in step:

@@ -26,6 +26,9 @@ _PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "
 _OLDER_TOKENIZERS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json")
 #: A tokenizer that knows no limit says a number with thirty zeros.
 _NO_LIMIT = 10**9
+#: A linear layer with no more outputs than this makes labels.
+_MOST_LABELS = 8
+_TORCH_NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -153,9 +156,10 @@ def open_source(
     return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note)
 
 
-def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -> Any:
-    """Load the checkpoint as a transformers model in fp32, ready for inference; needs the extra `torch`.
+def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...], precision: str = "fp32") -> Any:
+    """Load the checkpoint as a transformers model, ready for inference; needs the extra `torch`.
 
+    In fp32 with the attention that exports; in fp16 and bf16 with PyTorch's fused one, and its label logits still in fp32.
     Raises `BadData` when weights are absent (they would be random), but for names that contain one of `may_lack`.
     """
     name = source.checkpoint.name
@@ -166,8 +170,8 @@ def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -
         try:
             model, report = getattr(transformers, model_class).from_pretrained(
                 source.folder,
-                dtype=torch.float32,
-                attn_implementation="eager",
+                dtype=getattr(torch, _TORCH_NAMES[precision]),
+                attn_implementation="eager" if precision == "fp32" else None,
                 trust_remote_code=source.trust_remote_code,
                 output_loading_info=True,
             )
@@ -186,7 +190,27 @@ def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -
             f"{name} lacks the weights {', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
             f"it is not a checkpoint for the method {source.checkpoint.method}",
         )
+    if precision != "fp32":
+        _exact_labels(model)
     return model.eval()
+
+
+def _exact_labels(model: Any) -> None:
+    """Compute the logits of labels in fp32, in place: 8 bits of mantissa would tie good documents."""
+    import torch
+
+    class Exact(torch.nn.Module):
+        def __init__(self, linear: Any) -> None:
+            super().__init__()
+            self.linear = linear.float()
+
+        def forward(self, states: Any) -> Any:
+            return self.linear(states.float())
+
+    for module in list(model.modules()):
+        for name, layer in list(module.named_children()):
+            if isinstance(layer, torch.nn.Linear) and layer.out_features <= _MOST_LABELS:
+                setattr(module, name, Exact(layer))
 
 
 @contextmanager
