@@ -76,7 +76,7 @@ def export_onnx(
     import tempfile
     from pathlib import Path
 
-    from rerank_cli.cli.scorer import real_lists
+    from rerank_cli.cli.precisions import real_lists
     from rerank_cli.cli.settings import Settings
     from rerank_cli.errors import WorkFailed
     from rerank_cli.export import acceptable, write_export
