@@ -78,7 +78,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
 
         def forward(self, *arrays: Any) -> Any:
             batch = dict(zip(record.inputs, arrays))
-            return self.after(self.model(**batch).last_hidden_state, batch["attention_mask"])
+            return self.after(self.model(**batch).last_hidden_state.float(), batch["attention_mask"])
 
     return Graph().eval()
 

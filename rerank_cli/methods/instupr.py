@@ -63,13 +63,13 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.encoder, self.decoder = model.encoder, model.decoder
-            rows = model.lm_head.weight[list(record.words.values())].detach() * output_scale(model)
+            rows = model.lm_head.weight[list(record.words.values())].detach().float() * output_scale(model)
             self.grades = torch.nn.Parameter(rows, requires_grad=False)
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
             encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             hidden = one_step(self.decoder, encoded, attention_mask, record.params["start_id"])
-            return _expected(hidden @ self.grades.T)
+            return _expected(hidden.float() @ self.grades.T)
 
     return Graph().eval()
 

@@ -69,7 +69,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.encoder, self.decoder = model.encoder, model.decoder
-            rows = model.lm_head.weight
+            rows = model.lm_head.weight.float()
             self.direction = torch.nn.Parameter(
                 (rows[true_id] - rows[false_id]).detach() * output_scale(model), requires_grad=False
             )
@@ -77,7 +77,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
             encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             hidden = one_step(self.decoder, encoded, attention_mask, record.params["start_id"])
-            return _scores(hidden @ self.direction, record)
+            return _scores(hidden.float() @ self.direction, record)
 
     return Graph().eval()
 

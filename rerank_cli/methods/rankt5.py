@@ -63,12 +63,13 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.encoder, self.decoder = model.encoder, model.decoder
-            direction = model.lm_head.weight[piece].detach() * output_scale(model)
+            direction = model.lm_head.weight[piece].detach().float() * output_scale(model)
             self.direction = torch.nn.Parameter(direction, requires_grad=False)
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
             encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            return one_step(self.decoder, encoded, attention_mask, record.params["start_id"]) @ self.direction
+            hidden = one_step(self.decoder, encoded, attention_mask, record.params["start_id"])
+            return hidden.float() @ self.direction
 
     return Graph().eval()
 
