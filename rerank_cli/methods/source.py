@@ -117,9 +117,10 @@ class Source:
                 raise BadData(f"the chat template of {self.checkpoint.name} is broken: {first_line(error)}") from error
 
     def word_ids(self, words: tuple[str, ...], hint: str) -> dict[str, int]:
-        """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary lacks."""
+        """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary or the model lacks."""
         ids = {word: self.tokenizer.token_to_id(word) for word in words}
-        absent = [word for word, number in ids.items() if number is None]
+        rows = int(self.config.get("vocab_size") or 2**31)
+        absent = [word for word, number in ids.items() if number is None or number >= rows]
         if absent:
             raise BadData(
                 f"the vocabulary of {self.checkpoint.name} has no piece {' and no piece '.join(absent)}", hint
