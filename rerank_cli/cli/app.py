@@ -30,6 +30,7 @@ COMMANDS = {
     "bench": "bench",
     "doctor": "doctor",
     "config": "config",
+    "cache": "cache",
     "man": "man",
     "completions": "completions",
 }

@@ -81,4 +81,5 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(value) if isinstance(value, (tuple, list)) else str(value)
+    text = " ".join(value) if isinstance(value, (tuple, list)) else str(value)
+    return text.replace("\n", "\\n")

@@ -63,7 +63,7 @@ def write_answers(
 ) -> set[bytes]:
     """Write each answer as it comes; returns the queries that were written and says what was cut, tied or missing."""
     seen: set[bytes] = set()
-    ties = truncated = missing = pairs = 0
+    ties = truncated = missing = pairs = cached = 0
     with (
         closing(answers),
         written as writer,
@@ -77,10 +77,13 @@ def write_answers(
             ties += answer.stats.ties
             truncated += answer.stats.truncated
             missing += answer.stats.missing
+            cached += answer.stats.cached
             if stats_stream is not None:
                 stats_stream.write(_stats_line(answer.stats))
             progress.advance()
     say_ties(ties, terminal)
+    if cached:
+        terminal.note(f"{cached} of {pairs} pairs were answered from the cache (--no-cache asks the model)")
     if truncated:
         terminal.note(f"{truncated} of {pairs} documents were cut to the model's length (see --max-length and --stats)")
     if missing:

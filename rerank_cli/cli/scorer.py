@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
@@ -23,6 +24,7 @@ def open_scorer(
     device: str = "auto",
     provider: str = "auto",
     max_length: int | None = None,
+    instruction: str | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
     around: Callable[[Any], Any] | None = None,
@@ -41,6 +43,7 @@ def open_scorer(
         "device": device,
         "threads": terminal.threads,
         "max_length": max_length,
+        "instruction": instruction,
         "batch_tokens": batch_tokens,
         "around": around,
     }
@@ -53,6 +56,21 @@ def open_scorer(
         scorer = methods.load(folder, provider=provider, note=terminal.note, name=checkpoint.name, **running)
     terminal.note(f"{scorer.description!s} ({model.origin})")
     return scorer
+
+
+@contextmanager
+def keeping_answers(
+    scorer: LoadedScorer, limit_bytes: int | None, settings: Settings, terminal: Terminal
+) -> Iterator[LoadedScorer]:
+    """The scorer with the answers of the cache directory before it; as it is when `limit_bytes` is None."""
+    from rerank_cli.inference.cache import AnswerCache
+    from rerank_cli.pipeline.cached import CachedScorer
+
+    if limit_bytes is None:
+        yield scorer
+        return
+    with AnswerCache(settings.cache_dir / "answers", limit_bytes, terminal.warn) as cache:
+        yield CachedScorer(scorer, cache)
 
 
 def facts_of(scorer: LoadedScorer) -> dict[str, Any]:

@@ -77,6 +77,18 @@ def gathered(answers: Iterable[Answers], n: int) -> Scores:
     return whole._replace(calls=calls)
 
 
+class Cache(Protocol):
+    """Answers that were paid for once, under a hash of what was asked."""
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """What is kept under each key, None where nothing is."""
+        ...
+
+    def put(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep values under their keys; once it returns they survive the end of the process, however it comes."""
+        ...
+
+
 class Backend(Protocol):
     """One loaded graph: token arrays in, numbers out. Knows no query, no document, no ranking."""
 

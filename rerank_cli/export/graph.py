@@ -27,16 +27,20 @@ def write_graph(module: Any, record: Record, path: Path) -> None:
     mask = torch.ones_like(rows)
     mask[1, 6:] = 0
     example = {"input_ids": rows, "attention_mask": mask, "token_type_ids": torch.zeros_like(rows)}
-    axes = {name: {0: "n", 1: "length"} for name in record.inputs}
+    example = {name: example[name] for name in record.inputs}
+    axes = {name: {0: "n", 1: "length"} for name in record.inputs} | {"answer": {0: "n"}}
+    for name, (array, own) in getattr(module, "more_inputs", {}).items():
+        example[name], axes[name] = array, own
+    more_outputs = getattr(module, "more_outputs", {})
     try:
         with quiet_libraries(), torch.inference_mode():
             torch.onnx.export(
                 module,
-                tuple(example[name] for name in record.inputs),
+                tuple(example.values()),
                 str(path),
-                input_names=list(record.inputs),
-                output_names=["answer"],
-                dynamic_axes={**axes, "answer": {0: "n"}},
+                input_names=list(example),
+                output_names=["answer", *more_outputs],
+                dynamic_axes=axes | more_outputs,
                 opset_version=_OPSET,
                 do_constant_folding=True,
                 dynamo=False,

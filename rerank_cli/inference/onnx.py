@@ -42,8 +42,12 @@ class OnnxBackend:
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
+        return self.outputs(batch)[0]
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Every output of the graph, for one that has several."""
         try:
-            answer: np.ndarray = self._session.run(None, batch)[0]
+            answer: list[np.ndarray] = self._session.run(None, batch)
         except Exception as error:  # onnxruntime's own classes share no public base
             raise failed_batch(batch, _first_line(error), is_memory=bool(_NO_MEMORY.search(str(error)))) from error
         return answer

@@ -45,12 +45,15 @@ class PlainText:
     """What a tokenizer can be given: text without half characters, and with its special tokens as plain words.
 
     A Unigram vocabulary holds `</s>` as a piece and finds it in a text even when told to leave special
-    tokens alone; a blank after the first character keeps the text from ending there.
+    tokens alone; a blank after the first character keeps the text from ending there. So it is with every special
+    token when the tokenizer reads them, and with other added tokens that the text `also_in` uses (`</think>`).
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, also_in: str = "") -> None:
         added = {
-            number: token.content for number, token in tokenizer.get_added_tokens_decoder().items() if token.special
+            number: token.content
+            for number, token in tokenizer.get_added_tokens_decoder().items()
+            if token.special or (token.content.strip() and token.content in also_in)
         }
         trials = tokenizer.encode_batch_fast([f"a {content} a" for content in added.values()], add_special_tokens=False)
         unknown = set(tokenizer.encode("\ue000", add_special_tokens=False).ids)

@@ -29,12 +29,17 @@ class TorchBackend:
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
+        return self.outputs(batch)[0]
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Every output of the module, for one that has several."""
         import torch
 
         try:
             with torch.inference_mode():
                 arrays = [torch.from_numpy(array).to(str(self.device)) for array in batch.values()]
-                answer: np.ndarray = self._module(*arrays).float().cpu().numpy()
+                made = self._module(*arrays)
+                answer = [one.float().cpu().numpy() for one in (made if isinstance(made, tuple) else (made,))]
         except RuntimeError as error:
             is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
             raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory) from error
@@ -45,7 +50,7 @@ class TorchBackend:
         from torch.utils.flop_counter import FlopCounterMode
 
         with FlopCounterMode(display=False) as counter:
-            self.run(batch)
+            self.outputs(batch)
         return int(counter.get_total_flops())
 
 

@@ -7,6 +7,7 @@ group `rerank_cli.methods`. Besides `METHOD` it has
   without, `FUSION`: the optimizer's name for its graph, or None;
 - `record(source) -> Record`: what the checkpoint's files say about how it is asked (no torch);
 - `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
+  arrays besides these it names in `more_inputs` (example, names of dynamic axes) and `more_outputs` (names of dynamic axes);
 - `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
 - `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`.
 """
@@ -92,11 +93,13 @@ def load(
     batch_tokens: int | None = None,
     note: Callable[[str], None],
     name: str | None = None,
+    instruction: str | None = None,
     around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open an exported folder with ONNX Runtime; imports neither torch nor transformers.
 
-    `name` is what to call the model in headers (default: what it was called when exported); `around` wraps the
+    `name` is what to call the model in headers (default: what it was called when exported), `instruction` what
+    an instruction-aware model is told (default: what its checkpoint was trained with); `around` wraps the
     backend, for who watches it. Raises
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
@@ -105,9 +108,10 @@ def load(
 
     from rerank_cli.inference.onnx import OnnxBackend
     from rerank_cli.inference.tokens import load_tokenizer
-    from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
+    from rerank_cli.methods.exported import GRAPH, TOKENIZER, instructed, read_record
 
     record = read_record(folder)
+    record = instructed(replace(record, name=name or record.name), instruction)
     if engine == "torch":
         raise WrongUsage(
             f"{folder} holds an ONNX graph, which --engine torch cannot run",
@@ -116,8 +120,7 @@ def load(
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
     tokenizer = load_tokenizer(folder / TOKENIZER)
-    named = replace(record, name=name or record.name)
-    scorer = module.scorer(named, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
+    scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
     return scorer
 
@@ -133,6 +136,7 @@ def load_torch(
     trust_remote_code: bool = False,
     cache_dir: Path | None = None,
     note: Callable[[str], None],
+    instruction: str | None = None,
     around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open a checkpoint with PyTorch: the graph that would be exported, run as a module; needs the extra `torch`.
@@ -141,13 +145,14 @@ def load_torch(
     `WrongUsage` for a folder that holds only an exported graph.
     """
     from rerank_cli.inference.torch import TorchBackend, torch_device
+    from rerank_cli.methods.exported import instructed
     from rerank_cli.methods.source import load_model, open_source
 
     source = open_source(
         checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
     )
     module = method_named(source.checkpoint.method)
-    record = module.record(source)
+    record = instructed(module.record(source), instruction)
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)

@@ -38,7 +38,9 @@ def method_of(folder: Path, name: str) -> str:
         )
     raise WrongUsage(
         f"{name} is {kind}, and its configuration does not tell how it reranks",
-        "give --method cross-encoder, monot5 or bi-encoder",
+        "give --method yes-no if it is to answer yes or no, --method graded for a grade from 0 to 4"
+        if kind.endswith("ForCausalLM")
+        else "give --method cross-encoder, monot5 or bi-encoder",
     )
 
 

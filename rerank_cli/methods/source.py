@@ -89,6 +89,23 @@ class Source:
             **own,
         )
 
+    def in_chat(self, text: str) -> str | None:
+        """`text` as a user's turn in the checkpoint's own chat frame, up to where its answer begins; None when it has none."""
+        with quiet_libraries(), needs_torch(f"reading the chat template of {self.checkpoint.name}"):
+            from jinja2 import TemplateError
+            from transformers import AutoTokenizer
+
+            made = AutoTokenizer.from_pretrained(self.tokenizer_folder, trust_remote_code=self.trust_remote_code)
+            if not made.chat_template:
+                return None
+            turn = [{"role": "user", "content": text}]
+            try:
+                return str(
+                    made.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+                )
+            except TemplateError as error:
+                raise BadData(f"the chat template of {self.checkpoint.name} is broken: {_first_line(error)}") from error
+
     def inputs(self) -> tuple[str, ...]:
         """The arrays an encoder reads; token types only where both the model and its tokenizer have them."""
         names: tuple[str, ...] = ("input_ids", "attention_mask")
@@ -145,6 +162,8 @@ def open_source(
     if checkpoint.tokenizer and not any((folder / name).is_file() for name in (TOKENIZER, *_OLDER_TOKENIZERS)):
         tokenizer_folder = hub_folder(checkpoint.tokenizer, None, offline=offline, note=note, needs_weights=False)
     asked = json.dumps([checkpoint.method, checkpoint.score, checkpoint.template, checkpoint.words])
+    if checkpoint.instruction:
+        asked += json.dumps([checkpoint.instruction, checkpoint.instruction_as])
     memory = cache_dir / "hashes" if cache_dir else None
     files = fingerprint(folder, memory)
     if tokenizer_folder != folder:

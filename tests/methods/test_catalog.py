@@ -17,7 +17,15 @@ from rerank_cli.methods.catalog import find, known
 
 pytest_plugins = ["tiny_scorers"]
 
-CONTRACT_NAMES = ("minilm", "monot5", "monot5-3b", "inranker-small", "ms-marco-minilm-l6", "bge-reranker-v2-m3")
+CONTRACT_NAMES = (
+    "qwen3-reranker-0.6b",
+    "minilm",
+    "monot5",
+    "monot5-3b",
+    "inranker-small",
+    "ms-marco-minilm-l6",
+    "bge-reranker-v2-m3",
+)
 
 
 def test_entries_are_whole() -> None:
@@ -27,8 +35,12 @@ def test_entries_are_whole() -> None:
         assert entry.name == entry.name.lower() and "_" not in entry.name
         assert entry.method in methods()
         assert entry.score in ("logit", "margin", "logprob", "prob", "cosine", "dot")
-        assert entry.template is None or {"{query}", "{document}"} <= set(entry.template.split())
-        assert len(entry.words) in (0, 2)
+        template = entry.template
+        assert template is None or template.count("{query}") == template.count("{document}") == 1
+        assert entry.instruction == "" or "{instruction}" in (template or "")
+        assert (
+            len(entry.words) == 1 if (entry.method, entry.score) == ("yes-no", "logit") else len(entry.words) in (0, 2)
+        )
     sources = [entry.source for entry in known()]
     assert len(set(sources)) == len(sources)
 

@@ -51,10 +51,14 @@ FREE = {
     "F",
     "W1",
     "K1",
+    "IN",
     "NAME=VALUE",
+    "NAME=VALUES",
     "COMPARISON",
     "CHECK",
     "TOKENS:STRIDE",
+    "SIZE",
+    "TIME",
 }
 
 
