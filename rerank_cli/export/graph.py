@@ -27,16 +27,20 @@ def write_graph(module: Any, record: Record, path: Path) -> None:
     mask = torch.ones_like(rows)
     mask[1, 6:] = 0
     example = {"input_ids": rows, "attention_mask": mask, "token_type_ids": torch.zeros_like(rows)}
-    axes = {name: {0: "n", 1: "length"} for name in record.inputs}
+    names = list(record.inputs)
     try:
         with quiet_libraries(), torch.inference_mode():
+            # Scores (n,) or vectors (n, d); with a third axis there is one for each token.
+            if module(*(example[name] for name in record.inputs)).dim() == 3:
+                names.append("answer")
+            axes = {"answer": {0: "n"}, **{name: {0: "n", 1: "length"} for name in names}}
             torch.onnx.export(
                 module,
                 tuple(example[name] for name in record.inputs),
                 str(path),
                 input_names=list(record.inputs),
                 output_names=["answer"],
-                dynamic_axes={**axes, "answer": {0: "n"}},
+                dynamic_axes=axes,
                 opset_version=_OPSET,
                 do_constant_folding=True,
                 dynamo=False,

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import Scorer, gathered
+from rerank_cli.core.protocols import ListScorer, Scorer, gathered
 from rerank_cli.pipeline.answers import Reranked, answered
+from rerank_cli.pipeline.lists import rerank_lists
 from rerank_cli.pipeline.questions import Options, Sources, windows
 
 __all__ = ["Estimate", "Options", "Reranked", "Sources", "estimate", "rerank"]
@@ -31,13 +32,16 @@ class Estimate:
 
 
 def rerank(
-    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer, options: Options
+    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options
 ) -> Iterator[Reranked]:
     """Rerank each query's first `depth` documents; yields in input order.
 
     Costs min(depth, n) scored pairs a query. Holds one window of texts. Raises `Missing` for a topic or
     a document without text (unless `options.missing` says otherwise).
     """
+    if isinstance(scorer, ListScorer):
+        yield from rerank_lists(candidates, sources, scorer, options)
+        return
     for window in windows(candidates, sources, options):
         began = time.monotonic()
         pairs = [pair for question in window for pair in question.pairs]
@@ -50,7 +54,7 @@ def rerank(
             start = stop
 
 
-def estimate(candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer, options: Options) -> Estimate:
+def estimate(candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options) -> Estimate:
     """Tokenise everything that `rerank` would score, and score nothing."""
     total = Estimate()
     for window in windows(candidates, sources, options):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class QueryStats:
     repaired: int = 0
     cached: int = 0
     seconds: float = 0.0
+    #: What the method itself tells of this list.
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Reranked:
 
 def answered(question: Question, answers: Scores, rows: slice, seconds: float, options: Options) -> Reranked:
     """Order one query by its answers; the unscored follow at the smallest steps below the lowest score."""
-    values = answers.values[rows].astype(np.float64)
+    values = np.asarray(answers.values[rows], np.float64)
     if options.interpolate is not None:
         first_stage = joined(question.ranking.scores)[question.scored]
         values = options.interpolate * _min_max(values) + (1 - options.interpolate) * _min_max(first_stage)
