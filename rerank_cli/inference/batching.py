@@ -15,11 +15,15 @@ from rerank_cli.core.protocols import Backend
 
 
 class Row(NamedTuple):
-    """One input of a model: token `ids (L,)` int64, their `types (L,)` where the model reads them, and whether text was cut."""
+    """One input of a model: token `ids (L,)` int64, their `types (L,)` where the model reads them, and whether text was cut.
+
+    `attended`: how many tokens from the first the others may look at; None for all. The rest are still computed.
+    """
 
     ids: np.ndarray
     types: np.ndarray | None
     truncated: bool
+    attended: int | None = None
 
 
 def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
@@ -39,7 +43,9 @@ def padded(rows: Sequence[Row], inputs: Sequence[str], pad_id: int) -> dict[str,
     """Pad rows on the right to the longest; returns the named int64 arrays (n, L): input_ids, attention_mask, token_type_ids."""
     lengths = np.array([len(row.ids) for row in rows])
     mask = np.arange(lengths.max())[None, :] < lengths[:, None]
-    arrays = {"attention_mask": mask.astype(np.int64), "input_ids": np.full(mask.shape, pad_id, dtype=np.int64)}
+    attended = [len(row.ids) if row.attended is None else row.attended for row in rows]
+    seen = np.arange(lengths.max())[None, :] < np.array(attended)[:, None]
+    arrays = {"attention_mask": seen.astype(np.int64), "input_ids": np.full(mask.shape, pad_id, dtype=np.int64)}
     arrays["input_ids"][mask] = np.concatenate([row.ids for row in rows])
     if "token_type_ids" in inputs:
         arrays["token_type_ids"] = np.zeros(mask.shape, dtype=np.int64)

@@ -61,7 +61,11 @@ def record(source: Source) -> Record:
     similarity = own.get("similarity_fn_name") or "cosine"
     if similarity not in ("cosine", "dot"):
         raise BadData(f"{source.checkpoint.name} compares vectors by {similarity}; cosine and dot are supported")
-    steps = _steps(source)
+    steps = module_steps(source)
+    if not any("pool" in step for step in steps):
+        raise BadData(
+            f"{source.checkpoint.name} makes no single vector of a text", "use it with --method late-interaction"
+        )
     params = {
         "steps": steps,
         "query_prompt": prompts.get("query", default),
@@ -77,8 +81,8 @@ def record(source: Source) -> Record:
     )
 
 
-def _steps(source: Source) -> list[dict[str, Any]]:
-    """What follows the encoder, in order: {"pool": [...]}, {"dense": folder, ...}, {"normalize": true}."""
+def module_steps(source: Source) -> list[dict[str, Any]]:
+    """What follows the encoder, in order: {"pool": [...]}, {"dense": folder, ...}, {"normalize": true}, {"mask": settings}."""
     from rerank_cli.methods.detect import read_json
 
     listing = source.folder / "modules.json"
@@ -94,11 +98,15 @@ def _steps(source: Source) -> list[dict[str, Any]]:
             modes = [modes] if isinstance(modes, str) else list(modes)
             steps.append({"pool": modes, "include_prompt": config.get("include_prompt", True)})
         elif kind == "Dense":
+            if config.get("use_residual"):
+                raise BadData(f"{source.checkpoint.name} has a dense layer with a residual, which is not supported")
             steps.append(
                 {"dense": path, "activation": config.get("activation_function", "torch.nn.modules.activation.Tanh")}
             )
         elif kind == "Normalize":
             steps.append({"normalize": True})
+        elif kind == "MultiVectorMask":
+            steps.append({"mask": read_json(source.folder / path / "config.json")})
         else:
             raise BadData(f"{source.checkpoint.name} has a module of type {module['type']}, which is not supported")
     return steps
@@ -108,7 +116,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> vectors (n, d)."""
     import torch
 
-    after = [_dense(step, folder) if "dense" in step else None for step in record.params["steps"]]
+    after = [dense_layer(step, folder) if "dense" in step else None for step in record.params["steps"]]
 
     class Graph(torch.nn.Module):
         def __init__(self) -> None:
@@ -209,7 +217,7 @@ def _pooled(states: Any, mask: Any, modes: list[str]) -> Any:
     return torch.cat(out, dim=-1)
 
 
-def _dense(step: dict[str, Any], folder: Path) -> Any:
+def dense_layer(step: dict[str, Any], folder: Path) -> Any:
     """A sentence-transformers Dense module: a linear layer and its activation."""
     import torch
 

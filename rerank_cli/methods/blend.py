@@ -54,7 +54,9 @@ def record(source: Source) -> Record:
     from dataclasses import replace
 
     own = bi_encoder.record(source)
-    if [step for step in own.params["steps"] if "normalize" not in step] != [{"pool": ["mean"], "include_prompt": True}]:
+    if [step for step in own.params["steps"] if "normalize" not in step] != [
+        {"pool": ["mean"], "include_prompt": True}
+    ]:
         raise BadData(f"{own.name} does not take the mean of its token vectors, which a blend needs")
     return replace(own, score="blend")
 

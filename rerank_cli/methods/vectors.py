@@ -102,7 +102,9 @@ class TextMemory:
         """
         about = self._model.description
         asked = f"{about.model_hash}\0{about.precision}\0{about.max_length}\0{as_query}".encode()
-        keys = [hashlib.blake2b(asked + text.encode("utf-8", "surrogatepass"), digest_size=20).digest() for text in texts]
+        keys = [
+            hashlib.blake2b(asked + text.encode("utf-8", "surrogatepass"), digest_size=20).digest() for text in texts
+        ]
         known = [at for at, key in enumerate(keys) if key in self._kept]
         if known:
             yield _columns(known, [self._kept[keys[at]] for at in known])

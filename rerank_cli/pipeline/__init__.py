@@ -54,7 +54,9 @@ def rerank(
             start = stop
 
 
-def estimate(candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options) -> Estimate:
+def estimate(
+    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options
+) -> Estimate:
     """Tokenise everything that `rerank` would score, and score nothing."""
     total = Estimate()
     for window in windows(candidates, sources, options):
