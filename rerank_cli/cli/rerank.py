@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     (
-        "Candidates from BM25, reranked by the embedded model, judged",
+        "Candidates from BM25, reranked by the default model, judged",
         "rerank retrieve -c demo | rerank rerank -c demo | rerank eval -c demo",
     ),
     (
@@ -25,7 +25,7 @@ EXAMPLES = [
     ),
     (
         "The model's score and the first stage's together",
-        "rerank retrieve -c demo | rerank rerank -c demo --interpolate 0.8 | rerank eval -c demo",
+        "rerank retrieve -c demo | rerank rerank -c demo -m minilm --interpolate 0.8 | rerank eval -c demo",
     ),
     ("What would it cost?", "rerank retrieve -c demo | rerank rerank -c demo --dry-run"),
     (
@@ -86,7 +86,7 @@ def rerank(
             min=0.0,
             max=1.0,
             rich_help_panel=LISTS,
-            help="Write A x model + (1-A) x first stage, both min-max scaled per query.",
+            help="Write A x model + (1-A) x first stage, both min-max scaled per query; not with minilm-blend, which has it.",
         ),
     ] = None,
     missing: Annotated[
@@ -146,6 +146,12 @@ def rerank(
     A checkpoint that is not yet in ONNX is exported once into the cache directory; from then on scoring
     loads neither PyTorch nor transformers. Scores are the raw ones of the checkpoint's authors: a
     cross-encoder's logit, monoT5's log p(true), a bi-encoder's cosine.
+
+    The default model, minilm-blend, needs no download. It adds four parts, each scaled to 0..1 inside a
+    query's list: cosine, MaxSim and feedback of a small bi-encoder, and the first stage's own score. Its
+    scores compare documents of one list only. It helps a first stage of plain term matching and hurts one that
+    is better than the small model itself (a learned sparse or a large dense retriever): rerank those with
+    another model.
     """
     from rerank_cli import pipeline
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
@@ -178,6 +184,7 @@ def rerank(
             batch_tokens=batch_tokens,
             trust_remote_code=trust_remote_code,
         )
+        pipeline.check(scorer, limits)
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
         if candidates is None:

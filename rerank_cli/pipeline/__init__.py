@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.protocols import ListScorer, Scorer, gathered
 from rerank_cli.pipeline.answers import Reranked, answered
-from rerank_cli.pipeline.lists import rerank_lists
+from rerank_cli.pipeline.lists import check, rerank_lists
 from rerank_cli.pipeline.questions import Options, Sources, windows
 
-__all__ = ["Estimate", "Options", "Reranked", "Sources", "estimate", "rerank"]
+__all__ = ["Estimate", "Options", "Reranked", "Sources", "check", "estimate", "rerank"]
 
 
 @dataclass
@@ -37,8 +37,9 @@ def rerank(
     """Rerank each query's first `depth` documents; yields in input order.
 
     Costs min(depth, n) scored pairs a query. Holds one window of texts. Raises `Missing` for a topic or
-    a document without text (unless `options.missing` says otherwise).
+    a document without text (unless `options.missing` says otherwise), `WrongUsage` as `check` does.
     """
+    check(scorer, options)
     if isinstance(scorer, ListScorer):
         yield from rerank_lists(candidates, sources, scorer, options)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,19 +16,22 @@ from rerank_cli.pipeline.answers import Reranked, answered
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
 
+def check(scorer: Any, options: Options) -> None:
+    """Raise `WrongUsage` for an interpolation with a first stage that is in the scorer's answer already."""
+    if options.interpolate is not None and isinstance(scorer, ListScorer) and scorer.uses_first_stage:
+        raise WrongUsage(
+            "--interpolate does not go together with a model that has the first stage's score in it already",
+            "leave --interpolate out, or name a model without it: -m minilm",
+        )
+
+
 def rerank_lists(
     candidates: Iterable[Candidates], sources: Sources | None, scorer: ListScorer, options: Options
 ) -> Iterator[Reranked]:
     """Rate each query's first `depth` documents; yields in input order.
 
-    A window of queries is rated together, so that their texts are batched together. Raises as `rerank` does,
-    and `WrongUsage` for an interpolation with a first stage that is in the answer already.
+    A window of queries is rated together, so that their texts are batched together. Raises as `rerank` does.
     """
-    if options.interpolate is not None and scorer.uses_first_stage:
-        raise WrongUsage(
-            "--interpolate does not go together with a model that has the first stage's score in it already",
-            "leave --interpolate out, or name a model without it: -m minilm",
-        )
     for window in windows(candidates, sources, options):
         began = time.monotonic()
         values, costs, told = scorer.rate([_slate(question) for question in window])
