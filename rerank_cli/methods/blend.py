@@ -1,10 +1,10 @@
 """A blend of what one small model says in several ways, and of the first stage: the default, because it needs no download.
 
-One forward pass of a bi-encoder gives a vector for each token and their mean. Four signals come from it and from
+One forward pass of a bi-encoder gives a vector for each token and their mean. Three parts come from it and from
 the run: the cosine of the means; MaxSim over the tokens, which finds the one sentence that a mean washes out; the
-cosine with a query that has moved half-way towards the best documents (Rocchio); the first stage's own score, which
-knows exact words. Each is scaled to 0..1 inside its list, and they are added with one set of weights for every
-collection. What each adds on each is in docs/blend.md.
+first stage's own score, which knows exact words. Each is scaled to 0..1 inside its list, and they are added with
+one set of weights for every collection. Then the query's mean moves towards the best document so found (Rocchio),
+and the list is rated again with it. What each adds on each collection is in docs/blend.md.
 
 J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval System, 1971.
 """
@@ -41,10 +41,10 @@ MODEL_CLASS = bi_encoder.MODEL_CLASS
 FUSION = bi_encoder.FUSION
 MAY_LACK = bi_encoder.MAY_LACK
 
-#: What each part counts for.
-WEIGHTS = {"cosine": 0.0, "rocchio": 0.4, "maxsim": 0.4, "first_stage": 0.2}
+#: What each part counts for: measured on three collections together, see docs/blend.md.
+WEIGHTS = {"cosine": 0.45, "maxsim": 0.45, "first_stage": 0.1}
 #: How many of the best documents are fed back, and how much their mean counts beside the query.
-FED_BACK, FEEDBACK = 3, 0.5
+FED_BACK, FEEDBACK = 1, 1.0
 #: Differences below this share of a part's largest number are rounding.
 _NOISE = 1e-6
 
@@ -126,19 +126,16 @@ class BlendScorer:
         texts, of_query, of_document = distinct([Pair(one.query, text) for one in slates for text in one.documents])
         queries, _ = self._memory.all(texts[0], True)
         documents, cached = self._memory.all(texts[1], False)
-        values = []
-        told = []
+        values: list[np.ndarray] = []
+        told: list[dict[str, Any]] = []
         start = 0
         for one in slates:
             stop = start + len(one.documents)
-            facts: dict[str, Any] = {}
-            rated = np.zeros(0)
-            if stop > start:
-                found = [documents.arrays[at] for at in of_document[start:stop]]
-                parts = signals(queries.arrays[of_query[start]], found, one.first_stage)
-                rated = blended(parts)
-                facts["silent"] = [name for name, part in parts.items() if not _says(part)]
-            values.append(rated)
+            found = [documents.arrays[at] for at in of_document[start:stop]]
+            scores, facts = np.zeros(0), {}
+            if found:
+                scores, facts = rated(queries.arrays[of_query[start]], found, one.first_stage)
+            values.append(scores)
             told.append(facts)
             start = stop
         costs = Scores(
@@ -151,17 +148,31 @@ class BlendScorer:
         return Ratings(values, costs, told)
 
 
-def signals(query: np.ndarray, documents: Sequence[np.ndarray], first_stage: np.ndarray) -> dict[str, np.ndarray]:
-    """The parts of one list, each (n,): of a query's and n documents' arrays as `_kept` makes them, and the incoming scores."""
+def rated(
+    query: np.ndarray, documents: Sequence[np.ndarray], first_stage: np.ndarray
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The scores (n,) of one list, and what to tell of it: from arrays as `_kept` makes them, and the incoming scores."""
+    parts = {**signals(query, documents), "first_stage": first_stage}
+    means = _means(documents)
+    best = np.argsort(-blended(parts), kind="stable")[:FED_BACK]
+    moved = query[0].astype(np.float32) + FEEDBACK * means[best].mean(0)
+    parts["cosine"] = means @ moved
+    model = blended({**parts, "first_stage": np.zeros(len(documents))})
+    told: dict[str, Any] = {"silent": [name for name, part in parts.items() if not _says(part)]}
+    if _says(model) and _says(first_stage):
+        told["agreement"] = round(float(np.corrcoef(model, first_stage)[0, 1]), 4)
+    return blended(parts), told
+
+
+def signals(query: np.ndarray, documents: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """What the model says of one list, each (n,), from arrays as `_kept` makes them."""
     from rerank_cli.methods.vectors import best_matches
 
     whole = query.astype(np.float32)
-    means = np.stack([document[0] for document in documents]).astype(np.float32)
-    cosine = means @ whole[0]
-    best = np.argsort(-cosine, kind="stable")[:FED_BACK]
-    rocchio = means @ (whole[0] + FEEDBACK * means[best].mean(0))
-    maxsim = best_matches(whole[1:], [document[1:] for document in documents]).sum(1)
-    return {"cosine": cosine, "rocchio": rocchio, "maxsim": maxsim, "first_stage": first_stage}
+    return {
+        "cosine": _means(documents) @ whole[0],
+        "maxsim": best_matches(whole[1:], [document[1:] for document in documents]).sum(1),
+    }
 
 
 def blended(parts: dict[str, np.ndarray]) -> np.ndarray:
@@ -174,6 +185,10 @@ def blended(parts: dict[str, np.ndarray]) -> np.ndarray:
             total += WEIGHTS[name] * (np.asarray(part, np.float64) - low) / (float(part.max()) - low)
             weight += WEIGHTS[name]
     return total / weight if weight else total + 1
+
+
+def _means(documents: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([document[0] for document in documents]).astype(np.float32)
 
 
 def _says(part: np.ndarray) -> bool:

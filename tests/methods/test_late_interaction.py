@@ -76,8 +76,8 @@ def pylate(folder: Path) -> Path:
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 63, "do_lower_case": False}))
     own = {
         "model_type": "ColBERT",
-        "query_prefix": "lake",
-        "document_prefix": "deep",
+        "query_prefix": "lake ",
+        "document_prefix": "deep ",
         "query_length": 12,
         "document_length": 30,
         "attend_to_expansion_tokens": True,
