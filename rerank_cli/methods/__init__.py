@@ -8,7 +8,7 @@ group `rerank_cli.methods`. Besides `METHOD` it has
 - `record(source) -> Record`: what the checkpoint's files say about how it is asked (no torch);
 - `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
 - `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
-- `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`.
+- `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate".
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class MethodModule(Protocol):
 
 
 class LoadedScorer(Protocol):
-    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes."""
+    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes.
+
+    What a method that rates lists returns has `rate` in place of `stream` and `score`: a `core.protocols.ListScorer`.
+    """
 
     checkpoint: str
     description: Description

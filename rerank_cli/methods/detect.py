@@ -23,6 +23,8 @@ def method_of(folder: Path, name: str) -> str:
         family = read_json(own).get("model_type", "SentenceTransformer") if own.is_file() else "SentenceTransformer"
         if family in ("ColBERT", "MultiVectorEncoder"):
             return "late-interaction"
+        if "SpladePooling" in kinds:
+            return "splade"
         if family != "SentenceTransformer" and not _is_classifier(folder):
             raise WrongUsage(
                 f"{name} is a {family} of sentence-transformers, built of modules that rerank cannot use yet",

@@ -26,7 +26,7 @@ def test_entries_are_whole() -> None:
     for entry in known():
         assert entry.name == entry.name.lower() and "_" not in entry.name
         assert entry.method in methods()
-        assert entry.score in ("logit", "margin", "logprob", "prob", "cosine", "dot")
+        assert entry.score in ("logit", "margin", "logprob", "prob", "cosine", "dot", "maxsim", "blend")
         assert entry.template is None or {"{query}", "{document}"} <= set(entry.template.split())
         assert len(entry.words) in (0, 2)
     sources = [entry.source for entry in known()]
