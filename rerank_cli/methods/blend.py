@@ -46,7 +46,7 @@ WEIGHTS = {"cosine": 0.45, "maxsim": 0.45, "first_stage": 0.1}
 #: How many of the best documents are fed back, and how much their mean counts beside the query.
 FED_BACK, FEEDBACK = 1, 1.0
 #: Differences below this share of a part's largest number are rounding.
-_NOISE = 1e-6
+_NOISE = 1e-5
 
 
 def record(source: Source) -> Record:
