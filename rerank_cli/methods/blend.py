@@ -132,7 +132,8 @@ class BlendScorer:
         for one in slates:
             stop = start + len(one.documents)
             found = [documents.arrays[at] for at in of_document[start:stop]]
-            scores, facts = np.zeros(0), {}
+            facts: dict[str, Any] = {}
+            scores = np.zeros(0)
             if found:
                 scores, facts = rated(queries.arrays[of_query[start]], found, one.first_stage)
             values.append(scores)
