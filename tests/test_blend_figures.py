@@ -1,6 +1,5 @@
 """The default model on real judged collections: the figures of docs/blend.md."""
 
-import numpy as np
 import pytest
 
 pytestmark = pytest.mark.data
@@ -14,19 +13,20 @@ def figure(shell, run, collection):
     return float(done.lines[0].split("\t")[2])
 
 
-def test_the_published_bm25_run_of_dl19(shell, data):
+@pytest.mark.parametrize(
+    ("run", "wanted"),
+    [
+        ("BM25", 0.6775),
+        # A first stage that is better than the model: hurt, from .7308, as the documentation says.
+        ("SPLADE_P_P_ENSEMBLE_DISTIL", 0.7134),
+    ],
+)
+def test_published_runs_of_dl19(shell, data, run, wanted):
     collection = data / "dl19-passage"
-    assert abs(figure(shell, collection / "runs/BM25.trec", collection) - DL19) < 0.003
+    assert figure(shell, collection / f"runs/{run}.trec", collection) == pytest.approx(wanted, abs=0.003)
 
 
-def test_a_learned_sparse_run_is_hurt_as_the_documentation_says(shell, data, tmp_path):
-    collection = data / "dl19-passage"
-    run = collection / "runs/SPLADE_P_P_ENSEMBLE_DISTIL.trec"
-    assert abs(figure(shell, run, collection) - SPLADE) < 0.003
-
-
-def test_cranfield_and_scifact_on_our_own_bm25(shell, data):
-    for name, wanted in (("cranfield", CRANFIELD), ("scifact", SCIFACT)):
-        done = shell(f"rerank retrieve -q -c {data / name} -k 100 -o {name}.run")
-        assert done.code == 0, done.err
-        assert abs(figure(shell, f"{name}.run", data / name) - wanted) < 0.003
+def test_cranfield_on_our_own_bm25(shell, data):
+    done = shell(f"rerank retrieve -q -c {data / 'cranfield'} -k 100 -o bm25.run")
+    assert done.code == 0, done.err
+    assert figure(shell, "bm25.run", data / "cranfield") == pytest.approx(0.4300, abs=0.003)

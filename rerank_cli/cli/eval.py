@@ -10,14 +10,12 @@ from rerank_cli.cli import eval_options as own
 from rerank_cli.cli import options
 from rerank_cli.cli.eval_options import Format
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import Unmet, WrongUsage
+from rerank_cli.errors import Unmet
 
 if TYPE_CHECKING:
     from rerank_cli.core.run import Run
     from rerank_cli.evaluation.assertions import Assertion
     from rerank_cli.evaluation.measures import Evaluation
-    from rerank_cli.evaluation.report import Report
-    from rerank_cli.evaluation.report_comparison import ComparisonReport
 
 EXAMPLES = [
     ("The default measures of a BM25 run", "rerank retrieve -c demo | rerank eval -c demo"),
@@ -54,6 +52,10 @@ EXAMPLES = [
         "rerank rerank -c demo bm25.run --stats costs.jsonl | rerank eval -c demo --stats costs.jsonl --shape minilm -m nDCG@10",
     ),
     (
+        "The same with no statistics: a call for each of the first 100 documents, each of 128 tokens",
+        "rerank eval -c demo minilm.run --depth 100 --shape minilm --tokens 128",
+    ),
+    (
         "Stop a script when the ranking gets worse (exit 6)",
         "rerank retrieve -c demo -o bm25.run && rerank rerank -c demo bm25.run | rerank eval -c demo --baseline bm25.run --assert 'nDCG@10>=baseline-0.005'",
     ),
@@ -72,6 +74,8 @@ def eval(
     split: options.Split = "test",
     depth: own.Depth = None,
     compat: own.CompatWith = None,
+    judged_only: own.JudgedOnly = False,
+    intersection: own.Intersection = False,
     per_query: own.PerQuery = False,
     output_as: own.FormatAs = Format.auto,
     digits: own.Digits = 4,
@@ -80,12 +84,16 @@ def eval(
     test: own.TestName = None,
     correct: own.CorrectBy = None,
     alpha: own.Alpha = None,
+    eps: own.Eps = None,
     plot: own.Plot = None,
     depth_curve: own.DepthCurve = None,
     base: own.Base = None,
+    phantoms: own.Phantoms = False,
     separation: own.Separation = False,
-    stats: own.Stats = None,
     shape: own.Shape = None,
+    stats: own.Stats = None,
+    tokens: own.Tokens = None,
+    calls: own.Calls = None,
     flops: own.FlopsBy = own.Flops.exact,
     assertion: own.Assertions = None,
     input_format: options.Input = options.InputFormat.auto,
@@ -112,7 +120,7 @@ def eval(
     score each document alone. --separation computes BM25 over each query's candidates; where the best other
     document has 0.5 more than the best relevant one, the words mislead.
     """
-    from rerank_cli.cli import eval_analyses, judged_runs, pictures
+    from rerank_cli.cli import eval_analyses, eval_cost, eval_written, judged_runs, pictures
     from rerank_cli.cli.eval_usage import refuse_nonsense
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
@@ -120,11 +128,13 @@ def eval(
     from rerank_cli.evaluation.depth_curve import parse_depths
     from rerank_cli.evaluation.measures import Judge
     from rerank_cli.evaluation.names import DEFAULT_MEASURES, parse_measures
+    from rerank_cli.evaluation.phantoms import COUNT as PHANTOMS
 
     assertions = [parse_assertion(text) for text in assertion or []]
     # Names and what does not go together are checked before stdin is waited for.
     parse_measures([*(measure or ()), *(a.measure for a in assertions)], rel)
     depths = parse_depths(depth_curve) if depth_curve is not None else []
+    stated = eval_cost.stated_tokens(tokens) if tokens is not None else (0, 1)
     paths: list[str | None] = [*runs] if runs else [None]
     count = len(paths)
     reference = baseline if baseline is not None else base
@@ -141,10 +151,15 @@ def eval(
         compare=compare,
         tested=bool(test or correct),
         alpha=alpha,
+        eps=eps,
+        judged_only=judged_only,
         plot=plot,
+        phantoms=phantoms,
         separation=separation,
         stats=stats is not None,
         shape=shape is not None,
+        tokens=tokens is not None,
+        calls=calls is not None,
         per_query=per_query,
         texts=collection is not None or qrels is None,
         style=output_as,
@@ -155,6 +170,8 @@ def eval(
     files = read_runs(paths, input_format.value, lenient, terminal)
     found = judged_runs.open_judged(qrels, collection, split, files, paths, terminal)
     judged = judged_runs.judgements(found, qrels)
+    if intersection:
+        judged = judged_runs.of_shared_topics(judged, files, terminal)
     rel = found.rel if rel is None else rel
     default = ("P@1", "nDCG@10") if separation else DEFAULT_MEASURES
     shown_measures = parse_measures(measure or default, rel)
@@ -164,16 +181,21 @@ def eval(
         (name, _as_read(file.run, depth, compat), path or "stdin")
         for name, file, path in zip(judged_runs.run_names(paths, files), files, paths, strict=True)
     ]
+    if judged_only:
+        named = [(name, judged_runs.of_judged_documents(run, judge, name, terminal), path) for name, run, path in named]
     at = paths.index(reference) if reference is not None else None
     if depths and at is not None:
         reranked = [run for position, run in enumerate(named) if position != at]
-        everything = eval_analyses.depth_curve(judge, named[at][:2], reranked, depths, terminal)
+        strange = eval_analyses.Phantoms(found, rel) if phantoms else None
+        everything = eval_analyses.depth_curve(judge, named[at][:2], reranked, depths, strange, terminal)
         at, count = 0, len(everything)
     else:
         everything = [judged_runs.evaluated(judge, run, name, path, terminal) for name, run, path in named]
-    shown = [evaluation.only(map(str, shown_measures)) for evaluation in everything]
-    if stats is not None and shape is not None:
-        shown = [eval_analyses.with_cost(shown[0], stats, shape, flops.value, terminal)]
+    names = [*map(str, shown_measures), *([PHANTOMS] if phantoms else [])]
+    shown = [evaluation.only(names) for evaluation in everything]
+    if shape is not None:
+        run = named[0][1]
+        shown = [eval_cost.with_cost(shown[0], run, shape, stats, stated, calls, flops.value, terminal)]
     if separation:
         shown = eval_analyses.separation(judge, named[0][1], shown[0], found, rel, per_query, terminal)
     other = None if at is None else shown[at]
@@ -189,14 +211,14 @@ def eval(
 
         named_test, correction = test.value if test else "t", correct.value if correct else None
         against = None if other is None else other.name
-        report = compared(shown, against, named_test, correction, level, terminal.seed, digits)
+        report = compared(shown, against, named_test, correction, level, terminal.seed, digits, eps or 0.0)
         terminal.note(report.method())
-        written = _written_comparison(report, output_as, output)
+        written = eval_written.comparison(report, output_as, output)
     else:
         from rerank_cli.evaluation.report import Report
 
         shown_runs = len(shown) if separation else count
-        written = _written(Report(shown, per_query, other, digits), output_as, shown_runs, output)
+        written = eval_written.values(Report(shown, per_query, other, digits), output_as, shown_runs, output)
     picture = pictures.picture(drawn, plot) if plot is not None else b""
     with output_stream(output) as stream:
         stream.writelines(written)
@@ -212,39 +234,6 @@ def _as_read(run: Run, depth: int | None, compat: own.Compat | None) -> Run:
     if compat is own.Compat.trec_eval9:
         run = run.in_single_precision()
     return run if depth is None else run.top(depth)
-
-
-def _written(report: Report, style: Format, runs: int, output: str) -> list[bytes]:
-    from rerank_cli.evaluation.report import lines
-
-    on_terminal = _on_terminal(output)
-    if style is Format.auto:
-        style = Format.table if on_terminal else Format.trec if runs == 1 else Format.tsv
-    if style is Format.trec and runs > 1:
-        raise WrongUsage(f"--format trec has no column for the run, and there are {runs}", "use --format tsv")
-    if style is Format.table:
-        from rerank_cli.cli.tables import drawn
-
-        return [drawn(report, on_terminal).encode("utf-8", "surrogateescape")]
-    return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
-
-
-def _written_comparison(report: ComparisonReport, style: Format, output: str) -> list[bytes]:
-    from rerank_cli.evaluation.report_comparison import lines, table
-
-    on_terminal = _on_terminal(output)
-    if style is Format.table or (style is Format.auto and on_terminal):
-        from rerank_cli.cli.tables import drawn_grid
-
-        return [drawn_grid(table(report), on_terminal).encode("utf-8", "surrogateescape")]
-    style = Format.tsv if style is Format.auto else style
-    return [f"{line}\n".encode("utf-8", "surrogateescape") for line in lines(report, style.value)]
-
-
-def _on_terminal(output: str) -> bool:
-    import sys
-
-    return output == "-" and sys.stdout.isatty()
 
 
 def _check(

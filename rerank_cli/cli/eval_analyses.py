@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rerank_cli.cli.judged_runs import evaluated
 from rerank_cli.cli.terminal import Terminal
@@ -19,20 +18,79 @@ if TYPE_CHECKING:
 
 
 def depth_curve(
-    judge: Judge, base: tuple[str, Run], runs: Sequence[tuple[str, Run, str]], depths: Sequence[int], terminal: Terminal
+    judge: Judge,
+    base: tuple[str, Run],
+    runs: Sequence[tuple[str, Run, str]],
+    depths: Sequence[int],
+    phantoms: Phantoms | None,
+    terminal: Terminal,
 ) -> list[Evaluation]:
-    """The base run's evaluation, then for each run (name, run, path) and depth K that of NAME@K.
+    """The base run's evaluation, then for each run (name, run, path) and depth K that of NAME@K; with phantom hits counted.
 
     What the base run lacks is said once: no depth changes it.
     """
     from rerank_cli.evaluation.depth_curve import at_depth
+    from rerank_cli.evaluation.phantoms import counted
 
     name, first_stage = base
-    evaluations = [evaluated(judge, first_stage, name, name, terminal)]
+
+    def looked_at(evaluation: Evaluation, run: Run) -> Evaluation:
+        return evaluation if phantoms is None else counted(evaluation, phantoms(first_stage, run))
+
+    evaluations = [looked_at(evaluated(judge, first_stage, name, name, terminal), first_stage)]
     for run_name, run, path in runs:
         for depth in depths:
-            evaluations.append(judge.evaluate(at_depth(first_stage, run, depth, path), f"{run_name}@{depth}"))
+            recomposed = at_depth(first_stage, run, depth, path)
+            evaluations.append(looked_at(judge.evaluate(recomposed, f"{run_name}@{depth}"), recomposed))
     return evaluations
+
+
+class Phantoms:
+    """Counts phantom hits of runs against their base: looks at the texts of what was lifted, each once."""
+
+    def __init__(self, found: Collection, rel: int | None) -> None:
+        self._words = _Words(found)
+        self._grades, self._rel = found.qrels().by_query, 1 if rel is None else rel
+        self._strange: dict[tuple[bytes, bytes], bool] = {}
+
+    def __call__(self, base: Run, reranked: Run) -> dict[bytes, int]:
+        """How many each judged query has; `Missing` for a query or document without text."""
+        from rerank_cli.evaluation.phantoms import lifted
+
+        counts = {}
+        for qid, docids in lifted(base, reranked, self._grades, self._rel).items():
+            fresh = [docid for docid in docids if (qid, docid) not in self._strange]
+            asked = set(self._words.of_query(qid)) if fresh else set()
+            for docid, terms in zip(fresh, self._words.of_documents(fresh), strict=True):
+                self._strange[qid, docid] = asked.isdisjoint(terms)
+            counts[qid] = sum(self._strange[qid, docid] for docid in docids)
+        return counts
+
+
+class _Words:
+    """Terms of queries and documents of a collection, as BM25 has them; what has no text is `Missing`."""
+
+    def __init__(self, found: Collection) -> None:
+        from rerank_cli.retrieval.analysis import analyzer_named
+
+        self._found, self._topics, self._texts = found, found.topics(), found.documents()
+        self._analyzer = analyzer_named("english")
+
+    def of_query(self, qid: bytes) -> list[str]:
+        if qid not in self._topics:
+            name = qid.decode("utf-8", "replace")
+            raise Missing(f"query {name} has no text in {self._found.name}", "see -c and --split")
+        return self._analyzer.terms(self._topics[qid])
+
+    def of_documents(self, docids: Sequence[bytes]) -> list[list[str]]:
+        from rerank_cli.core.texts import rendered
+
+        documents = self._texts.lookup(docids)
+        if None in documents:
+            absent = docids[documents.index(None)].decode("utf-8", "replace")
+            raise Missing(f"document {absent} is not in {self._found.name}", "name the run's own collection with -c")
+        template = self._found.doc_template
+        return [self._analyzer.terms(rendered(d, template)) for d in documents if d is not None]
 
 
 def curves(shown: Sequence[Evaluation], runs: Sequence[str], depths: Sequence[int]) -> list[Curve]:
@@ -63,72 +121,6 @@ def say_where_it_falls(found: Sequence[Curve], digits: int, terminal: Terminal) 
                 )
 
 
-def with_cost(evaluation: Evaluation, stats: str, model: str, formula: str, terminal: Terminal) -> Evaluation:
-    """The evaluation with the measures TFLOPs (a query), QPP and RPP(MEASURE), over the judged topics.
-
-    Raises `BadData` when the run has a judged query that the statistics lack.
-    """
-    import numpy as np
-
-    from rerank_cli.cli.streams import input_stream
-    from rerank_cli.core.ids import shown
-    from rerank_cli.evaluation.cost import efficiency, query_flops, shape_of
-    from rerank_cli.formats.stats import QueryCost, read_stats
-
-    shape = shape_of(*_config(model, terminal))
-    with input_stream(stats, "statistics") as (stream, name):
-        costs = read_stats(stream, name)
-    known = [costs.get(shown(qid)) for qid in evaluation.topics]
-    absent = [qid for qid, cost in zip(evaluation.topics, known, strict=True) if cost is None]
-    if len(absent) > evaluation.lacking:
-        raise BadData(
-            f"{len(absent) - evaluation.lacking} judged queries of the run are not in it, such as {shown(absent[-1])}",
-            "these must be the statistics of this very run",
-            where=stats,
-        )
-    spent = [cost or QueryCost(0, 0) for cost in known]
-    inputs, tokens = np.array([cost.inputs for cost in spent]), np.array([cost.tokens for cost in spent])
-    flops = query_flops(shape, inputs, tokens, formula=formula)
-    ratios = {
-        f"RPP({measure})": efficiency(evaluation.values[row], flops).rpp
-        for row, measure in enumerate(evaluation.measures)
-        if measure not in evaluation.counts
-    }
-    added = {"TFLOPs": float(flops.mean()) / 1e12, "QPP": efficiency(np.ones(len(flops)), flops).qpp, **ratios}
-    # Ratios of means have no value of a query; only the overall values are written.
-    return replace(
-        evaluation,
-        measures=(*evaluation.measures, *added),
-        values=np.vstack([evaluation.values, np.full((len(added), len(flops)), np.nan)]),
-        overall=np.concatenate([evaluation.overall, list(added.values())]),
-    )
-
-
-def _config(model: str, terminal: Terminal) -> tuple[dict[str, Any], str]:
-    """The config.json that `--shape` means, and its name for messages."""
-    from rerank_cli.cli.settings import Settings
-    from rerank_cli.methods import catalog
-    from rerank_cli.methods.detect import model_config, read_json
-    from rerank_cli.methods.source import open_source
-
-    path = Path(model).expanduser()
-    if path.is_file():
-        config = read_json(path)
-        if not isinstance(config, dict):
-            raise BadData("is no object of settings", "config.json as transformers writes it", where=model)
-        return config, model
-    if path.is_dir():
-        return model_config(path, model), str(path / "config.json")
-    source = open_source(
-        catalog.find(model),
-        cache_dir=Settings().cache_dir,
-        offline=terminal.offline,
-        trust_remote_code=False,
-        note=terminal.note,
-    )
-    return source.config, f"config.json of {model}"
-
-
 def separation(
     judge: Judge,
     run: Run,
@@ -145,25 +137,15 @@ def separation(
     import numpy as np
 
     from rerank_cli.core.run import Ranking, Run
-    from rerank_cli.core.texts import rendered
     from rerank_cli.evaluation import separation as lexical
-    from rerank_cli.retrieval.analysis import analyzer_named
 
-    words, texts, grades = found.topics(), found.documents(), found.qrels().by_query
-    analyzer = analyzer_named("english")
+    words, grades = _Words(found), found.qrels().by_query
     rankings, values = [], np.full(len(evaluation.topics), np.nan)
     for place, qid in enumerate(evaluation.topics):
         if qid not in run:
             continue
-        if qid not in words:
-            raise Missing(f"query {qid.decode('utf-8', 'replace')} has no text in {found.name}", "see -c and --split")
         docids = run[qid].docids.tolist()
-        documents = texts.lookup(docids)
-        if None in documents:
-            absent = docids[documents.index(None)].decode("utf-8", "replace")
-            raise Missing(f"document {absent} is not in {found.name}", "name the run's own collection with -c")
-        terms = [analyzer.terms(rendered(d, found.doc_template)) for d in documents if d is not None]
-        scores = lexical.bm25(analyzer.terms(words[qid]), terms)
+        scores = lexical.bm25(words.of_query(qid), words.of_documents(docids))
         relevant = np.array([grades[qid].get(docid, 0) >= (1 if rel is None else rel) for docid in docids])
         apart = lexical.separation(scores, relevant)
         values[place] = np.nan if apart is None else apart

@@ -76,6 +76,17 @@ Depth = Annotated[
     int | None,
     typer.Option("--depth", metavar="N", min=1, help="Look at the first N documents of each list only."),
 ]
+JudgedOnly = Annotated[
+    bool,
+    typer.Option("--judged-only", help="Leave documents that nobody judged out of the lists (behind --depth)."),
+]
+Intersection = Annotated[
+    bool,
+    typer.Option(
+        "--intersection",
+        help="Only the judged topics that all runs have, as trec_eval without -c; else they count as 0.",
+    ),
+]
 PerQuery = Annotated[bool, typer.Option("--per-query", help="The values of each query too, before `all`.")]
 FormatAs = Annotated[
     Format,
@@ -141,6 +152,17 @@ Alpha = Annotated[
         rich_help_panel=COMPARING,
     ),
 ]
+Eps = Annotated[
+    float | None,
+    typer.Option(
+        "--eps",
+        metavar="X",
+        min=0,
+        help="Topics that differ by no more are ties in wins/ties/losses of --compare. Default: 0.",
+        show_default=False,
+        rich_help_panel=COMPARING,
+    ),
+]
 Plot = Annotated[
     str | None,
     typer.Option(
@@ -166,6 +188,15 @@ Base = Annotated[
         "--base", metavar="RUN", help="The run that was reranked, for --depth-curve.", rich_help_panel=ANALYSES
     ),
 ]
+Phantoms = Annotated[
+    bool,
+    typer.Option(
+        "--phantoms",
+        help="With --depth-curve: count the documents among the first ten that are not relevant, were not there in --base "
+        "and share no word with the query. Needs the texts of a collection.",
+        rich_help_panel=ANALYSES,
+    ),
+]
 Separation = Annotated[
     bool,
     typer.Option(
@@ -175,22 +206,43 @@ Separation = Annotated[
         rich_help_panel=ANALYSES,
     ),
 ]
-Stats = Annotated[
-    str | None,
-    typer.Option(
-        "--stats",
-        metavar="FILE",
-        help="What rerank rerank --stats wrote for the run: adds TFLOPs a query, queries (QPP) and measure (RPP) a "
-        "PetaFLOP; needs --shape.",
-        rich_help_panel=ANALYSES,
-    ),
-]
 Shape = Annotated[
     str | None,
     typer.Option(
         "--shape",
         metavar="MODEL",
-        help="The model that --stats is of: a name from rerank models, its folder, or its config.json.",
+        help="What the ranking cost with this model, a name from rerank models, its folder, or its config.json: adds "
+        "TFLOPs a query, queries (QPP) and measure (RPP) a PetaFLOP; needs --stats or --tokens.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Stats = Annotated[
+    str | None,
+    typer.Option(
+        "--stats",
+        metavar="FILE",
+        help="For --shape: the calls and tokens that rerank rerank --stats counted for the run.",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Tokens = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens",
+        metavar="IN[,OUT]",
+        help="For --shape without --stats: the tokens of a call, query and document together, and those written "
+        "(default 1: one position's logits are read).",
+        rich_help_panel=ANALYSES,
+    ),
+]
+Calls = Annotated[
+    int | None,
+    typer.Option(
+        "--calls",
+        metavar="N",
+        min=1,
+        help="For --tokens: calls of a query, as 9 for windows of 20 over 100 documents. Default: one for each document.",
+        show_default=False,
         rich_help_panel=ANALYSES,
     ),
 ]

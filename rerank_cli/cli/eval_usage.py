@@ -24,10 +24,15 @@ def refuse_nonsense(
     compare: bool,
     tested: bool,
     alpha: float | None,
+    eps: float | None,
+    judged_only: bool,
     plot: str | None,
+    phantoms: bool,
     separation: bool,
     stats: bool,
     shape: bool,
+    tokens: bool,
+    calls: bool,
     per_query: bool,
     texts: bool,
     style: Format,
@@ -42,22 +47,32 @@ def refuse_nonsense(
         raise WrongUsage("--depth-curve goes with neither --compare, --baseline, --depth nor --assert")
     if depth_curve and lists < 2:
         raise WrongUsage("a depth curve needs a reranked run beside --base", "name it before the options")
-    if stats != shape:
-        raise WrongUsage("--stats and --shape belong together", "--shape names the model that the statistics are of")
-    if separation or stats:
-        name = "--separation" if separation else "--stats"
-        if compare or depth_curve or baseline or plot is not None or (separation and stats):
+    if (stats or tokens) != shape or (stats and tokens):
+        hint = "--shape names the model, and --stats or --tokens says what it read"
+        raise WrongUsage("--shape and one of --stats and --tokens belong together", hint)
+    if calls and not tokens:
+        raise WrongUsage("--calls is for --tokens, which is not there", "--stats has counted the calls")
+    if separation or shape:
+        name = "--separation" if separation else "--shape"
+        if compare or depth_curve or baseline or plot is not None or (separation and shape):
             raise WrongUsage(f"{name} goes with neither --compare, --baseline, --plot nor another analysis")
         if runs > 1:
             raise WrongUsage(f"{name} is about one run, and there are {runs}")
-        if stats and per_query:
-            raise WrongUsage("--stats is over all queries, and --per-query asks for each")
-        if separation and not texts:
-            raise WrongUsage("--separation needs the texts of a collection", "name it with -c")
+        if shape and per_query:
+            raise WrongUsage("--shape is over all queries, and --per-query asks for each")
+    if phantoms and not depth_curve:
+        raise WrongUsage("--phantoms is for --depth-curve, which is not there")
+    if (separation or phantoms) and not texts:
+        name = "--separation" if separation else "--phantoms"
+        raise WrongUsage(f"{name} needs the texts of a collection", "name it with -c")
+    if judged_only and (depth_curve or separation or shape):
+        raise WrongUsage("--judged-only goes with neither --depth-curve, --separation nor --shape")
     if compare:
         _refuse_comparison(per_query, style, lists)
-    elif tested or (alpha is not None and plot is None):
-        raise WrongUsage("--test, --correct and --alpha belong to --compare, which is not there", "add --compare")
+    elif tested or eps is not None or (alpha is not None and plot is None):
+        raise WrongUsage(
+            "--test, --correct, --alpha and --eps belong to --compare, which is not there", "add --compare"
+        )
     if alpha is not None and not 0 < alpha < 1:
         raise WrongUsage(f"--alpha is a probability between 0 and 1, not {alpha:g}")
     if plot is not None:

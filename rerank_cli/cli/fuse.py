@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rerank_cli.cli import fuse_options as own
 from rerank_cli.cli import options
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
@@ -36,25 +36,12 @@ EXAMPLES = [
         "The weights that were fitted on all judged queries, for a new run",
         "rerank fuse --params cc.json a.run b.run -o new.run",
     ),
+    (
+        "A constant for each run, chosen by leaving out one judged query at a time",
+        "rerank fuse --tune nDCG@10 -c demo --folds 40 -w 1,1 --grid k=10,60/10:100:30 a.run b.run -o tuned.run",
+    ),
     ("Which rules are there, what do they need, and which is for me?", "rerank fuse --list"),
 ]
-
-
-class Norm(enum.StrEnum):
-    """How the scores of a list are normalised before they meet those of another."""
-
-    none = "none"
-    min_max = "min-max"
-    max = "max"
-    sum = "sum"
-    z_score = "z-score"
-    rank = "rank"
-    borda = "borda"
-    tmm = "tmm"
-
-
-RULE = "The rule and what it is told"
-TUNING = "Tuning"
 
 
 def fuse(
@@ -62,103 +49,29 @@ def fuse(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="RUN RUN...", help="The runs to fuse; one of them may be -, stdin.")
     ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "-m", "--method", metavar="RULE", rich_help_panel=RULE, help="The rule; see --list. Default: rrf."
-        ),
-    ] = None,
-    norm: Annotated[
-        Norm | None,
-        typer.Option(
-            "--norm",
-            rich_help_panel=RULE,
-            show_default=False,
-            help="Normalise the scores of each list first. Default: none; for the rule cc, tmm; for segfuse, min-max.",
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "-w", "--weights", metavar="W1,W2,...", rich_help_panel=RULE, help="One weight a run. Default: 1 for each."
-        ),
-    ] = None,
-    rrf_k: Annotated[
-        str | None,
-        typer.Option(
-            "--rrf-k",
-            metavar="K[,K2,...]",
-            rich_help_panel=RULE,
-            help="The constant of rrf, for all runs or one for each. Default: 60.",
-        ),
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p", "--param", metavar="NAME=VALUE", rich_help_panel=RULE, help="A parameter of the rule, as phi=0.9."
-        ),
-    ] = None,
-    floor: Annotated[
-        str,
-        typer.Option(
-            "--floor",
-            metavar="F[,F2,...]",
-            rich_help_panel=RULE,
-            help="For --norm tmm: the lowest score a run's scorer can give (0 for BM25, -1 for a cosine).",
-        ),
-    ] = "0",
-    tune: Annotated[
-        str | None,
-        typer.Option(
-            "--tune",
-            metavar="MEASURE",
-            rich_help_panel=TUNING,
-            help="Choose weights and parameters, and train trained rules, by this measure (nDCG@10) in cross-validation.",
-        ),
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option(
-            "--folds",
-            metavar="N",
-            min=2,
-            rich_help_panel=TUNING,
-            show_default=False,
-            help="How many folds. Default: 5.",
-        ),
-    ] = None,
-    params_out: Annotated[
-        str | None,
-        typer.Option(
-            "--params-out",
-            metavar="FILE",
-            rich_help_panel=TUNING,
-            help="Write the rule and what it is told, with --tune what is fitted on all judged queries, as JSON.",
-        ),
-    ] = None,
-    params: Annotated[
-        str | None,
-        typer.Option("--params", metavar="FILE", rich_help_panel=TUNING, help="Fuse as such a file says."),
-    ] = None,
+    method: own.Method = None,
+    norm: own.NormBy = None,
+    weights: own.Weights = None,
+    rrf_k: own.RrfK = None,
+    param: own.Params = None,
+    floor: own.Floor = "0",
+    tune: own.Tune = None,
+    folds: own.Folds = None,
+    grid: own.Grid = None,
+    params_out: own.ParamsOut = None,
+    params: own.ParamsFile = None,
     qrels: options.QrelsFile = None,
     collection: options.Collection = None,
     split: options.Split = "test",
-    depth: Annotated[
-        int, typer.Option("--depth", metavar="N", min=1, help="Read the first N documents of each list.")
-    ] = 1000,
-    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Write at most N documents a query.")] = 1000,
+    depth: own.Depth = 1000,
+    k: own.Keep = 1000,
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
     output: options.Output = "-",
     output_format: options.OutputAs = options.OutputFormat.trec,
     tag: options.Tag = None,
     header: options.Header = False,
-    show_list: Annotated[
-        bool,
-        typer.Option(
-            "--list", help="List the rules: what each looks at, needs and computes, when to use it, its paper."
-        ),
-    ] = False,
+    show_list: own.ShowList = False,
 ) -> None:
     """Fuse runs into one.
 
@@ -172,16 +85,17 @@ def fuse(
     With --tune each judged query is fused with weights and parameters that were chosen on the folds it is not
     in, so the run may be evaluated on the same judgements; what each fold was given and got is said on stderr.
     Trained rules (posfuse, probfuse, segfuse, slidefuse, bayesfuse, mapfuse) learn in the same way. What is given
-    (-w, --rrf-k, -p) is not tuned. --params-out keeps what is fitted on all judged queries, for --params.
+    (-w, --rrf-k, -p) is not tuned; --grid says which values are tried, also of weights, which are else the steps
+    of a simplex (--grid weights=1/0.5,1,2). --params-out keeps what is fitted on all judged queries, for --params.
     """
     from dataclasses import replace
 
     from rerank_cli.cli.fuse_list import print_rules
-    from rerank_cli.cli.fuse_tuning import one_measure, read_params, told, tuned, write_params
+    from rerank_cli.cli.fuse_tuning import one_measure, read_grids, read_params, told, tuned, write_params
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.whole_runs import agreed_header, read_runs
     from rerank_cli.fusion import all_rules
-    from rerank_cli.fusion.fuse import fuse as fused
+    from rerank_cli.fusion.fuse import fused_blocks
 
     rules = all_rules()
     if show_list:
@@ -191,9 +105,10 @@ def fuse(
     if len(paths) < 2:
         raise WrongUsage(f"fuse needs two runs or more, not {len(paths)}", "rerank fuse one.run two.run > fused.run")
     if tune is None:
-        _refuse_without_tune(folds, qrels, collection)
+        _refuse_without_tune(folds, grid, qrels, collection)
     else:
         one_measure(tune)  # a misspelt name is said before any run is read
+    grids = read_grids(grid or [])
     if params is None:
         recipe = _recipe(_rule(method or "rrf", rules), norm, weights, rrf_k, param, floor)
         recipe = replace(recipe, seed=terminal.seed)
@@ -210,31 +125,31 @@ def fuse(
     rule = recipe.rule
     done, tag = None, tag or f"rerank-{rule.name}"
     if tune is None:
-        run = fused([file.run for file in files], paths, recipe, tag, terminal.note)
+        parts = fused_blocks([file.run for file in files], paths, recipe, tag, terminal.note)
     else:
-        done = tuned(tune, folds or 5, recipe, files, paths, (qrels, collection, split), tag, terminal)
-        run, recipe = done.run, done.fitted
+        done = tuned(tune, folds or 5, grids, recipe, files, paths, (qrels, collection, split), tag, terminal)
+        parts, recipe = [done.run], done.fitted
     if params_out is not None:
         write_params(params_out, recipe, paths, done, tune)
     facts = provenance(
         "fuse",
         **(agreed_header(files, paths) if all(file.header for file in files) else {}),
         method=rule.name,
-        norm=recipe.norm or rule.norm if rule.takes == "scores" else None,
+        norm=recipe.norm or (rule.norm if rule.takes == "scores" else None),
         weights=recipe.weights if done is None else None,
         params=dict(recipe.params) or None if done is None else None,
         tuned=None if done is None else {"measure": tune, "folds": [told(fold.recipe) for fold in done.folds]},
         depth=depth,
         runs=paths,
     )
-    with written_run(output, run.tag, output_format.value, facts, header=header, terminal=terminal) as writer:
-        writer.write_run(run)
+    with written_run(output, parts[0].tag, output_format.value, facts, header=header, terminal=terminal) as writer:
+        writer.write_runs(parts)
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
 
 
-def _refuse_without_tune(folds: int | None, qrels: str | None, collection: str | None) -> None:
-    for option, value in (("--folds", folds), ("--qrels", qrels), ("--collection", collection)):
+def _refuse_without_tune(folds: int | None, grid: list[str] | None, qrels: str | None, collection: str | None) -> None:
+    for option, value in (("--folds", folds), ("--grid", grid), ("--qrels", qrels), ("--collection", collection)):
         if value is not None:
             raise WrongUsage(f"{option} is for --tune", "add --tune nDCG@10, or leave it out")
 
@@ -255,7 +170,7 @@ def _rule(name: str, rules: dict[str, Rule]) -> Rule:
 
 def _recipe(
     rule: Rule,
-    norm: Norm | None,
+    norm: own.Norm | None,
     weights: str | None,
     rrf_k: str | None,
     params: list[str] | None,

@@ -1,4 +1,4 @@
-"""`rerank fuse --list`: every rule, what it needs and when to use it, as tab-separated lines."""
+"""`rerank fuse --list`: every rule, what it needs and when to use it, and every norm, as tab-separated lines."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ if TYPE_CHECKING:
 
 
 def print_rules(rules: dict[str, Rule]) -> None:
-    """One line a rule under a line of headings."""
+    """One line a rule under a line of headings, and after an empty line likewise the norms."""
+    from rerank_cli.fusion.norms import NORMS
+
     typer.echo("RULE\tLOOKS AT\tNEEDS\tSCORE OF A DOCUMENT\tA RUN THAT LACKS IT\tPARAMETERS\tUSE IT FOR\tPAPER")
     for rule in rules.values():
         parameters = [f"{p.name}={p.default:g} ({p.summary})" for p in rule.params]
         accepted = ", ".join((["weights"] if rule.weighted else []) + parameters) or "-"
         row = (rule.name, rule.takes, _needs(rule), rule.summary, rule.missing, accepted, rule.use, rule.paper)
         typer.echo("\t".join(row))
+    typer.echo("\nNORM\tSCORE s OF A DOCUMENT BECOMES")
+    for norm in NORMS.values():
+        typer.echo(f"{norm.name}\t{norm.summary}")
 
 
 def _needs(rule: Rule) -> str:

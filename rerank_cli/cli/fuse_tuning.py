@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.terminal import Terminal
@@ -29,9 +30,40 @@ def one_measure(text: str, rel: int | None = None) -> Any:
     return measures[0]
 
 
+def read_grids(texts: Sequence[str]) -> dict[str, list[list[float]]]:
+    """What each `--grid NAME=VALUES` says: name -> one list of values for all runs, or one a run."""
+    grids: dict[str, list[list[float]]] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        if name in grids:
+            raise WrongUsage(f"--grid {name} is given twice", "join its values with commas, or part lists by /")
+        try:
+            grids[name] = [_values(part) for part in values.split("/")]
+        except ValueError:
+            raise WrongUsage(
+                f"--grid {text!r} is not NAME=VALUES", "for example k=10,60,200 or k=10:100:10 (from, to, step)"
+            ) from None
+    return grids
+
+
+def _values(text: str) -> list[float]:
+    """`1,5,60`, or `10:100:10` from 10 to 100 in steps of 10; `ValueError` for anything else."""
+    if ":" not in text:
+        values = [float(part) for part in text.split(",")]
+    else:
+        low, high, step = map(float, text.split(":"))
+        if not (step > 0 and 0 <= (high - low) / step < 100_000):
+            raise ValueError
+        values = [round(low + n * step, 12) for n in range(int((high - low) / step + 1e-9) + 1)]
+    if not all(map(isfinite, values)):
+        raise ValueError
+    return values
+
+
 def tuned(
     measure: str,
     folds: int,
+    grids: Mapping[str, Sequence[Sequence[float]]],
     recipe: Recipe,
     files: Sequence[RunFile],
     paths: list[str],
@@ -39,7 +71,7 @@ def tuned(
     tag: str,
     terminal: Terminal,
 ) -> Tuned:
-    """Cross-validate and report each fold; `judgements` are --qrels, --collection and --split as typed."""
+    """Cross-validate and report each fold; `grids` as `read_grids` gives them, `judgements` are --qrels, --collection and --split as typed."""
     from rerank_cli.cli.judged_runs import judgements as judged_by
     from rerank_cli.cli.judged_runs import open_judged
     from rerank_cli.evaluation.measures import Judge
@@ -56,7 +88,8 @@ def tuned(
 
     cutoff = asked.params.get("cutoff")
     runs = [file.run for file in files]
-    done = tune(runs, paths, recipe, qrels, values, folds, tag, terminal.note, 1 if rel is None else rel, cutoff)
+    least = 1 if rel is None else rel
+    done = tune(runs, paths, recipe, qrels, values, folds, tag, terminal.note, least, cutoff, grids)
     _report(done, str(asked), recipe, qrels, terminal)
     return done
 

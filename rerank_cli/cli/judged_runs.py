@@ -56,6 +56,29 @@ def judgements(collection: Collection, qrels: str | None) -> Qrels:
     return judged
 
 
+def of_shared_topics(judged: Qrels, files: Sequence[RunFile], terminal: Terminal) -> Qrels:
+    """The judgements of the topics that every run has; says how many others there are, `BadData` when it is all."""
+    from rerank_cli.evaluation import selection
+
+    shared = selection.of_shared_topics(judged, [file.run for file in files])
+    left_out = len(judged.topics) - len(shared.topics)
+    if not len(shared):
+        raise BadData(f"none of the {left_out} judged topics is in all runs", "see -Q and -c")
+    if left_out:
+        terminal.note(f"{left_out} of {len(judged.topics)} judged topics are not in all runs and were left out")
+    return shared
+
+
+def of_judged_documents(run: Run, judge: Judge, name: str, terminal: Terminal) -> Run:
+    """The run without documents that nobody judged; says how many of the judged topics' documents they are."""
+    from rerank_cli.evaluation import selection
+
+    judged = selection.of_judged_documents(run, judge.judgements)
+    rows = int(judge.judgements.find(run).length.sum())
+    terminal.note(f"{name}: {rows - len(judged.docids):,} of {rows:,} documents are not judged and were left out")
+    return judged
+
+
 def run_names(paths: Sequence[str | None], files: Sequence[RunFile]) -> list[str]:
     """A name for each run: its file's, or the tag of one from a pipe; made distinct by folder, then by number."""
     plain = [_file_name(path) or file.run.tag for path, file in zip(paths, files, strict=True)]

@@ -39,6 +39,8 @@ def of_runs(
 
     Counts (NumRet and its like) have no picture; `WrongUsage` when there is nothing else.
     """
+    import numpy as np
+
     from rerank_cli.evaluation.comparison import intervals
     from rerank_cli.evaluation.plots.data import Differences, Means
     from rerank_cli.evaluation.significance import differences
@@ -48,20 +50,22 @@ def of_runs(
     if not measures:
         raise WrongUsage("a count has no picture", "name a measure such as nDCG@10 with -m")
     if base is None:
-        around = [intervals(evaluation.values, alpha, seed) for evaluation in evaluations]
-        runs = list(zip(evaluations, around, strict=True))
-        return [Means(m, [(e.name, float(e.overall[row]), own[row]) for e, own in runs]) for row, m in measures]
+        # All rows in one call, which resamples once.
+        around = intervals(np.concatenate([evaluation.values for evaluation in evaluations]), alpha, seed)
+        runs = list(zip(evaluations, range(0, len(around), len(first.measures)), strict=True))
+        return [Means(m, [(e.name, float(e.overall[row]), around[at + row]) for e, at in runs]) for row, m in measures]
     others = [evaluation for evaluation in evaluations if evaluation is not base]
     if not others:
         raise WrongUsage("--plot shows differences to the baseline, and there is no other run")
     queries = [qid.decode("utf-8", "replace") for qid in first.topics]
-    panels = []
-    for row, measure in measures:
-        for other in others:
-            values = differences(other.values[row], base.values[row])
-            interval = intervals(values, alpha, seed)[0]
-            panels.append(Differences(measure, other.name, base.name, queries, values, interval))
-    return panels
+    pairs = [(row, measure, other) for row, measure in measures for other in others]
+    values = [differences(other.values[row], base.values[row]) for row, _, other in pairs]
+    return [
+        Differences(measure, other.name, base.name, queries, own, interval)
+        for (_, measure, other), own, interval in zip(
+            pairs, values, intervals(np.array(values), alpha, seed), strict=True
+        )
+    ]
 
 
 def picture(panels: Sequence[Differences] | Sequence[Means] | Sequence[Curve], path: str) -> bytes:

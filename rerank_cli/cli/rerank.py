@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from rerank_cli.cli import model_options, options
+from rerank_cli.cli import model_options, options, rerank_options
 from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.collection import Collection
@@ -27,6 +27,10 @@ EXAMPLES = [
         "The model's score and the first stage's together",
         "rerank retrieve -c demo | rerank rerank -c demo -m minilm --interpolate 0.8 | rerank eval -c demo",
     ),
+    (
+        "Long documents by passages of 128 tokens, one every 64, each document as good as its best",
+        "rerank retrieve -c demo | rerank rerank -c demo -m minilm --passages 128:64 --aggregate max -o passages.run",
+    ),
     ("What would it cost?", "rerank retrieve -c demo | rerank rerank -c demo --dry-run"),
     (
         "A run that carries its texts needs no collection",
@@ -35,79 +39,23 @@ EXAMPLES = [
 ]
 
 
-class Tail(enum.StrEnum):
-    """What becomes of the documents below the reranked depth."""
-
-    keep = "keep"
-    drop = "drop"
-
-
-class MissingText(enum.StrEnum):
-    """What becomes of a document whose text is not in the collection."""
-
-    error = "error"
-    tail = "tail"
-    drop = "drop"
-
-
-LISTS = "Lists"
-
-
 def rerank(
     terminal: Terminal,
-    run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="The run to rerank; stdin when absent or -.")
-    ] = None,
+    run: rerank_options.RunFile = None,
     model: model_options.Model = None,
     method: model_options.MethodName = None,
     max_length: model_options.MaxLength = None,
     trust_remote_code: model_options.TrustRemoteCode = False,
-    depth: Annotated[
-        int,
-        typer.Option(
-            "-k", "--depth", metavar="DEPTH", min=0, rich_help_panel=LISTS, help="Rerank the first DEPTH of each query."
-        ),
-    ] = 100,
-    keep: Annotated[
-        int | None,
-        typer.Option("--keep", metavar="N", min=1, rich_help_panel=LISTS, help="Write at most N documents a query."),
-    ] = None,
-    tail: Annotated[
-        Tail,
-        typer.Option(
-            "--tail", rich_help_panel=LISTS, help="Documents below DEPTH: keep them, in their old order, or drop them."
-        ),
-    ] = Tail.keep,
-    interpolate: Annotated[
-        float | None,
-        typer.Option(
-            "--interpolate",
-            metavar="A",
-            min=0.0,
-            max=1.0,
-            rich_help_panel=LISTS,
-            help="Write A x model + (1-A) x first stage, both min-max scaled per query; not with minilm-blend, which has it.",
-        ),
-    ] = None,
-    missing: Annotated[
-        MissingText,
-        typer.Option(
-            "--missing", rich_help_panel=LISTS, help="A document without text: stop, put it last, or leave it out."
-        ),
-    ] = MissingText.error,
-    exclude_self: Annotated[
-        bool,
-        typer.Option("--exclude-self", rich_help_panel=LISTS, help="Leave out the document whose id is the query's."),
-    ] = False,
-    require_topics: Annotated[
-        str | None,
-        typer.Option(
-            "--require-topics",
-            metavar="FILE",
-            rich_help_panel=LISTS,
-            help="Exit 6 when a topic of FILE is not in the run.",
-        ),
-    ] = None,
+    depth: rerank_options.Depth = 100,
+    keep: rerank_options.Keep = None,
+    tail: rerank_options.TailKept = rerank_options.Tail.keep,
+    interpolate: rerank_options.Interpolate = None,
+    missing: rerank_options.MissingKept = rerank_options.MissingText.error,
+    passages: rerank_options.PassageWindow = None,
+    aggregate: rerank_options.AggregateBy = None,
+    score_as: rerank_options.ScoreScale = None,
+    exclude_self: rerank_options.ExcludeSelf = False,
+    require_topics: rerank_options.RequireTopics = None,
     collection: options.Collection = None,
     docs: options.Docs = None,
     topics: options.TopicsFile = None,
@@ -119,22 +67,13 @@ def rerank(
     batch_tokens: model_options.BatchTokens = None,
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
-    unordered: Annotated[
-        bool, typer.Option("--unordered", help="Let a query's lines stand apart; buffers the whole run.")
-    ] = False,
+    unordered: rerank_options.Unordered = False,
     output: options.Output = "-",
     output_format: options.OutputAs = options.OutputFormat.trec,
     tag: options.Tag = None,
     header: options.Header = False,
-    stats: Annotated[
-        str | None,
-        typer.Option(
-            "--stats", metavar="FILE", help="Write a JSON line per query: calls, tokens, truncated, seconds, …"
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would cost (pairs, tokens, truncation); score nothing.")
-    ] = False,
+    stats: rerank_options.Stats = None,
+    dry_run: rerank_options.DryRun = False,
 ) -> None:
     """Rerank the first documents of every query of a run.
 
@@ -161,6 +100,8 @@ def rerank(
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
     from rerank_cli.formats.runs import RunStream
+    from rerank_cli.inference.passages import Passages
+    from rerank_cli.pipeline import scales
 
     settings = Settings()
     chosen = settings.resolve("model", model, flag_name="-m")
@@ -169,7 +110,9 @@ def rerank(
     if qids is not None:
         require(required, qids)
     total = None if qids is None else len(qids)
-    limits = pipeline.Options(depth, keep, tail.value, missing.value, interpolate, exclude_self)
+    window = _window(passages)
+    if aggregate and not window:
+        raise WrongUsage(f"--aggregate {aggregate.value} joins passages, and --passages was not given")
     with input_stream(run, "run") as (stream, name):
         # Loaded while the stage before us is still working.
         scorer = open_scorer(
@@ -184,6 +127,19 @@ def rerank(
             batch_tokens=batch_tokens,
             trust_remote_code=trust_remote_code,
         )
+        limits = pipeline.Options(
+            depth,
+            keep,
+            tail.value,
+            missing.value,
+            interpolate,
+            exclude_self,
+            window and Passages(scorer.tokenizer, *window, first_only=aggregate is rerank_options.Aggregate.first),
+            aggregate.value if aggregate else "max",
+            scorer.description.score,
+            score_as and score_as.value,
+        )
+        scales.check(limits.score, limits.score_as or limits.score)
         pipeline.check(scorer, limits)
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
@@ -206,6 +162,9 @@ def rerank(
             fingerprint=found.fingerprint() if found else None,
             depth=depth,
             interpolate=interpolate,
+            passages=passages,
+            aggregate=limits.aggregate if passages else None,
+            score_as=limits.score_as,
             topics=total,
             input=blocks.header,
             **facts_of(scorer),
@@ -222,6 +181,19 @@ def rerank(
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen)
+
+
+def _window(passages: str | None) -> tuple[int, int] | None:
+    """`256:128` as (256, 128); without a stride the passages do not overlap. Raises `WrongUsage`."""
+    if passages is None:
+        return None
+    size, colon, stride = passages.partition(":")
+    stride = stride if colon else size
+    if not (size.isdigit() and stride.isdigit() and 0 < int(stride) <= int(size)):
+        raise WrongUsage(
+            f"--passages {passages}: passages are TOKENS:STRIDE, with a stride from 1 to TOKENS", "as in 256:128"
+        )
+    return int(size), int(stride)
 
 
 def _sources(found: Collection) -> Sources:

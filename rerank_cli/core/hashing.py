@@ -26,6 +26,11 @@ def fingerprints(ids: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return prints
 
 
+def same_ids(ids: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the ids at positions `one (n,)` are those at `other (n,)`, all of them; `ids` of fixed width. O(n)."""
+    return all(bool(np.all(word[one] == word[other])) for word in _words(ids))
+
+
 def _words(ids: np.ndarray) -> Iterator[np.ndarray]:
     """Fixed-width ids as 64-bit words (n,) one after the other, padded with zeros."""
     width = -(-ids.dtype.itemsize // 8)

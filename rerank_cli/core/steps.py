@@ -10,25 +10,33 @@ from __future__ import annotations
 import numpy as np
 
 
-def separate(scores: np.ndarray) -> tuple[np.ndarray, int]:
+def separate(scores: np.ndarray, offsets: np.ndarray | None = None) -> tuple[np.ndarray, int]:
     """Make a non-increasing list strictly decreasing as float32; returns (scores float64 (n,), how many were moved).
 
-    A score that is already below its predecessor in float32 is returned unchanged, bit for bit.
-    Cost: O(n); vectorised unless there are ties.
+    A score that is already below its predecessor in float32 is returned unchanged, bit for bit. With
+    `offsets (Q+1,)` the rows are Q lists one after the other. O(n).
     """
     values = np.array(scores, dtype=np.float64)
     with np.errstate(over="ignore"):
         singles = values.astype(np.float32)
-    tied = np.flatnonzero(singles[1:] >= singles[:-1]) + 1
-    moved = 0
-    position = 0
-    for start in tied.tolist():
-        position = max(position, start)
-        while position < len(values) and np.float32(values[position]) >= np.float32(values[position - 1]):
-            values[position] = float(np.nextafter(np.float32(values[position - 1]), np.float32(-np.inf)))
-            moved += 1
-            position += 1
-    return values, moved
+    starts = np.zeros(len(values) + 1, dtype=bool)
+    starts[[0] if offsets is None else offsets[:-1]] = True
+    starts = starts[:-1]
+    if np.all((singles[1:] < singles[:-1]) | starts[1:]):
+        return values, 0
+    # Finite floats as whole numbers in the same order: the next float below is the next number below.
+    bits = singles.view(np.int32).astype(np.int64)
+    numbers = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+    # Each is its own number or one less than the one before it, whichever is lower: a running minimum once the place is
+    # added. Lists are kept apart by a distance that no number reaches.
+    shift = np.arange(len(values)) - (np.cumsum(starts) << 34)
+    lowered = np.minimum.accumulate(numbers + shift) - shift
+    moved = np.flatnonzero(lowered != numbers)
+    steps = lowered[moved]
+    bits = np.where(steps < 0, -steps - 0x80000000, steps).astype(np.int32)
+    with np.errstate(invalid="ignore"):
+        values[moved] = bits.view(np.float32)
+    return values, len(moved)
 
 
 def joined(scores: np.ndarray, offsets: np.ndarray | None = None) -> np.ndarray:

@@ -24,6 +24,10 @@ class Texts(Protocol):
         """Return the documents in the order asked, None for an id that is not there; one read a document."""
         ...
 
+    def contains(self, docids: Sequence[bytes]) -> list[bool]:
+        """Whether each id is there, in the order asked; reads no text where the ids are kept apart from it."""
+        ...
+
 
 class Corpus(Texts, Protocol):
     """A whole collection of documents: looked up by id, or walked from the first to the last."""
@@ -47,6 +51,10 @@ class MemoryTexts:
     def lookup(self, docids: Sequence[bytes]) -> list[Document | None]:
         """See `Texts.lookup`; O(n)."""
         return [self._documents.get(bytes(docid)) for docid in docids]
+
+    def contains(self, docids: Sequence[bytes]) -> list[bool]:
+        """See `Texts.contains`; O(n)."""
+        return [bytes(docid) in self._documents for docid in docids]
 
 
 def rendered(document: Document, template: str) -> str:

@@ -48,8 +48,9 @@ class Comparison:
     mean: float
     baseline_mean: float
     difference: float
-    #: Of `mean` and of `difference`, at 1 - alpha, not corrected for the number of comparisons.
+    #: Of `mean`, `baseline_mean` and `difference`, at 1 - alpha, not corrected for the number of comparisons.
     mean_interval: Interval
+    baseline_interval: Interval
     difference_interval: Interval
     #: Topics better, equal (|d| <= eps) and worse than the baseline.
     wins: int
@@ -127,6 +128,7 @@ def compare_measures(
             raw = [float(joint[pair]) for pair in pairs]
         else:
             raw = [significance.p_value(test, matrix[other], matrix[base], seed) for base, other in pairs]
+        around = [_percentiles(of_run, alpha) for of_run in means]
         for (base, other), p, p_corrected in zip(pairs, raw, corrected(raw, correction).tolist(), strict=True):
             d = significance.differences(matrix[other], matrix[base])
             wins, losses = int(np.count_nonzero(d > eps)), int(np.count_nonzero(d < -eps))
@@ -139,7 +141,8 @@ def compare_measures(
                     mean=float(matrix[other].mean()),
                     baseline_mean=float(matrix[base].mean()),
                     difference=float(d.mean()),
-                    mean_interval=_percentiles(means[other], alpha),
+                    mean_interval=around[other],
+                    baseline_interval=around[base],
                     difference_interval=_percentiles(means[other] - means[base], alpha),
                     wins=wins,
                     ties=len(d) - wins - losses,

@@ -76,9 +76,9 @@ class Judge:
         values = np.zeros((len(self._measures), len(topics)))
         row = {measure: position for position, measure in enumerate(self._measures)}
         if self._vectorised:
-            found = self._judgements.find(run)
+            found = self.judgements.find(run)
             for measure in self._vectorised:
-                values[row[measure]] = vectorised.values(measure, self._judgements, found)
+                values[row[measure]] = vectorised.values(measure, self.judgements, found)
         column = {_text(qid): position for position, qid in enumerate(topics)}
         for evaluator in self._evaluators:
             for metric in evaluator.iter_calc(_strict(run, present)):
@@ -97,7 +97,8 @@ class Judge:
         )
 
     @cached_property
-    def _judgements(self) -> Judgements:
+    def judgements(self) -> Judgements:
+        """The judgements ready to be joined with runs."""
         return Judgements(self._qrels)
 
     @cached_property

@@ -14,11 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-import numpy as np
-
 from rerank_cli.errors import WrongUsage
 from rerank_cli.evaluation import report as plain
-from rerank_cli.evaluation.comparison import Comparison, Interval, compare_measures, intervals
+from rerank_cli.evaluation.comparison import Comparison, Interval, compare_measures
 from rerank_cli.evaluation.measures import Evaluation
 from rerank_cli.evaluation.report import Cell, Grid
 from rerank_cli.evaluation.significance import TESTS
@@ -47,10 +45,13 @@ class ComparisonReport:
     correction: str
     alpha: float
     digits: int = 4
+    eps: float = 0.0
 
     def method(self) -> str:
         """One line that says what the p-values are."""
-        return f"{TESTS[self.test].summary.partition(':')[0]}; {self._family()}; bootstrap intervals at {self.level}%"
+        ties = f"; differences up to {self.eps:g} are ties" if self.eps else ""
+        test = TESTS[self.test].summary.partition(":")[0]
+        return f"{test}; {self._family()}; bootstrap intervals at {self.level}%{ties}"
 
     @property
     def level(self) -> str:
@@ -75,6 +76,7 @@ def compared(
     alpha: float = 0.05,
     seed: int = 0,
     digits: int = 4,
+    eps: float = 0.0,
 ) -> ComparisonReport:
     """Compare evaluations over the same topics and measures (see `compare_measures`).
 
@@ -88,13 +90,13 @@ def compared(
         measure: {evaluation.name: evaluation.values[row] for evaluation in evaluations}
         for row, measure in enumerate(first.measures)
     }
-    comparisons = compare_measures(values, baseline, test, correct, alpha, seed)
-    every = np.concatenate([evaluation.values for evaluation in evaluations])
-    around = iter(intervals(every, alpha, seed))
-    by_run = {evaluation.name: {m: next(around) for m in evaluation.measures} for evaluation in evaluations}
-    by_measure = {m: {name: of_run[m] for name, of_run in by_run.items()} for m in first.measures}
+    comparisons = compare_measures(values, baseline, test, correct, alpha, seed, eps=eps)
+    around: dict[str, dict[str, Interval]] = {measure: {} for measure in first.measures}
+    for comparison in comparisons:
+        around[comparison.measure][comparison.run] = comparison.mean_interval
+        around[comparison.measure][comparison.baseline] = comparison.baseline_interval
     correction = comparisons[0].correction
-    return ComparisonReport(evaluations, comparisons, baseline, by_measure, test, correction, alpha, digits)
+    return ComparisonReport(evaluations, comparisons, baseline, around, test, correction, alpha, digits, eps)
 
 
 def lines(report: ComparisonReport, style: str) -> Iterator[str]:

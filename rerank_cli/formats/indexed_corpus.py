@@ -82,6 +82,16 @@ class IndexedCorpus:
             rows[pending] += 1
         return [found.get(bytes(docid)) for docid in docids]
 
+    def contains(self, docids: Sequence[bytes]) -> list[bool]:
+        """Whether each id is there, in the order asked, by the index alone: about 2 µs an id, no file is opened.
+
+        An id counts as there when its 64-bit hash is: a million ids that are not among nine million documents would
+        with a chance of one in two million hold one that is taken to be.
+        """
+        keys = np.array([key_of(bytes(docid)) for docid in docids], dtype=np.uint64)
+        rows = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
+        return (self._keys[rows] == keys).tolist() if len(self._keys) else [False] * len(keys)
+
     def _read(self, rows: np.ndarray) -> list[Document]:
         """The documents of index rows, in the order of the rows, read in the order of the files."""
         positions, lengths = self._positions[rows], self._lengths[rows]

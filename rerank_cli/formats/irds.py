@@ -24,6 +24,8 @@ from rerank_cli.formats.fields import DOCUMENT_TEXT, identifier, mended
 from rerank_cli.formats.sgml import TOPIC_FIELDS
 
 PREFIX = "irds:"
+#: Bounds the texts in memory when only their ids are asked for.
+_READ_AT_A_TIME = 4096
 
 
 class IrdsDataset:
@@ -124,6 +126,17 @@ class IrdsCorpus:
         names = [bytes(docid).decode("utf-8", "surrogateescape") for docid in docids]
         found = {name: _document(record) for name, record in self._store.get_many(list(dict.fromkeys(names))).items()}
         return [found.get(name) for name in names]
+
+    def contains(self, docids: Sequence[bytes]) -> list[bool]:
+        """See `core.texts.Texts.contains`; the store has no ids apart from texts, so it reads these, some at a time."""
+        there: list[bool] = []
+        for start in range(0, len(docids), _READ_AT_A_TIME):
+            names = [
+                bytes(docid).decode("utf-8", "surrogateescape") for docid in docids[start : start + _READ_AT_A_TIME]
+            ]
+            found = self._store.get_many(list(dict.fromkeys(names)))
+            there += [name in found for name in names]
+        return there
 
 
 def _document(record: Any) -> Document:

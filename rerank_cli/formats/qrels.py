@@ -57,10 +57,9 @@ def _regular(text: bytes) -> Qrels | None:
 
 
 def _columns(text: bytes, width: int) -> tuple[np.ndarray, ...] | None:
-    found = regular_lines(text, fields=width)
-    if found is None:
+    lines = regular_lines(text, fields=width)
+    if lines is None:
         return None
-    lines = found[1]
     grades = lines.whole_numbers(width - 1)
     qids = lines.ids(0)
     if grades is None or any(name.startswith(b"#") for name in lines.stretches(0)[0]):

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from rerank_cli.core.ids import id_array
+from rerank_cli.formats.decimals import ROOM, plain_decimals
 
 _ONE_BLANK = bytes.maketrans(b"\t\r\v\f", b"    ")
 #: A fixed-width array may take this many times the bytes of the ids themselves, not more.
@@ -21,10 +22,13 @@ _FIRST = np.array([(1 << 8 * k) - 1 for k in range(9)], dtype="<u8")
 
 
 class RegularLines:
-    """Lines of as many fields each; `stops (n, fields)` are the positions in the text where fields end."""
+    """Lines of as many fields each; `stops (n, fields)` are the positions in `text` where fields end.
 
-    def __init__(self, text: bytes, stops: np.ndarray) -> None:
-        self._text = text
+    Behind the lines `text` has `ROOM` bytes or more that are not theirs.
+    """
+
+    def __init__(self, text: bytes | bytearray, stops: np.ndarray) -> None:
+        self.text = text
         self.stops = stops
 
     def __len__(self) -> int:
@@ -35,46 +39,64 @@ class RegularLines:
         """The positions (n,) where a field begins."""
         if field:
             return self.stops[:, field - 1] + 1
-        return np.concatenate([self.stops[:1, 0] * 0, self.stops[:-1, -1] + 1])
+        starts = np.zeros(len(self), dtype=self.stops.dtype)
+        np.add(self.stops[:-1, -1], 1, out=starts[1:])
+        return starts
 
     @cached_property
     def _window(self) -> np.ndarray:
         """The eight bytes from every position on, as little-endian words."""
-        padded = self._text + b"\0" * 8
-        return np.ndarray((len(padded) - 7,), dtype="<u8", buffer=padded, strides=(1,))
+        return np.ndarray((len(self.text) - 7,), dtype="<u8", buffer=self.text, strides=(1,))
 
     def ids(self, field: int) -> np.ndarray:
         """A column as bytes (n,), padded to whole words; as objects when one long id would make that wasteful."""
+        words = self._words(field)
+        if words is None:
+            return id_array(self.texts(field, np.arange(len(self))))
+        return words.view(f"S{words.shape[1] * 8}").reshape(len(self))
+
+    def _words(self, field: int) -> np.ndarray | None:
+        """A column as words (n, words) of eight bytes, padded with zeros; None when one long field would make that wasteful."""
         starts = self.starts(field)
         lengths = self.stops[:, field] - starts
         width = int(lengths.max(initial=1))
+        if width <= 8:
+            return (self._window[starts] & _FIRST[lengths]).reshape(-1, 1)
         if width * len(self) > _PADDING_LIMIT * int(lengths.sum()) + 4096:
-            return id_array(self.texts(field, np.arange(len(self))))
-        words = -(-width // 8)
-        table = np.empty((len(self), words), dtype="<u8")
-        for word in range(words):
+            return None
+        table = np.empty((len(self), -(-width // 8)), dtype="<u8")
+        for word in range(table.shape[1]):
             if word:
                 # Where nothing is left, any place will do.
                 lengths = np.maximum(lengths - 8, 0)
                 starts = np.where(lengths > 0, starts + 8, 0)
             table[:, word] = self._window[starts] & _FIRST[np.minimum(lengths, 8)]
-        return table.view(f"S{words * 8}").reshape(len(self))
+        return table
+
+    def decimals(self, field: int) -> np.ndarray | None:
+        """A column of short plain decimals (n,) float64; None when one is anything else (see `formats.decimals`)."""
+        return plain_decimals(self._window, self.starts(field), self.stops[:, field])
 
     def texts(self, field: int, lines: np.ndarray) -> list[bytes]:
         """The fields of some lines as bytes."""
         places = zip(self.starts(field)[lines].tolist(), self.stops[lines, field].tolist(), strict=True)
-        return [self._text[start:stop] for start, stop in places]
+        return [bytes(self.text[start:stop]) for start, stop in places]
 
     def stretches(self, field: int) -> tuple[list[bytes], np.ndarray]:
         """The field where it differs from the line above, and how many lines each of these stands for."""
-        ids = self.ids(field)
-        starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+        words = self._words(field)
+        columns = [self.ids(field)] if words is None else words.T
+        fresh = np.zeros(len(self), dtype=bool)
+        fresh[0] = True
+        for column in columns:
+            fresh[1:] |= column[1:] != column[:-1]
+        starts = np.flatnonzero(fresh)
         return self.texts(field, starts), np.diff(starts, append=len(self))
 
     def whole_numbers(self, field: int) -> np.ndarray | None:
         """A column of plain whole numbers (n,) int64; None when one is anything else, or longer than nine digits."""
         starts, stops = self.starts(field), self.stops[:, field]
-        text = np.frombuffer(self._text, dtype=np.uint8)
+        text = np.frombuffer(self.text, dtype=np.uint8)
         negative = text[starts] == ord("-")
         starts = starts + negative
         width = int((stops - starts).max(initial=0))
@@ -91,42 +113,45 @@ class RegularLines:
         return np.where(negative, -values, values)
 
 
-def regular_lines(text: bytes, fields: int) -> tuple[bytes, RegularLines] | None:
-    """The lines of a chunk and the text they lie in, blanks made one between two fields; None if it is not regular.
+def regular_lines(text: bytes | bytearray, fields: int, size: int | None = None) -> RegularLines | None:
+    """The lines in `text[:size]` (None: all of it), blanks made one between two fields; None if they are not regular.
 
-    Regular is ASCII without NUL, and `fields` fields in every line. Blank lines make a chunk irregular.
+    Regular is ASCII without control characters, and `fields` fields in every line. Blank lines make a chunk irregular.
+    Lines that are as they should be are not copied when `ROOM` bytes follow them in `text`.
     """
-    if not text.isascii() or b"\0" in text:
+    size = len(text) if size is None else size
+    codes = np.frombuffer(text, dtype=np.uint8, count=size)
+    if not size or codes.max() > 127:
         return None
-    if any(blank in text for blank in (b"\t", b"\r", b"\v", b"\f")):
-        text = text.translate(_ONE_BLANK)
-    if not text.endswith(b"\n"):
-        text += b"\n"
-    lines = _table(text, fields)
-    if lines is None and (b"  " in text or b" \n" in text or b"\n " in text or text.startswith(b" ")):
-        text = _squeezed(text)
-        lines = _table(text, fields)
-    return None if lines is None else (text, lines)
+    stops = _table(codes, fields)
+    if stops is None:
+        plain = _squeezed(bytes(memoryview(text)[:size]))
+        text, size = plain, len(plain)
+        stops = _table(np.frombuffer(text, dtype=np.uint8), fields)
+        if stops is None:
+            return None
+    return RegularLines(text if len(text) >= size + ROOM else bytes(text) + bytes(ROOM), stops)
 
 
-def _table(text: bytes, fields: int) -> RegularLines | None:
-    """Lines of `fields` fields with one blank between them; None for anything else."""
-    codes = np.frombuffer(text, dtype=np.uint8)
-    ends = codes == ord("\n")
-    separates = (codes == ord(" ")) | ends
-    if separates[0] or np.any(separates[1:] & separates[:-1]):
+def _table(codes: np.ndarray, fields: int) -> np.ndarray | None:
+    """Where fields end (n, fields) in lines of `fields` fields with one blank between them; None for anything else."""
+    separates = codes <= ord(" ")
+    if not len(codes) or separates[0] or np.any(separates[1:] & separates[:-1]):
         return None
     separators = np.flatnonzero(separates)
-    if len(separators) % fields:
+    if not len(separators) or len(separators) % fields:
         return None
-    table = separators.reshape(-1, fields)
-    if np.count_nonzero(ends) != len(table) or not ends[table[:, -1]].all():
+    stops = separators.reshape(-1, fields)
+    blanks, ends = codes == ord(" "), codes == ord("\n")
+    if np.count_nonzero(blanks) != len(stops) * (fields - 1) or np.count_nonzero(ends) != len(stops):
         return None
-    return RegularLines(text, table)
+    return stops if ends[-1] and ends[stops[:, -1]].all() else None
 
 
 def _squeezed(text: bytes) -> bytes:
-    """The text with one blank where several stood, and none at the ends of lines and of the text."""
+    """The text with one blank where several or tabs stood, none at the ends of lines and of the text, and an end to the last."""
+    text = text.translate(_ONE_BLANK)
     while b"  " in text:
         text = text.replace(b"  ", b" ")
-    return text.replace(b" \n", b"\n").replace(b"\n ", b"\n").lstrip(b" ")
+    text = text.replace(b" \n", b"\n").replace(b"\n ", b"\n").strip(b" ")
+    return text if text.endswith(b"\n") else text + b"\n"

@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,9 +24,10 @@ from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.formats.run_lines import trec_lines
 
-#: Rows whose lines are made at a time, and from how many on: polars takes longer to load than fewer to write.
+#: Rows whose lines are made at a time.
 BLOCK_ROWS = 1 << 17
-FAST_FROM = 1 << 17
+#: Fewer rows are written before polars is loaded.
+POLARS_FROM = 1 << 17
 
 OUTPUT_FORMATS = ("trec", "msmarco", "jsonl")
 
@@ -51,19 +53,21 @@ class RunWriter:
         self._stream.flush()
         self.steps += moved
 
-    def write_run(self, run: Run) -> None:
-        """Write all lists of a run, many at a time on every core where the format allows; as `write` would. Raises as it does."""
-        if self._format != "trec" or len(run.docids) < FAST_FROM:
-            for ranking in run:
+    def write_runs(self, runs: Sequence[Run]) -> None:
+        """Write all lists of runs, many at a time on every core where the format allows; as `write` would. Raises as it does."""
+        if self._format != "trec":
+            for ranking in chain(*runs):
                 self.write(ranking)
             return
         workers = os.cpu_count() or 1
+        many = sum(len(run.docids) for run in runs) >= POLARS_FROM
         with ThreadPoolExecutor(workers) as pool:
             waiting: deque[Future[tuple[bytes, int]]] = deque()
-            for block in blocks_of_lists(run.offsets, BLOCK_ROWS):
-                waiting.append(pool.submit(_block_lines, _lists(run, block), self._tag))
-                if len(waiting) > workers:
-                    self._write_block(*waiting.popleft().result())
+            for run in runs:
+                for block in blocks_of_lists(run.offsets, BLOCK_ROWS):
+                    waiting.append(pool.submit(_block_lines, _lists(run, block), self._tag, many))
+                    if len(waiting) > workers:
+                        self._write_block(*waiting.popleft().result())
             for future in waiting:
                 self._write_block(*future.result())
         self._stream.flush()
@@ -80,22 +84,17 @@ def _lists(run: Run, rows: slice) -> Run:
     return Run(run.qids[first:last], offsets, run.docids[rows], run.scores[rows])
 
 
-def _block_lines(run: Run, tag: str) -> tuple[bytes, int]:
+def _block_lines(run: Run, tag: str, many: bool) -> tuple[bytes, int]:
     """The lines of a block of lists, and how many scores were moved."""
     with np.errstate(over="ignore"):
-        singles = run.scores.astype(np.float32)
-    ends = np.zeros(len(singles), dtype=bool)
-    ends[run.offsets[1:] - 1] = True
-    tied = np.flatnonzero((singles[1:] >= singles[:-1]) & ~ends[:-1])
-    scores, moved = run.scores.copy(), 0
-    for number in np.unique(np.searchsorted(run.offsets, tied, side="right") - 1).tolist():
-        rows = slice(run.offsets[number], run.offsets[number + 1])
-        scores[rows], steps = _separated(Ranking(run.qids[number], run.docids[rows], run.scores[rows]))
-        moved += steps
-    lines = trec_lines(run, scores, tag.encode("utf-8", "surrogateescape")) if np.isfinite(singles).all() else None
+        scores, moved = separate(run.scores, run.offsets)
+        certain = np.isfinite(scores.astype(np.float32)).all()
+    lines = trec_lines(run, scores, tag.encode("utf-8", "surrogateescape"), many=many) if certain else None
     if lines is None:
-        lists = [_separated(ranking)[0] for ranking in run]
-        lines = b"".join([_lines(r, own, tag, "trec", None, None) for r, own in zip(run, lists, strict=True)])
+        separated = [_separated(ranking) for ranking in run]
+        moved = sum(steps for _, steps in separated)
+        lists = zip(run, separated, strict=True)
+        lines = b"".join([_lines(ranking, own, tag, "trec", None, None) for ranking, (own, _) in lists])
     return lines, moved
 
 

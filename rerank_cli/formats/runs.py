@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.ids import joined_ids, shown
+from rerank_cli.core.growing import Growing
+from rerank_cli.core.ids import shown
 from rerank_cli.core.run import Ranking, Run
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, BadRow
@@ -140,18 +141,16 @@ def read_run(stream: BinaryIO, name: str, *, format: str = "auto", lenient: bool
     reader = RowReader(name, format, lenient)
     position: dict[bytes, int] = {}
     lines: list[np.ndarray | range] = []
-    numbers, ids, values = [], [], []
+    owners, lengths, ids, values = Growing(), Growing(), Growing(), Growing()
     for part in read_columns(stream, reader):
         own = [position.setdefault(qid, len(position)) for qid in part.qids]
-        numbers.append(np.repeat(np.array(own, dtype=np.int32), part.lengths))
-        ids.append(part.docids)
-        values.append(part.scores)
+        owners.add(np.array(own, dtype=np.int32))
+        lengths.add(part.lengths)
+        ids.add(part.docids)
+        values.add(part.scores)
         lines.append(part.lines)
-    query_of = np.concatenate(numbers or [np.empty(0, dtype=np.int32)])
-    docids = joined_ids(ids)
-    scores = np.concatenate(values or [np.empty(0)])
-    # What is in one array need not lie in its parts as well.
-    numbers, ids, values = [], [], []
+    query_of = np.repeat(owners.array, lengths.array) if lines else np.empty(0, dtype=np.int32)
+    docids, scores = ids.array, values.array
     if reader.format == "top1000":
         scores = 1.0 / (1 + _positions(query_of))
     try:

@@ -24,16 +24,15 @@ BLOCK_ROWS = 1 << 17
 def in_blocks(
     fuse: Callable[[Sequence[Run], Callable[[str], None]], Run],
     runs: Sequence[Run],
-    tag: str,
     note: Callable[[str], None],
     rows: int = BLOCK_ROWS,
-) -> Run:
-    """What `fuse(runs, note)` gives for all queries, made from what it gives for blocks of them.
+) -> list[Run]:
+    """What `fuse(runs, note)` gives for blocks of queries, one after the other.
 
     Queries keep their order: the first run's, then new ones. What several blocks have to say is said once.
     """
     if sum(len(run.docids) for run in runs) <= rows:
-        return fuse(runs, note)
+        return [fuse(runs, note)]
     qids = tuple(dict.fromkeys(qid for run in runs for qid in run.qids))
     positions = [_positions(run, qids) for run in runs]
     lengths = sum(np.where(own < 0, 0, np.diff(run.offsets)[own]) for run, own in zip(runs, positions, strict=True))
@@ -53,8 +52,7 @@ def in_blocks(
         return fuse(parts, say_once)
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        parts = list(pool.map(fused, blocks_of_lists(offsets, rows)))
-    return _joined(parts, tag)
+        return list(pool.map(fused, blocks_of_lists(offsets, rows)))
 
 
 def _positions(run: Run, qids: Sequence[bytes]) -> np.ndarray:
@@ -76,10 +74,10 @@ def _of_queries(run: Run, positions: np.ndarray) -> Run:
     return replace(run, qids=qids, offsets=offsets, docids=run.docids[rows], scores=run.scores[rows])
 
 
-def _joined(parts: Sequence[Run], tag: str) -> Run:
+def joined(parts: Sequence[Run]) -> Run:
+    """Blocks of queries as one run, tagged as the first."""
     qids = tuple(qid for part in parts for qid in part.qids)
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Run(
-        qids, offsets, joined_ids([part.docids for part in parts]), np.concatenate([part.scores for part in parts]), tag
-    )
+    scores = np.concatenate([part.scores for part in parts])
+    return Run(qids, offsets, joined_ids([part.docids for part in parts]), scores, parts[0].tag)

@@ -15,7 +15,7 @@ import numpy as np
 from rerank_cli.core.ids import shown
 from rerank_cli.core.run import Run, canonical_order
 from rerank_cli.errors import WrongUsage
-from rerank_cli.fusion.blocks import in_blocks
+from rerank_cli.fusion.blocks import in_blocks, joined
 from rerank_cli.fusion.norms import NORMS
 from rerank_cli.fusion.pool import Pool, pool_of
 from rerank_cli.fusion.rule import Param, Rule, Settings
@@ -44,26 +44,36 @@ def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, no
 
     Raises `WrongUsage` when weights, parameters or scores do not fit the rule. O(N log N) in all rows.
     """
+    return joined(fused_blocks(runs, names, recipe, tag, note))
+
+
+def fused_blocks(
+    runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, note: Callable[[str], None]
+) -> list[Run]:
+    """What `fuse` gives as runs of some queries each, in order. Raises as it does."""
     settings = settings_of(recipe, len(runs), note)
 
     def fused(some: Sequence[Run], say: Callable[[str], None]) -> Run:
         pool = pooled(some, names, recipe, say)
         return ranked(pool, scored(pool, recipe.rule, settings), recipe.k, tag)
 
-    return in_blocks(fused, runs, tag, note) if recipe.rule.in_blocks else fused(runs, note)
+    return in_blocks(fused, runs, note) if recipe.rule.in_blocks else [fused(runs, note)]
 
 
 def pooled(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, note: Callable[[str], None]) -> Pool:
     """The runs in one pool, normalised, and checked for what the rule assumes of scores."""
-    rule = recipe.rule
+    rule, norm = recipe.rule, NORMS[recipe.norm or recipe.rule.norm]
+    if norm.low_is_best:
+        runs = [run.turned_round() for run in runs]
     pool = pool_of(runs, names, recipe.depth)
     if rule.takes == "scores":
-        norm = NORMS[recipe.norm or rule.norm]
         with np.errstate(over="ignore", invalid="ignore"):
             pool = norm.apply(pool, _one_a_run("--floor", recipe.floors, len(runs)))
+        if norm.name == "z-score" and rule.missing.startswith("0") and np.any(pool.holders < len(runs)):
+            note("under --norm z-score a document that a run lacks counts as an average one, better than a poor hit")
         if rule.non_negative:
             _refuse_negative(pool, rule, norm.name)
-    elif recipe.norm not in (None, "none"):
+    elif norm.name != "none" and not norm.low_is_best:
         note(f"{rule.name} looks at ranks only: --norm {recipe.norm} changes nothing")
     return pool
 

@@ -3,6 +3,9 @@
 All work on one list (query, run) at a time, on scores in which neighbours one float32 step apart count
 as the tie they were (`core.steps`). A list whose scores are all equal says only "these are my hits",
 so its documents get the best value where a best value exists, not that of a miss.
+
+Not here, because it changes no order: the (s - (min + max)/2)/(max - min) of Pyserini's hybrid search, where a
+miss counts as the list's last, is `min-max` with the same number taken off every document.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ class Norm:
     name: str
     summary: str
     apply: Callable[[Pool, np.ndarray], Pool]
+    #: For distances: the lists are turned round, scores negated, before they are cut and normalised.
+    low_is_best: bool = False
 
 
 def _each(one: Callable[[Votes, Lists], np.ndarray]) -> Callable[[Pool, np.ndarray], Pool]:
@@ -87,6 +92,22 @@ def _z_score(votes: Votes, lists: Lists) -> np.ndarray:
     return _divided(off_mean, np.sqrt(lists.sums(off_mean**2) / votes.size), 0.0)
 
 
+def _dbsf(votes: Votes, lists: Lists) -> np.ndarray:
+    """Deviations of a sample, and nothing cut off beyond three of them: as Qdrant has it."""
+    off_mean = np.where(lists.flat, 0.0, lists.scores - lists.sums(lists.scores) / votes.size)
+    deviation = np.sqrt(lists.sums(off_mean**2) / np.maximum(votes.size - 1, 1))
+    return 0.5 + _divided(off_mean, 6 * deviation, 0.0)
+
+
+def _l2(votes: Votes, lists: Lists) -> np.ndarray:
+    return _divided(lists.scores, np.sqrt(lists.sums(lists.scores**2)), 0.0)
+
+
+def _sigmoid(votes: Votes, lists: Lists) -> np.ndarray:
+    # tanh neither overflows nor loses what lies near 0.
+    return 0.5 + 0.5 * np.tanh(lists.scores / 2)
+
+
 def _rank(votes: Votes, lists: Lists) -> np.ndarray:
     return 1.0 - (votes.rank - 1) / votes.size
 
@@ -131,11 +152,15 @@ NORMS: dict[str, Norm] = {
     for norm in (
         Norm("none", "the scores as they are", lambda pool, floors: pool),
         Norm("min-max", "(s - min)/(max - min): best 1, last 0; 1 when all are equal", _each(_min_max)),
+        Norm("min-max-inverted", "(max - s)/(max - min), for distances: nearest 1, last 0", _each(_min_max), True),
         Norm("max", "s/max: best 1", _each(_max)),
         Norm("sum", "(s - min), divided by its sum: a list adds up to 1", _each(_sum)),
         Norm(
             "z-score", "(s - mean)/deviation: mean 0, so a missing document counts as an average one", _each(_z_score)
         ),
+        Norm("dbsf", "1/2 + (s - mean)/(6 deviations): mean 1/2, most between 0 and 1", _each(_dbsf)),
+        Norm("l2", "s/√(sum of s²): a list's length is 1", _each(_l2)),
+        Norm("sigmoid", "1/(1 + exp(-s)), for logits: between 0 and 1 whatever else is in the list", _each(_sigmoid)),
         Norm("rank", "1 - (rank - 1)/n: even steps from 1 down", _each(_rank)),
         Norm("borda", "1 - (rank - 1)/|U| over the union U; documents a run lacks share what is left", _borda),
         Norm("tmm", "(s - floor)/(max - floor), floor being the lowest score possible (--floor)", _tmm),

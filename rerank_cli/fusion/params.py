@@ -23,8 +23,9 @@ FORMAT = "rerank-fuse-1"
 def to_json(recipe: Recipe, names: Sequence[str], tuned: Mapping[str, Any] | None = None) -> str:
     """The recipe (without depth and k, which are the command's) as JSON text with a final newline."""
     facts: dict[str, Any] = {"format": FORMAT, "method": recipe.rule.name, "runs": list(names)}
-    if recipe.rule.takes == "scores":
+    if recipe.norm or recipe.rule.takes == "scores":
         facts["norm"] = recipe.norm or recipe.rule.norm
+    if recipe.rule.takes == "scores":
         facts["floors"] = [float(floor) for floor in recipe.floors]
     if recipe.weights is not None:
         facts["weights"] = [float(weight) for weight in recipe.weights]

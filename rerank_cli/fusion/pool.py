@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rerank_cli.core.hashing import fingerprints, one_of_each
+from rerank_cli.core.hashing import fingerprints, one_of_each, same_ids
 from rerank_cli.core.run import Run
 
 
@@ -162,8 +162,9 @@ def _same_documents(query: np.ndarray, docids: np.ndarray) -> tuple[np.ndarray, 
     """Number the distinct (query, docid) pairs: the number of each row (N,), and one row of each number (D,). O(N)."""
     if docids.dtype != object:
         row = one_of_each(fingerprints(docids, query))
-        if np.all((query[row] == query) & (docids[row] == docids)):
-            first = row == np.arange(len(row))
+        first = row == np.arange(len(row))
+        again = np.flatnonzero(~first)
+        if np.all(query[row[again]] == query[again]) and same_ids(docids, row[again], again):
             return (np.cumsum(first) - 1)[row], np.flatnonzero(first)
     numbers: dict[tuple[int, bytes], int] = {}
     pairs = zip(query.tolist(), docids.tolist(), strict=True)

@@ -3,6 +3,7 @@
 k folds by query: each fold's queries are fused with what was chosen on the queries of the other folds, so the run
 that comes out may be evaluated on the same judgements; what is fitted on all is for new queries. The candidates
 are a grid in whole steps: parameters first, at equal weights, then weights on the simplex at the chosen parameters.
+Grids of one's own take their place, also with values for each run, of which all combinations are tried.
 
 Every candidate is measured once a query, whatever the number of folds, because means over the training queries
 are all a fold needs. A trained rule learns anew for each fold; where it has a parameter, candidates are measured
@@ -15,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from math import comb
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from rerank_cli.core.qrels import Qrels
 from rerank_cli.core.run import Run
 from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.fusion.fuse import Recipe, pooled, ranked, scored, settings_of
+from rerank_cli.fusion.grids import Grids, refuse_grids, simplex, tried
 from rerank_cli.fusion.judged import judged_of
 from rerank_cli.fusion.pool import Pool
 
@@ -30,8 +31,6 @@ from rerank_cli.fusion.pool import Pool
 Measure = Callable[[Run], Mapping[bytes, float]]
 #: A candidate is taken only when it betters the one before by more than rounding.
 NOISE = 1e-12
-#: Weights are tried in the finest of these numbers of steps that gives no more candidates than this.
-STEPS, CANDIDATES = (20, 10, 5, 4, 3, 2, 1), 500
 
 
 @dataclass(frozen=True)
@@ -60,18 +59,6 @@ class Tuned:
     unjudged: int
 
 
-def simplex(runs: int) -> list[tuple[float, ...]]:
-    """Weights of zero or more that add up to 1, in equal steps, those nearest to equal weights first."""
-    steps = next((s for s in STEPS if comb(s + runs - 1, runs - 1) <= CANDIDATES), STEPS[-1])
-    parts: list[tuple[int, ...]] = [()]
-    for _ in range(runs - 1):
-        parts = [(*head, n) for head in parts for n in range(steps - sum(head) + 1)]
-    whole = [(*head, steps - sum(head)) for head in parts]
-    whole.sort(key=lambda point: (sum((runs * n - steps) ** 2 for n in point), point))
-    points = [tuple(n / steps for n in point) for point in whole]
-    return points if steps % runs == 0 else [(1.0 / runs,) * runs, *points]
-
-
 def folds_of(qids: Sequence[bytes], folds: int, seed: int) -> dict[bytes, int]:
     """The fold of every query: the same for the same queries and seed in whatever order they come; sizes differ by one."""
     order = np.random.default_rng(seed).permutation(len(qids))
@@ -89,6 +76,7 @@ def tune(
     note: Callable[[str], None],
     rel: int = 1,
     look_at: int | None = None,
+    grids: Grids | None = None,
 ) -> Tuned:
     """Fuse with k-fold cross-validated weights and parameters; what `recipe` already says is not tuned.
 
@@ -98,9 +86,10 @@ def tune(
     trained rule as many as there are folds.
     """
     settings_of(recipe, len(runs), note)
-    rule = recipe.rule
+    rule, grids = recipe.rule, grids or {}
+    refuse_grids(grids, recipe, len(runs))
     tunable = (rule.weighted and recipe.weights is None) or any(
-        p.grid and p.name not in recipe.params for p in rule.params
+        (p.grid or p.name in grids) and p.name not in recipe.params for p in rule.params
     )
     if not tunable and rule.learn is None:
         raise WrongUsage(
@@ -118,7 +107,7 @@ def tune(
         )
     fold_of = folds_of(judged, folds, recipe.seed)
     fold = np.array([fold_of.get(qid, -1) for qid in pool.qids], dtype=np.int64)
-    search = _Search(pool, recipe, qrels, measure, fold, folds, rel, look_at)
+    search = _Search(pool, recipe, qrels, measure, fold, folds, rel, look_at, grids)
     return search.result(tag)
 
 
@@ -135,7 +124,9 @@ class _Search:
         folds: int,
         rel: int,
         look_at: int | None,
+        grids: Grids,
     ) -> None:
+        self._grids = grids
         self._pool, self._recipe, self._qrels, self._measure = pool, recipe, qrels, measure
         self._fold, self._folds, self._rel = fold, folds, rel
         self._depth = recipe.k if look_at is None else min(recipe.k, look_at)
@@ -246,18 +237,14 @@ class _Search:
     @cached_property
     def _params(self) -> list[dict[str, tuple[float, ...]]]:
         """Every combination of what the rule's parameters try, those nearest to the defaults first."""
-        free = [param for param in self._recipe.rule.params if param.grid and param.name not in self._recipe.params]
-        axes = [_nearest_first({*param.grid, param.default}, param.default) for param in free]
-        points = product(*axes)
-        return [{param.name: (value,) for param, value in zip(free, point, strict=True)} for point in points]
+        rule, given = self._recipe.rule, self._recipe.params
+        free = [p for p in rule.params if (p.grid or p.name in self._grids) and p.name not in given]
+        axes = [tried(param, self._grids) for param in free]
+        return [dict(zip([p.name for p in free], point, strict=True)) for point in product(*axes)]
 
     @cached_property
     def _weights(self) -> list[tuple[float, ...]]:
-        return simplex(len(self._pool.votes))
-
-
-def _nearest_first(values: set[float], default: float) -> list[float]:
-    return sorted(values, key=lambda value: (abs(value - default), value))
+        return list(product(*self._grids["weights"])) if "weights" in self._grids else simplex(len(self._pool.votes))
 
 
 def _key(recipe: Recipe) -> tuple[object, ...]:

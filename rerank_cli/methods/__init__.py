@@ -50,13 +50,14 @@ class MethodModule(Protocol):
 
 
 class LoadedScorer(Protocol):
-    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes.
+    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes, its `tokenizer`.
 
     What a method that rates lists returns has `rate` in place of `stream` and `score`: a `core.protocols.ListScorer`.
     """
 
     checkpoint: str
     description: Description
+    tokenizer: Any
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]: ...
     def score(self, pairs: Sequence[Pair]) -> Scores: ...
@@ -115,9 +116,10 @@ def load(
         )
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
-    return module.scorer(
-        replace(record, name=name or record.name), load_tokenizer(folder / TOKENIZER), backend, max_length, batch_tokens
-    )
+    tokenizer = load_tokenizer(folder / TOKENIZER)
+    scorer = module.scorer(replace(record, name=name or record.name), tokenizer, backend, max_length, batch_tokens)
+    scorer.tokenizer = tokenizer
+    return scorer
 
 
 def load_torch(
@@ -148,7 +150,9 @@ def load_torch(
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    return module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+    scorer = module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+    scorer.tokenizer = source.tokenizer
+    return scorer
 
 
 def _entry_points() -> Any:

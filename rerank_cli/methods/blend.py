@@ -3,7 +3,7 @@
 One forward pass of a bi-encoder gives a vector for each token and their mean. Three parts come from it and from
 the run: the cosine of the means; MaxSim over the tokens, which finds the one sentence that a mean washes out; the
 first stage's own score, which knows exact words. Each is scaled to 0..1 inside its list, and they are added with
-one set of weights for every collection. Then the query's mean moves towards the best document so found (Rocchio),
+one set of weights for every collection. Then the query's mean moves towards the two best documents so found (Rocchio),
 and the list is rated again with it. What each adds on each collection is in docs/blend.md.
 
 J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval System, 1971.
@@ -42,9 +42,9 @@ FUSION = bi_encoder.FUSION
 MAY_LACK = bi_encoder.MAY_LACK
 
 #: What each part counts for: measured on three collections together, see docs/blend.md.
-WEIGHTS = {"cosine": 0.45, "maxsim": 0.45, "first_stage": 0.1}
+WEIGHTS = {"cosine": 0.5, "maxsim": 0.35, "first_stage": 0.15}
 #: How many of the best documents are fed back, and how much their mean counts beside the query.
-FED_BACK, FEEDBACK = 1, 1.0
+FED_BACK, FEEDBACK = 2, 1.0
 #: Differences below this share of a part's largest number are rounding.
 _NOISE = 1e-5
 

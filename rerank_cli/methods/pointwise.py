@@ -79,6 +79,9 @@ class PairRows(Protocol):
 class BatchScorer:
     """What every scorer of this room shares: its description, and an answer to all pairs at once."""
 
+    #: The model's tokenizer, for who must cut a text where the model would; given by `methods.load`.
+    tokenizer: Any = None
+
     def __init__(self, record: Record, description: Description) -> None:
         self.description = description
         self.checkpoint = record.name

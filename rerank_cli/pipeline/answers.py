@@ -14,6 +14,7 @@ from rerank_cli.core.run import Ranking
 from rerank_cli.core.steps import joined, separate
 from rerank_cli.core.texts import Document
 from rerank_cli.pipeline.questions import Options, Question
+from rerank_cli.pipeline.scales import converted
 
 
 @dataclass
@@ -47,11 +48,14 @@ class Reranked:
 
 def answered(question: Question, answers: Scores, rows: slice, seconds: float, options: Options) -> Reranked:
     """Order one query by its answers; the unscored follow at the smallest steps below the lowest score."""
-    values = np.asarray(answers.values[rows], np.float64)
+    raw = answers.values[rows].astype(np.float64)
+    shown_as = converted(raw, options.score, options.score_as or options.score)
+    raw, values = (_of_documents(scores, question, options) for scores in (raw, shown_as))
     if options.interpolate is not None:
         first_stage = joined(question.ranking.scores)[question.scored]
         values = options.interpolate * _min_max(values) + (1 - options.interpolate) * _min_max(first_stage)
-    by_score = np.argsort(-values, kind="stable")
+    # A probability that rounds to 1 still stands in the order of its raw score.
+    by_score = np.lexsort((-raw, -values))
     best_first, ties = separate(values[by_score])
     order = np.concatenate([question.scored[by_score], question.unscored])
     if len(values):
@@ -61,11 +65,11 @@ def answered(question: Question, answers: Scores, rows: slice, seconds: float, o
     ranking = question.ranking.reordered(order, scores)
     if options.keep is not None:
         ranking = ranking.top(options.keep)
-    share = len(values) / max(len(answers.values), 1)
+    share = len(question.pairs) / max(len(answers.values), 1)
     stats = QueryStats(
         qid=shown(question.qid),
         documents=len(question.ranking),
-        pairs=len(values),
+        pairs=len(question.pairs),
         calls=round(answers.calls * share, 3),
         tokens=int(answers.tokens[rows].sum()),
         truncated=int(answers.truncated[rows].sum()),
@@ -75,6 +79,18 @@ def answered(question: Question, answers: Scores, rows: slice, seconds: float, o
         seconds=round(seconds * share, 6),
     )
     return Reranked(ranking, stats, question.query, question.documents)
+
+
+def _of_documents(scores: np.ndarray, question: Question, options: Options) -> np.ndarray:
+    """One score a document from its passages' scores."""
+    if options.passages is None or not len(scores):
+        return scores
+    if options.aggregate == "first":
+        return scores[question.starts]
+    if options.aggregate == "max":
+        return np.maximum.reduceat(scores, question.starts)
+    sums = np.add.reduceat(scores, question.starts)
+    return sums if options.aggregate == "sum" else sums / np.diff(question.starts, append=len(scores))
 
 
 def _min_max(scores: np.ndarray) -> np.ndarray:

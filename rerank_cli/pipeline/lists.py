@@ -17,8 +17,15 @@ from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
 
 def check(scorer: Any, options: Options) -> None:
-    """Raise `WrongUsage` for an interpolation with a first stage that is in the scorer's answer already."""
-    if options.interpolate is not None and isinstance(scorer, ListScorer) and scorer.uses_first_stage:
+    """Raise `WrongUsage` for what does not go with a list method: passages, and a first stage that is in its answer already."""
+    if not isinstance(scorer, ListScorer):
+        return
+    if options.passages is not None:
+        raise WrongUsage(
+            "--passages does not go together with a model that rates whole lists of documents",
+            "leave --passages out, or name a model that scores one text at a time: -m minilm",
+        )
+    if options.interpolate is not None and scorer.uses_first_stage:
         raise WrongUsage(
             "--interpolate does not go together with a model that has the first stage's score in it already",
             "leave --interpolate out, or name a model without it: -m minilm",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,12 @@ class Options:
     missing: Literal["error", "tail", "drop"] = "error"
     interpolate: float | None = None
     exclude_self: bool = False
+    #: Cuts a document's text into what is scored piece by piece, and how the pieces' scores become the document's.
+    passages: Callable[[str], list[str]] | None = None
+    aggregate: Literal["max", "mean", "first", "sum"] = "max"
+    #: The scale of the model's scores, and the scale to write them on.
+    score: str = "logit"
+    score_as: str | None = None
     #: A window closes at this many pairs; a larger one sorts better by length, a smaller one answers sooner.
     window_pairs: int = 512
 
@@ -53,6 +59,8 @@ class Question:
     unscored: np.ndarray
     documents: Mapping[bytes, Document]
     pairs: list[Pair]
+    #: Where each scored document's pairs begin: one pair a document, or one a passage.
+    starts: np.ndarray
     missing: int
 
 
@@ -117,8 +125,18 @@ def _question(
     unscored = np.arange(depth, len(ranking)) if options.tail == "keep" else np.empty(0, dtype=np.int64)
     if options.missing == "tail":
         unscored = np.concatenate([np.flatnonzero(~has_text), unscored])
-    pairs = [Pair(query, rendered(documents[bytes(ranking.docids[position])], template)) for position in scored]
-    return Question(ranking.qid, query, ranking, scored, unscored, documents, pairs, int(depth - len(scored)))
+    found_texts = [_pieces(documents[bytes(ranking.docids[at])], template, options) for at in scored]
+    starts = np.cumsum([0, *map(len, found_texts)])[:-1]
+    pairs = [Pair(query, text) for texts in found_texts for text in texts]
+    absent = int(depth - len(scored))
+    return Question(ranking.qid, query, ranking, scored, unscored, documents, pairs, starts, absent)
+
+
+def _pieces(document: Document, template: str, options: Options) -> list[str]:
+    """What the model sees of a document: all of it once, or its passages, each under the document's title."""
+    if options.passages is None:
+        return [rendered(document, template)]
+    return [rendered(document._replace(text=passage), template) for passage in options.passages(document.text)]
 
 
 def _without_self(ranking: Ranking) -> Ranking:

@@ -1,4 +1,4 @@
-"""`rerank eval --separation` and `--stats`: values by hand on a small collection, and what is refused."""
+"""`rerank eval --separation`: values by hand on a small collection, and what is refused."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ CORPUS = {
 }
 #: Words lead to d1 for q1 and mislead for q2, whose answer shares no word with it; q3 has one candidate only.
 RUN = "q1 Q0 d1 1 9 t\nq1 Q0 d2 2 8 t\nq2 Q0 d3 1 9 t\nq2 Q0 d4 2 8 t\nq2 Q0 d5 3 7 t\nq2 Q0 d2 4 6 t\nq3 Q0 d5 1 1 t\n"
-CONFIG = {
-    "model_type": "bert",
-    "num_hidden_layers": 1,
-    "hidden_size": 2,
-    "intermediate_size": 3,
-    "num_attention_heads": 1,
-}
 
 
 @pytest.fixture
@@ -36,12 +29,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "qrels").mkdir()
     (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td3\t1\nq3\td5\t1\n")
     (tmp_path / "r.run").write_text(RUN)
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    (tmp_path / "stats.jsonl").write_text(
-        "".join(
-            json.dumps({"qid": q, "pairs": n, "tokens": 5 * n}) + "\n" for q, n in (("q1", 2), ("q2", 4), ("q3", 1))
-        )
-    )
     return tmp_path
 
 
@@ -76,36 +63,15 @@ def test_the_separation_of_each_query(folder: Path, rerank: Runner) -> None:
     assert float(rows[1][2]) == pytest.approx(-1.2040 * (2 / (2 + norm) + 1 / (1 + norm)), abs=2e-4)
 
 
-def test_costs_add_what_the_arithmetic_buys(folder: Path, rerank: Runner) -> None:
-    done = rerank("eval", "-c", "./", "r.run", "-m", "RR", "--stats", "stats.jsonl", "--shape", "config.json")
-    assert done.code == 0, done.err
-    values = {line.split("\t")[0]: float(line.split("\t")[2]) for line in done.lines}
-    # 5 tokens of one layer of width 2, inner 3, are 480 operations; 7 texts for 3 queries.
-    mean = 7 * 480 / 3
-    assert values["TFLOPs"] == 0 and values["RR"] == 1
-    assert values["QPP"] == pytest.approx(1e15 / mean) and values["RPP(RR)"] == pytest.approx(1e15 / mean)
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--stats", "stats.jsonl"], 2, "belong together"),
-        (["--shape", "config.json"], 2, "belong together"),
-        (["--stats", "stats.jsonl", "--shape", "config.json", "--per-query"], 2, "over all queries"),
-        (["--stats", "stats.jsonl", "--shape", "config.json", "--separation"], 2, "goes with neither"),
         (["--separation", "--baseline", "r.run"], 2, "goes with neither"),
         (["--separation", "--plot", "x.svg"], 2, "goes with neither"),
         (["--separation", "r.run"], 2, "about one run"),
-        (["--stats", "few.jsonl", "--shape", "config.json"], 3, "few.jsonl: 2 judged queries of the run are not in it"),
-        (["--stats", "r.run", "--shape", "config.json"], 3, "r.run:1: no JSON line with qid, pairs and tokens"),
-        (["--stats", "stats.jsonl", "--shape", "odd.json"], 3, "model_type 'deberta-v2' is not known"),
-        (["--stats", "stats.jsonl", "--shape", "nomodel"], 4, "no model is called 'nomodel'"),
-        (["--stats", "absent", "--shape", "config.json"], 4, "absent: no such file"),
     ],
 )
 def test_refusals(folder: Path, rerank: Runner, arguments: list[str], code: int, message: str) -> None:
-    (folder / "few.jsonl").write_text('{"qid": "q1", "pairs": 1, "tokens": 5}\n')
-    (folder / "odd.json").write_text(json.dumps(CONFIG | {"model_type": "deberta-v2"}))
     done = rerank("eval", "-c", "./", "r.run", *arguments)
     assert (done.code, done.out) == (code, b""), done.err
     assert message in done.err
@@ -115,3 +81,49 @@ def test_a_document_without_text_is_missing(folder: Path, rerank: Runner) -> Non
     (folder / "r.run").write_text(RUN + "q1 Q0 gone 3 1 t\n")
     done = rerank("eval", "-c", "./", "r.run", "--separation")
     assert done.code == 4 and "document gone is not in" in done.err
+
+
+def test_phantom_hits_are_counted_by_depth(folder: Path, rerank: Runner) -> None:
+    """Twelve documents of q1's base, of which the last two come first when all are reranked: one knows a word of it."""
+    more = {"p1": "a ship sails", "p2": "a cat that purrs", **{f"n{n}": "no word of it" for n in range(9)}}
+    with (folder / "corpus.jsonl").open("a") as corpus:
+        corpus.writelines(json.dumps({"_id": d, "text": t}) + "\n" for d, t in more.items())
+    base = ["d1", *(f"n{n}" for n in range(9)), "p1", "p2"]
+    for name, order in (("base", base), ("deep", [*base[:1:-1], *base[:2]])):
+        (folder / f"{name}.run").write_text("".join(f"q1 Q0 {d} 1 {99 - n} {name}\n" for n, d in enumerate(order)))
+    curve = (
+        "eval",
+        "-c",
+        "./",
+        "deep.run",
+        "--base",
+        "base.run",
+        "--depth-curve",
+        "10,11,12",
+        "--phantoms",
+        "-m",
+        "RR",
+    )
+    done = rerank(*curve)
+    found = [line.split("\t") for line in done.lines if "Phantoms@10" in line]
+    assert [(row[0], row[3]) for row in found] == [("base", "0"), ("deep@10", "0"), ("deep@11", "1"), ("deep@12", "1")]
+    assert "Phantoms" not in done.err
+    per_query = rerank(*curve, "--per-query").lines
+    assert "deep@12\tPhantoms@10\tq1\t1" in per_query and "deep@12\tPhantoms@10\tq2\t0" in per_query
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\tp1\t1\n")
+    assert "deep@12\tPhantoms@10\tall\t0" in rerank(*curve).lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["r.run", "-c", "./", "--phantoms"], "--phantoms is for --depth-curve"),
+        (
+            ["r.run", "-Q", "qrels/test.tsv", "--base", "b", "--depth-curve", "1", "--phantoms"],
+            "--phantoms needs the texts of a collection",
+        ),
+    ],
+)
+def test_phantoms_need_a_curve_and_texts(folder: Path, rerank: Runner, arguments: list[str], message: str) -> None:
+    done = rerank("eval", *arguments)
+    assert done.code == 2 and message in done.err

@@ -210,3 +210,17 @@ def test_what_does_not_go_together_is_exit_2(run, arguments, message):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_small_differences_are_ties_when_asked(run):
+    told = ["--compare", "--baseline", "b.run", "bad.run", "--format", "json"]
+    counts = []
+    for eps in ("0", "0.2499", "0.25", "0.5"):
+        code, out, err = run(*told, "--eps", eps)
+        record = json.loads(out)
+        counts.append((record["wins"], record["ties"], record["losses"]))
+        assert code == 0 and (f"differences up to {eps} are ties" in err) == (eps != "0")
+        assert record["difference"] == -0.175
+    assert counts == [(1, 0, 9), (1, 0, 9), (1, 9, 0), (0, 10, 0)]
+    code, _, err = run("b.run", "bad.run", "--eps", "0.1")
+    assert code == 2 and "--alpha and --eps belong to --compare" in err

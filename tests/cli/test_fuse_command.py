@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rerank_cli.cli.fuse import Norm
+from rerank_cli.cli.fuse_options import Norm
 from rerank_cli.cli.main import main
 
 A = "2 Q0 a 1 9.0 A\n2 Q0 b 2 7.0 A\n1 Q0 a 1 3 A\n"
@@ -137,14 +137,25 @@ def test_the_list_names_every_rule_by_what_it_needs(capfdbinary):
 
     code, out, _ = run(capfdbinary, "--list")
     assert code == 0
-    assert [line.split("\t")[0] for line in out[1:]] == list(all_rules())
-    assert all(len(line.split("\t")) == 8 and all(line.split("\t")) for line in out)
+    rules, norms = out[: out.index("")], out[out.index("") + 1 :]
+    assert [line.split("\t")[0] for line in rules[1:]] == list(all_rules())
+    assert all(len(line.split("\t")) == 8 and all(line.split("\t")) for line in rules)
+    assert [line.split("\t")[0] for line in norms[1:]] == [norm.value for norm in Norm]
+    assert all(len(line.split("\t")) == 2 for line in norms)
 
 
 def test_a_rule_answers_to_its_other_names(capfdbinary, files):
     one = run(capfdbinary, "a.run", "b.run", "-m", "CombSUM", "--tag", "x")
     assert one == run(capfdbinary, "a.run", "b.run", "-m", "sum", "--tag", "x")
     assert run(capfdbinary, "a.run", "b.run", "-m", "w-bordafuse")[0] == 0
+
+
+def test_that_a_miss_is_better_than_a_poor_hit_under_z_score_is_said(capfdbinary, files):
+    said = "under --norm z-score a document that a run lacks counts as an average one"
+    assert said in run(capfdbinary, "a.run", "b.run", "-m", "sum", "--norm", "z-score")[2]
+    for options in (["-m", "max", "--norm", "z-score"], ["-m", "sum", "--norm", "min-max"]):
+        assert said not in run(capfdbinary, "a.run", "b.run", *options)[2]
+    assert said not in run(capfdbinary, "a.run", "a.run", "-m", "sum", "--norm", "z-score")[2]
 
 
 def test_the_options_norms_are_the_rooms_norms():

@@ -57,21 +57,18 @@ RANX = {
     "log_isr": ["-m", "log_isr", "-p", "plus=0"],
     "logn_isr": ["-m", "logn_isr"],
     "rrf": ["-m", "rrf"],
+    "norm_switch": ["-m", "sum", "--norm", "min-max-inverted"],
     "max_norm": ["-m", "sum", "--norm", "max"],
     "min_max_norm": ["-m", "sum", "--norm", "min-max"],
     "rank_norm": ["-m", "sum", "--norm", "rank"],
     "sum_norm": ["-m", "sum", "--norm", "sum"],
     "zmuv_norm": ["-m", "sum", "--norm", "z-score"],
 }
-#: min-max inverted is for distances, which no run here has.
-LEFT_OUT = ("norm_switch",)
 
 
 @pytest.mark.parametrize("case", ranx_cases(), ids=lambda case: re.sub(r"\W+", "-", case["call"]))
 def test_ranx_cases(capfdbinary, tmp_path, case):
     function = case["call"].partition("(")[0]
-    if function in LEFT_OUT:
-        pytest.skip("min-max inverted is for distances")
     options = list(RANX.get(function, ["-m", "?"]))
     runs = [written(tmp_path, name, lists) for name, lists in case["runs"].items()]
     expected = {q: docs for q, docs in case["expected"].items() if docs}

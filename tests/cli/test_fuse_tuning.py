@@ -54,6 +54,19 @@ def test_folds_are_reported_and_eval_agrees(capfdbinary, folder, rule):
     assert facts["tuned"]["measure"] == "nDCG@10" and len(facts["tuned"]["folds"]) == 5
 
 
+def test_a_constant_a_run_by_leaving_one_out(capfdbinary, folder):
+    told = ("-m", "rrf", "-w", "1,1", "--grid", "k=60/1,60,500", "--folds", "40", "--params-out", "p.json")
+    code, _, err = fuse(capfdbinary, "--tune", "nDCG@10", "-c", "demo", "-o", "tuned.run", *told)
+    assert code == 0 and err.count("on 1 queries held out") == 40
+    assert re.search(r"cross-validated nDCG@10 (\S+),", err)[1] == ndcg(capfdbinary, "tuned.run")
+    first, second = json.loads((folder / "p.json").read_text())["params"]["k"]
+    assert first == 60 and second in (1, 60, 500)
+    code, _, err = fuse(capfdbinary, "--grid", "k=1")
+    assert code == 2 and "--grid is for --tune" in err
+    code, _, err = fuse(capfdbinary, "--tune", "nDCG@10", "-c", "demo", "--folds", "41")
+    assert code == 2 and "41 folds of 40 judged queries" in err
+
+
 def test_what_was_fitted_is_applied(capfdbinary, folder):
     code, _, err = fuse(
         capfdbinary, "-m", "wsum", "--norm", "min-max", "--tune", "nDCG@10", "-c", "demo", "--params-out", "p.json"

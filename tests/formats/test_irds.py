@@ -76,6 +76,7 @@ def test_what_is_on_this_machine_is_read(local, home, offline):
         Document(b"d1", "", "first text"),
         Document(b"d2", "", "second text"),
     ]
+    assert corpus.contains([b"d2", b"nowhere", b"d1", b"d2"]) == [True, False, True, True]
     assert [document.docid for document in corpus] == [b"d1", b"d2"]
     assert len(corpus) == 2
 

@@ -75,14 +75,12 @@ def test_looked_up_and_walked_in_every_kind_of_file(tmp_path, cache, compression
     corpus = open_corpus([str(tmp_path / "corpus")], cache, silent)
     shuffled = random.Random(1).sample(expected, len(expected))
     asked = [d.docid for d in shuffled]
-    assert corpus.lookup([*asked[:200], b"nowhere", asked[0], *asked[200:]]) == [
-        *shuffled[:200],
-        None,
-        shuffled[0],
-        *shuffled[200:],
-    ]
+    mixed = [*shuffled[:200], None, shuffled[0], *shuffled[200:]]
+    assert corpus.lookup([*asked[:200], b"nowhere", asked[0], *asked[200:]]) == mixed
     assert list(corpus) == expected
     assert len(corpus) == len(expected)
+    (tmp_path / "corpus").unlink()
+    assert corpus.contains([*asked, b"nowhere", asked[0], b""]) == [*[True] * len(asked), False, True, False]
 
 
 def test_a_document_longer_than_a_block_and_one_across_two(tmp_path, cache):
@@ -125,6 +123,7 @@ def test_an_empty_corpus(tmp_path, cache):
         (tmp_path / name).write_bytes(data)
         corpus = open_corpus([str(tmp_path / name)], cache, silent)
         assert (len(corpus), list(corpus), corpus.lookup([b"x"]), corpus.lookup([])) == (0, [], [None], [])
+        assert (corpus.contains([b"x", b"y"]), corpus.contains([])) == ([False, False], [])
 
 
 def test_a_folder_says_what_it_passes_over(tmp_path, cache):

@@ -86,11 +86,12 @@ MESSES: dict[str, Callable[[list[bytes]], bytes]] = {
 
 
 @pytest.mark.parametrize("mess", MESSES)
-@pytest.mark.parametrize("queries", [3, 150])
-def test_messy_input_gives_the_same_run(mess: str, queries: int) -> None:
-    """Below a megabyte and above it, against a reader written for this test."""
-    text = MESSES[mess](run_text(queries, 300))
-    assert (len(text) > columns.FAST_FROM) == (queries == 150)
+@pytest.mark.parametrize("reader", ["plain", "numpy", "polars"])
+def test_messy_input_gives_the_same_run(mess: str, reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is small, larger and large, against a reader written for this test."""
+    text = MESSES[mess](run_text(3 if reader == "plain" else 150, 300))
+    assert (len(text) > columns.FAST_FROM) == (reader != "plain")
+    monkeypatch.setattr(columns, "POLARS_FROM", 0 if reader == "polars" else 1 << 60)
     found = read(text)
     expected = by_hand(text.removeprefix(b"\xef\xbb\xbf"))
     assert lists(found.run) == expected
@@ -186,18 +187,19 @@ good_line = st.builds(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(good_line, raw_line, st.just(b""), st.just(b"# c")), max_size=8), st.booleans())
 def test_both_readers_agree_on_anything(lines: list[bytes], lenient: bool) -> None:
-    """The columnar reader, made to try every input, against the plain one: the same run or the same error."""
+    """The columnar readers, made to try every input, against the plain one: the same run or the same error."""
     text = b"\n".join(lines)
     outcomes = []
-    for threshold in (0, 1 << 60):
+    for limits in ((0, 0), (0, 1 << 60), (1 << 60, 0)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(columns, "FAST_FROM", threshold)
+            patch.setattr(columns, "FAST_FROM", limits[0])
+            patch.setattr(columns, "POLARS_FROM", limits[1])
             try:
                 found = read(text, lenient=lenient, format="trec")
                 outcomes.append((lists(found.run), found.run.tag, found.repairs))
             except BadData as error:
                 outcomes.append(error.message)
-    assert outcomes[0] == outcomes[1]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=2), st.sampled_from([-1.5, 0.0, -0.0, 1e308, -1e308]))))
@@ -206,8 +208,7 @@ def test_canonical_order_is_trec_evals(rows: list[tuple[int, bytes, float]]) -> 
     queries = np.array([q for q, _, _ in rows], dtype=np.int64)
     docids = np.array([d for _, d, _ in rows], dtype="S2")
     scores = np.array([s for _, _, s in rows])
-    expected = sorted(rows, key=lambda row: row[1], reverse=True)
-    expected = sorted(expected, key=lambda row: (row[0], -row[2]))
+    expected = sorted(sorted(rows, key=lambda row: row[1], reverse=True), key=lambda row: (row[0], -row[2]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [rows[i] for i in canonical_order(docids, scores, queries)] == expected

@@ -31,13 +31,12 @@ def test_columns_are_what_split_gives(lines):
         assert any(len(row) != 3 for row in rows) or b"\n\n" in text or b"\n  " in text
         return
     assert all(len(row) == 3 for row in rows)
-    table = found[1]
     for field in range(3):
         column = [row[field] for row in rows]
-        assert table.ids(field).tolist() == table.texts(field, np.arange(len(rows))) == column
-        names, lengths = table.stretches(field)
+        assert found.ids(field).tolist() == found.texts(field, np.arange(len(rows))) == column
+        names, lengths = found.stretches(field)
         assert [name for name, n in zip(names, lengths.tolist(), strict=True) for _ in range(n)] == column
-        whole = table.whole_numbers(field)
+        whole = found.whole_numbers(field)
         plain = all(value.lstrip(b"-").isdigit() and value.count(b"-") == value.startswith(b"-") for value in column)
         if plain and all(len(value.lstrip(b"-")) <= 9 for value in column):
             assert whole is not None and whole.tolist() == list(map(int, column))

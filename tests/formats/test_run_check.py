@@ -146,7 +146,7 @@ def test_counts_are_those_of_a_slow_count(rows: list[Row]) -> None:
 
 @pytest.mark.parametrize("mess", ["none", "shuffled", "ranks that lie", "a rank that is a word", "sorted by score"])
 def test_columns_and_lines_count_alike(mess: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run of some megabytes, whose chunks polars reads, against the plain reader, and against the slow count."""
+    """A run of some megabytes, whose chunks polars and numpy read, against the plain reader, and against the slow count."""
     pick = random.Random(3)
     rows = [
         (str(q), f"d{pick.randrange(2000)}", str(n + 1), 50 - n + pick.choice([0.0, 0.0, 0.0, 1.0, 1e-7]))
@@ -165,6 +165,7 @@ def test_columns_and_lines_count_alike(mess: str, monkeypatch: pytest.MonkeyPatc
     text = lines_of(rows)
     assert len(text) > columns.FAST_FROM
     monkeypatch.setattr(columns, "CHUNK", 1_100_000)
+    monkeypatch.setattr(columns, "POLARS_FROM", 1_000_000)
     fast = findings(text)
     monkeypatch.setattr(columns, "FAST_FROM", 1 << 40)
     assert findings(text) == fast

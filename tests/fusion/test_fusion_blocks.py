@@ -33,7 +33,7 @@ def test_blocks_give_what_all_at_once_gives(monkeypatch, rule, rows):
     runs = [drawn(0, 4), drawn(1, 4), drawn(2, 4)]
     recipe = Recipe(all_rules()[rule], k=25, depth=30)
     whole = fuse(runs, ["a", "b", "c"], recipe, "tag", print)
-    monkeypatch.setattr(module, "in_blocks", lambda f, r, tag, note: in_blocks(f, r, tag, note, rows))
+    monkeypatch.setattr(module, "in_blocks", lambda f, r, note: in_blocks(f, r, note, rows))
     parts = fuse(runs, ["a", "b", "c"], recipe, "tag", print)
     assert lines(parts) == lines(whole)
     assert parts.tag == whole.tag == "tag"
@@ -41,6 +41,6 @@ def test_blocks_give_what_all_at_once_gives(monkeypatch, rule, rows):
 
 def test_what_is_said_is_said_once(monkeypatch):
     said: list[str] = []
-    monkeypatch.setattr(module, "in_blocks", lambda f, r, tag, note: in_blocks(f, r, tag, note, 50))
+    monkeypatch.setattr(module, "in_blocks", lambda f, r, note: in_blocks(f, r, note, 50))
     fuse([drawn(0, 4), drawn(1, 4)], ["a", "b"], Recipe(all_rules()["rrf"], norm="max"), "tag", said.append)
     assert said == ["rrf looks at ranks only: --norm max changes nothing"]

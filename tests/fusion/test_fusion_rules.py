@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +53,12 @@ BY_HAND = [
     ("sum", "borda", None, {}, "b 1.75 a 1.5 d 1 c .75"),
     ("sum", "sum", None, {}, "b .866667 a .666667 d .466667 c 0"),
     ("sum", "max", None, {}, "b 1.777778 a 1.111111 d .888889 c .555556"),
+    ("sum", "min-max-inverted", None, {}, "c 1 a 1 b .5 d .125"),
+    # 9, 7, 5 over √155 and .9, .8, .1 over √1.46.
+    ("sum", "l2", None, {}, "b 1.307099 a .805658 d .662085 c .401610"),
+    # Deviations of the samples: 2 around 7, √.19 around .6.
+    ("sum", "dbsf", None, {}, "b 1.114708 a .975487 d .576472 c .333333"),
+    ("sum", "sigmoid", None, {}, "b 1.710039 a 1.524856 c .993307 d .689974"),
 ]
 
 #: Without a number of their own here: tests/aggregation has those of their arithmetic.
@@ -176,27 +181,6 @@ def test_one_rrf_k_for_each_run():
     got = dict(lists(fused([A, B], params={"k": [60, 10]}))["q"])
     assert got["b"] == pytest.approx(1 / 62 + 1 / 11)
     assert got["c"] == pytest.approx(1 / 63)
-
-
-def test_a_list_of_equal_scores_counts_as_hits_not_as_misses():
-    got = dict(lists(fused([{"q": {"a": 5}}, {"q": {"b": 3, "c": 1}}], "sum", norm="min-max"))["q"])
-    assert got == {"a": 1.0, "b": 1.0, "c": 0.0}
-    got = dict(lists(fused([{"q": {"a": 2, "b": 2}}, {"q": {"c": 1}}], "sum", norm="sum"))["q"])
-    assert got == {"a": 0.5, "b": 0.5, "c": 1.0}
-    got = dict(lists(fused([{"q": {"a": 0.1, "b": 0.1, "c": 0.1}}, {"q": {"a": 1}}], "sum", norm="z-score"))["q"])
-    assert set(got.values()) == {0.0}
-
-
-def test_normalisers_take_the_smallest_steps_for_the_tie_they_were():
-    one_below = float(np.nextafter(np.float32(2.0), np.float32(0)))
-    got = dict(lists(fused([{"q": {"a": 2.0, "b": one_below, "c": 1.0}}], "sum", norm="min-max"))["q"])
-    assert got["a"] == got["b"] == 1.0
-
-
-def test_each_list_is_normalised_by_itself():
-    run = {"1": {"a": 3.0, "b": 1.0}, "2": {"c": 9.0, "d": 6.0, "e": 5.0}}
-    got = lists(fused([run, {}], "sum", norm="min-max"))
-    assert got == {"1": [("a", 1.0), ("b", 0.0)], "2": [("c", 1.0), ("d", 0.25), ("e", 0.0)]}
 
 
 def test_negative_scores_are_refused_where_agreement_would_lower_them():

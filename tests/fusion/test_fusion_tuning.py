@@ -13,8 +13,9 @@ from rerank_cli.core.run import Ranking, Run
 from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.fusion import all_rules
 from rerank_cli.fusion.fuse import Recipe, fuse
+from rerank_cli.fusion.grids import simplex
 from rerank_cli.fusion.params import from_json, to_json
-from rerank_cli.fusion.tuning import Tuned, folds_of, simplex, tune
+from rerank_cli.fusion.tuning import Tuned, folds_of, tune
 
 RULES = all_rules()
 QUERIES, DOCS = 24, 12

@@ -51,9 +51,12 @@ FREE = {
     "F",
     "W1",
     "K1",
+    "IN",
     "NAME=VALUE",
+    "NAME=VALUES",
     "COMPARISON",
     "CHECK",
+    "TOKENS:STRIDE",
 }
 
 
