@@ -27,8 +27,10 @@ COMMANDS = {
     "check": "check",
     "export_onnx": "export-onnx",
     "models": "models",
+    "bench": "bench",
     "doctor": "doctor",
     "config": "config",
+    "cache": "cache",
     "man": "man",
     "completions": "completions",
 }

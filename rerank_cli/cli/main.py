@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import traceback
 from typing import Any, NoReturn
 
@@ -51,7 +52,18 @@ def _on_signal(signum: int, frame: Any) -> NoReturn:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run `rerank ARGV` and return its exit code."""
+    """Run `rerank ARGV` and return its exit code.
+
+    A thread still at work (waiting for input, or in the middle of a model's batch) is not waited for: the process ends here.
+    """
+    code = _exit_code(argv)
+    if threading.active_count() > 1:
+        _forget_stdout()
+        os._exit(code)
+    return code
+
+
+def _exit_code(argv: list[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments
     _stand_in_for_closed()

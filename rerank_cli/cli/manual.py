@@ -92,7 +92,7 @@ SETTING_MEANS = {
     "model": "The model that rerank rerank uses; the other commands do not read it.",
     "retriever": "The first stage that rerank retrieve uses.",
     "device": "The device that models run on.",
-    "cache_dir": "Where indexes and exported models are kept.",
+    "cache_dir": "Where indexes, exported models and answers are kept.",
 }
 
 OTHER_VARIABLES = {
@@ -103,7 +103,7 @@ OTHER_VARIABLES = {
 FILES = {
     "rerank.toml": "Settings of a project: the nearest one upwards from the working directory.",
     "$XDG_CONFIG_HOME/rerank/config.toml": "Settings of a user; ~/.config where the variable is not set.",
-    "$XDG_CACHE_HOME/rerank/": "Indexes and exported models; safe to remove; ~/.cache where the variable is not set.",
+    "$XDG_CACHE_HOME/rerank/": "Indexes, exported models and answers; safe to remove; ~/.cache where the variable is not set.",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-MODEL, ENGINE = "Model", "Engine"
+MODEL, ENGINE, CACHE = "Model", "Engine", "Cache"
 
 
 class Engine(enum.StrEnum):
@@ -56,6 +56,15 @@ MaxLength = Annotated[
         help="Tokens the model sees; default: the checkpoint's own.",
     ),
 ]
+Instruction = Annotated[
+    str | None,
+    typer.Option(
+        "--instruction",
+        metavar="TEXT",
+        rich_help_panel=MODEL,
+        help="What an instruction-aware model is told to look for; default: the checkpoint's own.",
+    ),
+]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Let a checkpoint run the code it ships."),
@@ -83,5 +92,19 @@ BatchTokens = Annotated[
         min=1,
         rich_help_panel=ENGINE,
         help="Most tokens in a batch, padding included.",
+    ),
+]
+Cached = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache",
+        rich_help_panel=CACHE,
+        help="Keep answers in the cache directory, and ask the model nothing that was answered before.",
+    ),
+]
+CacheSize = Annotated[
+    str,
+    typer.Option(
+        "--cache-size", metavar="SIZE", rich_help_panel=CACHE, help="Forget the oldest answers beyond this: 20G, 500M."
     ),
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rerank_cli.cli.tables import write_rows
 from rerank_cli.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -59,11 +60,7 @@ def models(
     else:
         header = ("name", "method", "score", "source")
         rows = [(c.name, c.method, c.score, c.source) for c in known()]
-    if form is ListFormat.table or (form is ListFormat.auto and _on_terminal()):
-        _draw(header, rows)
-    else:
-        for row in rows:
-            typer.echo("\t".join(row))
+    write_rows(header, rows, as_table=None if form is ListFormat.auto else form is ListFormat.table)
 
 
 def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -84,24 +81,5 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(value) if isinstance(value, (tuple, list)) else str(value)
-
-
-def _on_terminal() -> bool:
-    import sys
-
-    return sys.stdout.isatty()
-
-
-def _draw(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in header:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+    text = " ".join(value) if isinstance(value, (tuple, list)) else str(value)
+    return text.replace("\n", "\\n")

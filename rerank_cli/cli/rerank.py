@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import typer
@@ -45,6 +46,7 @@ def rerank(
     model: model_options.Model = None,
     method: model_options.MethodName = None,
     max_length: model_options.MaxLength = None,
+    instruction: model_options.Instruction = None,
     trust_remote_code: model_options.TrustRemoteCode = False,
     depth: rerank_options.Depth = 100,
     keep: rerank_options.Keep = None,
@@ -65,6 +67,8 @@ def rerank(
     device: model_options.Device = None,
     provider: model_options.ProviderName = model_options.Provider.auto,
     batch_tokens: model_options.BatchTokens = None,
+    cache: model_options.Cached = True,
+    cache_size: model_options.CacheSize = "20G",
     input_format: options.Input = options.InputFormat.auto,
     lenient: options.Lenient = False,
     unordered: rerank_options.Unordered = False,
@@ -84,7 +88,11 @@ def rerank(
 
     A checkpoint that is not yet in ONNX is exported once into the cache directory; from then on scoring
     loads neither PyTorch nor transformers. Scores are the raw ones of the checkpoint's authors: a
-    cross-encoder's logit, monoT5's log p(true), a bi-encoder's cosine.
+    cross-encoder's logit, monoT5's log p(true), Qwen3-Reranker's p(yes), a bi-encoder's cosine.
+
+    Each answer of the model is kept in the cache directory before it is used, under a hash of the model,
+    of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only
+    for the pairs that are new; rerank cache shows what is kept.
 
     The default model, minilm-blend, needs no download. It adds four parts, each scaled to 0..1 inside a
     query's list: cosine, MaxSim and feedback of a small bi-encoder, and the first stage's own score. Its
@@ -93,9 +101,10 @@ def rerank(
     another model.
     """
     from rerank_cli import pipeline
+    from rerank_cli.cli.amounts import byte_count
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
-    from rerank_cli.cli.scorer import facts_of, open_scorer
+    from rerank_cli.cli.scorer import facts_of, keeping_answers, open_scorer
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
@@ -113,9 +122,11 @@ def rerank(
     window = _window(passages)
     if aggregate and not window:
         raise WrongUsage(f"--aggregate {aggregate.value} joins passages, and --passages was not given")
-    with input_stream(run, "run") as (stream, name):
+    kept = byte_count(cache_size, "--cache-size") if cache else None
+    with ExitStack() as opened:
+        stream, name = opened.enter_context(input_stream(run, "run"))
         # Loaded while the stage before us is still working.
-        scorer = open_scorer(
+        loaded = open_scorer(
             chosen,
             settings,
             terminal,
@@ -124,6 +135,7 @@ def rerank(
             device=settings.resolve("device", device).value or "auto",
             provider=provider.value,
             max_length=max_length,
+            instruction=instruction,
             batch_tokens=batch_tokens,
             trust_remote_code=trust_remote_code,
         )
@@ -134,13 +146,14 @@ def rerank(
             missing.value,
             interpolate,
             exclude_self,
-            window and Passages(scorer.tokenizer, *window, first_only=aggregate is rerank_options.Aggregate.first),
+            window and Passages(loaded.tokenizer, *window, first_only=aggregate is rerank_options.Aggregate.first),
             aggregate.value if aggregate else "max",
-            scorer.description.score,
+            loaded.description.score,
             score_as and score_as.value,
         )
         scales.check(limits.score, limits.score_as or limits.score)
-        pipeline.check(scorer, limits)
+        pipeline.check(loaded, limits)
+        scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
         if candidates is None:
@@ -154,7 +167,8 @@ def rerank(
         found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
         sources = _sources(found) if found else None
         if dry_run:
-            _say_estimate(pipeline.estimate(candidates, sources, scorer, limits))
+            cost = pipeline.estimate(candidates, sources, scorer, limits)
+            _say_estimate(cost, cached=getattr(scorer, "found", 0))
             return
         facts = provenance(
             "rerank",
@@ -202,11 +216,12 @@ def _sources(found: Collection) -> Sources:
     return Sources(found.topics(), found.documents(), found.doc_template, found.name or found.description())
 
 
-def _say_estimate(cost: Estimate) -> None:
+def _say_estimate(cost: Estimate, cached: int) -> None:
     for name, value in (
         ("queries", cost.queries),
         ("pairs", cost.pairs),
-        ("calls", cost.pairs),
+        ("cached", cached),
+        ("calls", cost.pairs - cached),
         ("tokens", cost.tokens),
         ("longest", cost.longest),
         ("truncated", cost.truncated),

@@ -126,7 +126,9 @@ Unordered = Annotated[bool, typer.Option("--unordered", help="Let a query's line
 
 Stats = Annotated[
     str | None,
-    typer.Option("--stats", metavar="FILE", help="Write a JSON line per query: calls, tokens, truncated, seconds, …"),
+    typer.Option(
+        "--stats", metavar="FILE", help="Write a JSON line per query: calls, tokens, truncated, cached, seconds, …"
+    ),
 ]
 
 DryRun = Annotated[

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -56,15 +56,20 @@ def say_ties(count: int, terminal: Terminal) -> None:
 
 def write_answers(
     written: AbstractContextManager[RunWriter],
-    answers: Iterator[Reranked],
+    answers: Generator[Reranked],
     terminal: Terminal,
     total: int | None,
     stats: str | None,
 ) -> set[bytes]:
     """Write each answer as it comes; returns the queries that were written and says what was cut, tied or missing."""
     seen: set[bytes] = set()
-    ties = truncated = missing = pairs = 0
-    with written as writer, _stats_file(stats) as stats_stream, terminal.progress(total, "queries") as progress:
+    ties = truncated = missing = pairs = cached = 0
+    with (
+        closing(answers),
+        written as writer,
+        _stats_file(stats) as stats_stream,
+        terminal.progress(total, "queries") as progress,
+    ):
         for answer in answers:
             writer.write(answer.ranking, query=answer.query, documents=answer.documents)
             seen.add(answer.ranking.qid)
@@ -72,10 +77,13 @@ def write_answers(
             ties += answer.stats.ties
             truncated += answer.stats.truncated
             missing += answer.stats.missing
+            cached += answer.stats.cached
             if stats_stream is not None:
                 stats_stream.write(_stats_line(answer.stats))
             progress.advance()
     say_ties(ties, terminal)
+    if cached:
+        terminal.note(f"{cached} of {pairs} pairs were answered from the cache (--no-cache asks the model)")
     if truncated:
         terminal.note(f"{truncated} of {pairs} documents were cut to the model's length (see --max-length and --stats)")
     if missing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
@@ -22,10 +24,12 @@ def open_scorer(
     device: str = "auto",
     provider: str = "auto",
     max_length: int | None = None,
+    instruction: str | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
-    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs."""
+    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs. `around` wraps its backend."""
     from rerank_cli import export, methods
     from rerank_cli.methods import catalog
 
@@ -39,7 +43,9 @@ def open_scorer(
         "device": device,
         "threads": terminal.threads,
         "max_length": max_length,
+        "instruction": instruction,
         "batch_tokens": batch_tokens,
+        "around": around,
     }
     if engine == "torch":
         if provider != "auto":
@@ -50,6 +56,28 @@ def open_scorer(
         scorer = methods.load(folder, provider=provider, note=terminal.note, name=checkpoint.name, **running)
     terminal.note(f"{scorer.description!s} ({model.origin})")
     return scorer
+
+
+@contextmanager
+def keeping_answers(
+    scorer: LoadedScorer, limit_bytes: int | None, settings: Settings, terminal: Terminal
+) -> Iterator[LoadedScorer]:
+    """The scorer with the answers of the cache directory before it; as it is when `limit_bytes` is None."""
+    from rerank_cli.core.protocols import ListScorer
+    from rerank_cli.inference.cache import AnswerCache
+    from rerank_cli.pipeline.cached import CachedScorer
+
+    if limit_bytes is None:
+        yield scorer
+        return
+    with AnswerCache(settings.cache_dir / "answers", limit_bytes, terminal.warn) as cache:
+        if isinstance(scorer, ListScorer):
+            # A rating depends on its whole list: what is kept is what the model made of each text.
+            if hasattr(scorer, "keep_in"):
+                scorer.keep_in(cache)
+            yield scorer
+            return
+        yield CachedScorer(scorer, cache)
 
 
 def facts_of(scorer: LoadedScorer) -> dict[str, Any]:

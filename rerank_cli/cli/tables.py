@@ -1,13 +1,34 @@
-"""Evaluations as a table for a terminal, or for a file in which a table is wanted."""
+"""Tables for a terminal, or for a file in which a table is wanted: rows of text, evaluations."""
 
 from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rerank_cli.evaluation.report import Cell, Grid, Report
+
+
+def write_rows(header: Sequence[str], rows: Sequence[Sequence[str]], *, as_table: bool | None = None) -> None:
+    """Print rows of text: a table on a terminal (`as_table` None: told by stdout), else separated by tabs without the header."""
+    import sys
+
+    if not (sys.stdout.isatty() if as_table is None else as_table):
+        sys.stdout.writelines("\t".join(row) + "\n" for row in rows)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in header:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(table)
 
 
 def drawn(report: Report, on_terminal: bool) -> str:

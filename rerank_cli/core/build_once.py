@@ -11,8 +11,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from rerank_cli.errors import WorkFailed
 
@@ -44,6 +45,40 @@ def build_once(folder: Path, build: Callable[[Path], None], *, waiting: Callable
             f"cannot write {folder.parent}: {error.strerror or error}", "set RERANK_CACHE_DIR to a folder with room"
         ) from error
     return folder
+
+
+def remove_built(folder: Path) -> None:
+    """Remove what `build_once` made: at once for whoever asks for it next, and under the lock of those who build it.
+
+    Processes that have its files open keep them. Raises `WorkFailed` when it cannot be removed.
+    """
+    try:
+        with _locked(folder.with_name(folder.name + ".lock"), lambda: None):
+            if folder.is_dir():
+                aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+                os.rename(folder, aside / folder.name)
+            _sweep(folder)
+    except OSError as error:
+        raise WorkFailed(f"cannot remove {folder}: {error.strerror or error}") from error
+
+
+def sweep_killed_builds(root: Path) -> None:
+    """Remove what killed builds left in `root`, whose folders nobody is building now."""
+    for lock in root.glob("*.lock"):
+        with open(lock, "w") as handle, suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sweep(lock.with_suffix(""))
+
+
+def bytes_in(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; what is removed meanwhile counts nothing."""
+    files = [path, *(Path(place, name) for place, _, names in os.walk(path) for name in names)]
+    total = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            told = file.lstat()
+            total += told.st_size if S_ISREG(told.st_mode) else 0
+    return total
 
 
 @contextmanager

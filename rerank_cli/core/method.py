@@ -16,5 +16,5 @@ class Method:
     paper: str
     #: Model calls for n documents of one query, as a formula people can read ("n", "n + 1").
     calls: str
-    #: The scale of its raw scores: logit, margin, logprob, prob, cosine, maxsim or blend.
+    #: The scale of its raw scores: logit, margin, logprob, prob, grade, cosine, dot, maxsim or blend.
     score: str

@@ -54,6 +54,8 @@ class Scorer(Protocol):
         """Score n pairs in whatever batches and order are quickest, each pair once; n model calls' worth of work.
 
         Every batch is handed over before the next is waited for, so that it can be kept before anything else is paid for.
+        May be called for the next pairs, on another thread, while answers to the last ones are still being taken; what can
+        be prepared without the model (tokens) is best prepared when it is called.
         """
         ...
 
@@ -111,6 +113,18 @@ def gathered(answers: Iterable[Answers], n: int) -> Scores:
         whole.cached[some.positions] = some.cached
         calls += some.calls
     return whole._replace(calls=calls)
+
+
+class Cache(Protocol):
+    """Answers that were paid for once, under a hash of what was asked."""
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """What is kept under each key, None where nothing is."""
+        ...
+
+    def put(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep values under their keys; once it returns they survive the end of the process, however it comes."""
+        ...
 
 
 class Backend(Protocol):

@@ -28,6 +28,7 @@ class ReferenceBackend:
 
     engine = provider = "torch"
     device = Device("cpu")
+    workers = 1
 
     def __init__(self, answer: Callable[[dict[str, Any]], Any]) -> None:
         self._answer = answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ import numpy as np
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import BadData
 from rerank_cli.inference.batching import Row
+
+#: What keeping a text costs beside its tokens, in tokens: its key, an array's head, a place in the dictionary.
+_ENTRY = 64
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -41,12 +45,15 @@ class PlainText:
     """What a tokenizer can be given: text without half characters, and with its special tokens as plain words.
 
     A Unigram vocabulary holds `</s>` as a piece and finds it in a text even when told to leave special
-    tokens alone; a blank after the first character keeps the text from ending there.
+    tokens alone; a blank after the first character keeps the text from ending there. So it is with every special
+    token when the tokenizer reads them, and with other added tokens that the text `also_in` uses (`</think>`).
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, also_in: str = "") -> None:
         added = {
-            number: token.content for number, token in tokenizer.get_added_tokens_decoder().items() if token.special
+            number: token.content
+            for number, token in tokenizer.get_added_tokens_decoder().items()
+            if token.special or (token.content.strip() and token.content in also_in)
         }
         trials = tokenizer.encode_batch_fast([f"a {content} a" for content in added.values()], add_special_tokens=False)
         unknown = set(tokenizer.encode("\ue000", add_special_tokens=False).ids)
@@ -117,21 +124,47 @@ def frame_of(tokenizer: Any, texts: int) -> Frame:
     return Frame(tuple(ids[s] for s in spans), tuple(types[s] for s in spans), tuple(text_types))
 
 
+class TokenMemory:
+    """The token ids of texts without the tokenizer's frame; a text that comes again soon is not tokenised again.
+
+    Holds at most `limit` tokens (4 bytes each; the default is 40 MB, 100,000 passages) and forgets the oldest texts first.
+    """
+
+    def __init__(self, tokenizer: Any, limit: int = 10_000_000) -> None:
+        self._tokenizer = tokenizer
+        self._plain = PlainText(tokenizer)
+        self._limit = limit
+        self._kept: dict[bytes, np.ndarray] = {}
+        self._size = 0
+
+    def ids(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
+        """The ids (L,) int32 of each distinct text."""
+        keys = {text: blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts}
+        found = {text: self._kept[key] for text, key in keys.items() if key in self._kept}
+        new = [text for text in keys if text not in found]
+        for text, encoding in zip(
+            new, self._tokenizer.encode_batch_fast(list(map(self._plain, new)), add_special_tokens=False)
+        ):
+            ids = found[text] = self._kept[keys[text]] = np.array(encoding.ids, dtype=np.int32)
+            self._size += len(ids) + _ENTRY
+        while self._size > self._limit:
+            self._size -= len(self._kept.pop(next(iter(self._kept)))) + _ENTRY
+        return found
+
+
 class PairTokens:
     """Query and document as the tokenizer's own pair: `[CLS] q [SEP] d [SEP]`, `<s> q </s></s> d </s>`."""
 
     def __init__(self, tokenizer: Any, max_length: int, *, typed: bool) -> None:
-        self._tokenizer = tokenizer
-        self._plain = PlainText(tokenizer)
+        self._memory = TokenMemory(tokenizer)
         self._frame = frame_of(tokenizer, 2)
         self._room = max_length - self._frame.size
         self._typed = typed
 
     def rows(self, pairs: Sequence[Pair]) -> list[Row]:
         """One row a pair; each distinct query and document is tokenised once."""
-        queries = _ids_of(self._tokenizer, self._plain, (pair.query for pair in pairs))
-        documents = _ids_of(self._tokenizer, self._plain, (pair.document for pair in pairs))
-        return [self._row(queries[pair.query], documents[pair.document]) for pair in pairs]
+        ids = self._memory.ids(text for pair in pairs for text in pair)
+        return [self._row(ids[pair.query], ids[pair.document]) for pair in pairs]
 
     def _row(self, query: np.ndarray, document: np.ndarray) -> Row:
         q, d = cut(len(query), len(document), self._room)
@@ -143,15 +176,14 @@ class TextTokens:
     """One text a row, as the tokenizer frames it: `[CLS] text [SEP]`."""
 
     def __init__(self, tokenizer: Any, max_length: int, *, typed: bool) -> None:
-        self._tokenizer = tokenizer
-        self._plain = PlainText(tokenizer)
+        self._memory = TokenMemory(tokenizer)
         self._frame = frame_of(tokenizer, 1)
         self._room = max_length - self._frame.size
         self._typed = typed
 
     def rows(self, texts: Sequence[str]) -> list[Row]:
         """One row a text."""
-        ids = _ids_of(self._tokenizer, self._plain, texts)
+        ids = self._memory.ids(texts)
         return [
             self._frame.filled((ids[text][: self._room],), typed=self._typed, truncated=len(ids[text]) > self._room)
             for text in texts
@@ -195,10 +227,3 @@ class TemplateTokens:
         kept = cut(len(query), len(document), self._max_length - (len(ids) - len(query) - len(document)))
         gone = np.concatenate([query[max(kept[0], 0) :], document[max(kept[1], 0) :]])
         return Row(np.delete(ids, gone), None, True)
-
-
-def _ids_of(tokenizer: Any, plain: PlainText, texts: Iterable[str]) -> dict[str, np.ndarray]:
-    """The token ids of each distinct text, without the tokenizer's frame."""
-    distinct = list(dict.fromkeys(texts))
-    encodings = tokenizer.encode_batch_fast([plain(text) for text in distinct], add_special_tokens=False)
-    return {text: np.array(e.ids, dtype=np.int64) for text, e in zip(distinct, encodings)}

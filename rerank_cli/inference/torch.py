@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rerank_cli.errors import DeviceUnavailable, WorkFailed
+from rerank_cli.errors import DeviceUnavailable
 from rerank_cli.inference.devices import Device, parsed
+from rerank_cli.inference.memory import failed_batch
 
 
 class TorchBackend:
@@ -15,6 +16,8 @@ class TorchBackend:
 
     engine = "torch"
     provider = "torch"
+    #: PyTorch shares one batch out among its own threads.
+    workers = 1
 
     def __init__(self, module: Any, *, device: str = "auto", threads: int) -> None:
         """Move `module` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
@@ -26,19 +29,29 @@ class TorchBackend:
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
+        return self.outputs(batch)[0]
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Every output of the module, for one that has several."""
         import torch
 
         try:
             with torch.inference_mode():
                 arrays = [torch.from_numpy(array).to(str(self.device)) for array in batch.values()]
-                answer: np.ndarray = self._module(*arrays).float().cpu().numpy()
+                made = self._module(*arrays)
+                answer = [one.float().cpu().numpy() for one in (made if isinstance(made, tuple) else (made,))]
         except RuntimeError as error:
-            rows, length = batch["input_ids"].shape
-            raise WorkFailed(
-                f"the model failed on a batch of {rows} x {length} tokens: {str(error).splitlines()[0]}",
-                "a smaller --batch-tokens needs less memory",
-            ) from error
+            is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+            raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory) from error
         return answer
+
+    def operations(self, batch: dict[str, np.ndarray]) -> int:
+        """Floating-point operations in one batch, as PyTorch counts them; runs it once."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            self.run(batch)
+        return int(counter.get_total_flops())
 
 
 def torch_device(device: str) -> Device:

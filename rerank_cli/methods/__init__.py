@@ -3,10 +3,12 @@
 A file of this room that holds a `METHOD` is a reranker, and has its name; packages add theirs through the entry-point
 group `rerank_cli.methods`. Besides `METHOD` it has
 
-- `MODEL_CLASS`: the transformers class that reads the checkpoint, `MAY_LACK`: parts of weights' names that it may do
-  without, `FUSION`: the optimizer's name for its graph, or None;
+- `MODEL_CLASS`: the transformers class that reads the checkpoint: its name, or a function of config.json that
+  returns it, `MAY_LACK`: parts of weights' names that it may do without, `FUSION`: the optimizer's name for its graph,
+  or None, `PRECISIONS` (where not every one is safe): those it may be computed in;
 - `record(source) -> Record`: what the checkpoint's files say about how it is asked (no torch);
 - `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
+  arrays besides these it names in `more_inputs` (example, names of dynamic axes) and `more_outputs` (names of dynamic axes);
 - `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
 - `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate".
 """
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
-    from rerank_cli.methods.source import Source
+    from rerank_cli.methods.source import ModelClass, Source
 
 ENTRY_POINTS = "rerank_cli.methods"
 
@@ -37,7 +39,7 @@ class MethodModule(Protocol):
     """What a file with a `METHOD` holds; see this module's docstring."""
 
     METHOD: Method
-    MODEL_CLASS: str
+    MODEL_CLASS: ModelClass
     MAY_LACK: tuple[str, ...]
     FUSION: str | None
 
@@ -95,10 +97,14 @@ def load(
     batch_tokens: int | None = None,
     note: Callable[[str], None],
     name: str | None = None,
+    instruction: str | None = None,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open an exported folder with ONNX Runtime; imports neither torch nor transformers.
 
-    `name` is what to call the model in headers (default: what it was called when exported). Raises
+    `name` is what to call the model in headers (default: what it was called when exported), `instruction` what
+    an instruction-aware model is told (default: what its checkpoint was trained with); `around` wraps the
+    backend, for who watches it. Raises
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
     """
@@ -106,9 +112,10 @@ def load(
 
     from rerank_cli.inference.onnx import OnnxBackend
     from rerank_cli.inference.tokens import load_tokenizer
-    from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
+    from rerank_cli.methods.exported import GRAPH, TOKENIZER, instructed, read_record
 
     record = read_record(folder)
+    record = instructed(replace(record, name=name or record.name), instruction)
     if engine == "torch":
         raise WrongUsage(
             f"{folder} holds an ONNX graph, which --engine torch cannot run",
@@ -117,7 +124,7 @@ def load(
     module = method_named(record.method)
     backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
     tokenizer = load_tokenizer(folder / TOKENIZER)
-    scorer = module.scorer(replace(record, name=name or record.name), tokenizer, backend, max_length, batch_tokens)
+    scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
     return scorer
 
@@ -133,6 +140,8 @@ def load_torch(
     trust_remote_code: bool = False,
     cache_dir: Path | None = None,
     note: Callable[[str], None],
+    instruction: str | None = None,
+    around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
     """Open a checkpoint with PyTorch: the graph that would be exported, run as a module; needs the extra `torch`.
 
@@ -140,19 +149,28 @@ def load_torch(
     `WrongUsage` for a folder that holds only an exported graph.
     """
     from rerank_cli.inference.torch import TorchBackend, torch_device
+    from rerank_cli.methods.exported import instructed
     from rerank_cli.methods.source import load_model, open_source
 
     source = open_source(
         checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
     )
     module = method_named(source.checkpoint.method)
-    record = module.record(source)
+    record = instructed(module.record(source), instruction)
     torch_device(device)
     graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    scorer = module.scorer(record, source.tokenizer, backend, max_length, batch_tokens)
+    scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
     return scorer
+
+
+def _prepared(backend: Any, note: Callable[[str], None], around: Callable[[Any], Any] | None) -> LoadedBackend:
+    """The backend as scorers get it: it halves batches that do not fit into memory."""
+    from rerank_cli.inference.memory import WithinMemory
+
+    safe: LoadedBackend = WithinMemory(backend, note)
+    return around(safe) if around else safe
 
 
 def _entry_points() -> Any:

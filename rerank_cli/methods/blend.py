@@ -68,6 +68,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
     class Graph(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.answer_axes = {0: "n", 1: "length"}
             self.model = model
 
         def forward(self, *arrays: Any) -> Any:

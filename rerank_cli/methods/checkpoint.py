@@ -16,14 +16,19 @@ class Checkpoint:
     source: str
     #: The method's name; empty until its files are at hand (an id that is not in `models.toml`).
     method: str = ""
-    #: The scale of the raw scores (logit, margin, logprob, prob, cosine, dot); empty: what the files tell.
+    #: The scale of the raw scores (logit, margin, logprob, prob, grade, cosine, dot); empty: what the files tell.
     score: str = ""
     revision: str | None = None
     #: Tokens of query and document together; None: what the files tell.
     max_length: int | None = None
-    #: What the model reads, with {query} and {document}; None: the method's own.
+    #: What the model reads, with {query} and {document}; None: the method's own. A prompt may have {instruction}, and
+    #: {|} between parts that are tokenised apart.
     template: str | None = None
-    #: The vocabulary's pieces whose logits are compared: (not relevant, relevant); empty: the method's own.
+    #: What {instruction} says unless the user says another, and how it is worded; empty: nothing stands there.
+    instruction: str = ""
+    instruction_as: str = "{instruction}"
+    #: The vocabulary's pieces (of a prompt: texts, spellings parted by |) whose logits are compared: (not relevant,
+    #: relevant), grades upwards, or one alone; empty: the method's own.
     words: tuple[str, ...] = ()
     #: Where the tokenizer's files are, when not beside the weights.
     tokenizer: str | None = None

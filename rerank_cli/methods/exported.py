@@ -6,8 +6,9 @@ An exported folder is `model.onnx` (with `model.onnx.data` beside it when it is 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class Record:
     """How to ask one exported graph, and where it came from."""
 
     method: str
-    #: The scale of the scores: logit, margin, logprob, prob, cosine, dot.
+    #: The scale of the scores: logit, margin, logprob, prob, grade (the mean of several), cosine, dot.
     score: str
     #: The length used unless the user says another, and the longest that the model has positions for (None: no limit).
     max_length: int
@@ -31,9 +32,9 @@ class Record:
     #: The graph's inputs, int64 (n, length), in order; its output is scores (n,) or vectors (n, d).
     inputs: tuple[str, ...]
     pad_id: int
-    #: The text the model reads, with {query} and {document}; empty for a tokenizer's own pair layout.
+    #: The text the model reads, with {query} and {document}, and {instruction} where it reads one; empty for a tokenizer's own pair layout.
     template: str = ""
-    #: Piece -> id of the words that are compared.
+    #: Piece or text -> id of the words that are compared.
     words: dict[str, int] = field(default_factory=dict)
     #: What only this method needs.
     params: dict[str, Any] = field(default_factory=dict)
@@ -69,6 +70,20 @@ def read_record(folder: Path) -> Record:
         return Record(**{**asdict(record), "inputs": tuple(record.inputs)})
     except (ValueError, TypeError, AttributeError) as error:
         raise BadData(f"is not a record of an export: {error}", where=str(path)) from error
+
+
+def instructed(record: Record, instruction: str | None) -> Record:
+    """`record` told `instruction` (None: the checkpoint's own); raises `WrongUsage` when its template has no place for one."""
+    if instruction is None:
+        return record
+    if "{instruction}" not in record.template:
+        raise WrongUsage(
+            f"{record.name} reads no instruction", "leave --instruction out, or use a model such as qwen3-reranker-0.6b"
+        )
+    if instruction == record.params["instruction"]:
+        return record
+    told = hashlib.sha256(f"{record.source_hash}\n{instruction}".encode("utf-8", "replace")).hexdigest()[:32]
+    return replace(record, params=record.params | {"instruction": instruction}, source_hash=told)
 
 
 def chosen_length(record: Record, max_length: int | None, specials: int) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.errors import BadData
-from rerank_cli.methods.bi_encoder import FUSION, MAY_LACK, MODEL_CLASS, dense_layer
+from rerank_cli.methods.bi_encoder import FUSION, MAY_LACK, MODEL_CLASS
 
 if TYPE_CHECKING:
     from rerank_cli.inference.batching import Row
@@ -98,12 +98,12 @@ def _stanford(source: Source) -> dict[str, Any]:
 
 def _modules(source: Source) -> dict[str, Any]:
     """PyLate's settings stand in one file; sentence-transformers' own beside each module."""
-    from rerank_cli.methods.bi_encoder import module_steps
     from rerank_cli.methods.detect import read_json
+    from rerank_cli.methods.modular import steps_of
 
     folder, name = source.folder, source.checkpoint.name
     own = read_json(folder / "config_sentence_transformers.json")
-    steps = module_steps(source)
+    steps = steps_of(source)
     masks = [step for step in steps if "mask" in step]
     steps = [step for step in steps if "mask" not in step]
     if any("pool" in step for step in steps):
@@ -144,21 +144,18 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> token vectors (n, L, d)."""
     import torch
 
-    layers = [dense_layer(step, folder) for step in record.params["steps"] if "normalize" not in step]
+    from rerank_cli.methods.modular import after_encoder
 
     class Graph(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.answer_axes = {0: "n", 1: "length"}
             self.model = model
-            self.layers = torch.nn.ModuleList(layers)
+            self.after = after_encoder(record.params["steps"], folder)
 
         def forward(self, *arrays: Any) -> Any:
-            vectors = self.model(**dict(zip(record.inputs, arrays))).last_hidden_state
-            layer = iter(self.layers)
-            for step in record.params["steps"]:
-                normalize = "normalize" in step
-                vectors = torch.nn.functional.normalize(vectors, dim=-1) if normalize else next(layer)(vectors)
-            return vectors
+            batch = dict(zip(record.inputs, arrays))
+            return self.after(self.model(**batch).last_hidden_state, batch["attention_mask"])
 
     return Graph().eval()
 

@@ -12,8 +12,8 @@ from rerank_cli.core.protocols import Answers, Backend, Lengths, Pair, Scores, g
 from rerank_cli.inference.batching import Row, computed
 from rerank_cli.methods.exported import Record
 
-#: Padded tokens in a batch unless the user says another: small batches are quicker on a processor, large ones on a GPU.
-BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
+#: Padded tokens in a batch unless the user says another: few fit a processor's cache, many fill a GPU.
+BATCH_TOKENS = {"cpu": 512, "cuda": 32768}
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class LoadedBackend(Backend, Protocol):
     engine: str
     provider: str
     device: Any
+    #: How many batches it takes at once.
+    workers: int
 
 
 def description(
@@ -105,19 +107,35 @@ class PairScorer(BatchScorer):
         self._record = record
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
-        """See `Scorer.stream`; n rows through the model."""
-        rows = self._tokens.rows(pairs)
-        tokens, truncated = lengths(rows)
-        record = self._record
-        for at, values in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
-            yield Answers(at, values, tokens[at], truncated[at], 1)
+        """See `Scorer.stream`; n rows through the model. The pairs are tokenised when it is called, scored when the answers are taken."""
+        return self._scored(self._tokens.rows(pairs))
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `Scorer.measure`."""
         return lengths(self._tokens.rows(pairs))
 
+    def _scored(self, rows: list[Row]) -> Iterator[Answers]:
+        tokens, truncated = lengths(rows)
+        record = self._record
+        for at, values in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
+            yield Answers(at, values, tokens[at], truncated[at], 1)
+
+
+def template_scorer(
+    record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
+) -> PairScorer:
+    """A `Scorer` of pairs inside the sentence `record.template`; raises `WrongUsage` for a length that cannot hold it."""
+    from rerank_cli.inference.tokens import TemplateTokens
+    from rerank_cli.methods.exported import chosen_length
+
+    empty = tokenizer.encode(record.template.replace("{query}", "").replace("{document}", ""))
+    length = chosen_length(record, max_length, len(empty.ids))
+    tokens = TemplateTokens(tokenizer, length, record.template)
+    return PairScorer(tokens, backend, record, description(record, backend, length, record.template, batch_tokens))
+
 
 def lengths(rows: Sequence[Row]) -> Lengths:
-    """Tokens of each row, and whether its text was cut."""
-    tokens = np.array([len(row.ids) for row in rows], dtype=np.int64)
+    """Tokens of each row, in both of its directions where it has two, and whether its text was cut."""
+    more = (sum(len(part) for name, part in row.extra.items() if name.endswith("input_ids")) for row in rows)
+    tokens = np.array([len(row.ids) + others for row, others in zip(rows, more)], dtype=np.int64)
     return Lengths(tokens, np.array([row.truncated for row in rows], dtype=bool))

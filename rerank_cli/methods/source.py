@@ -22,15 +22,23 @@ if TYPE_CHECKING:
 
 #: Model types whose first positions are taken by the padding id.
 _PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"})
+#: Model types that write their number of positions as `n_positions`; in a T5's configuration that is no limit.
+_N_POSITIONS = frozenset({"gpt2", "gptj", "codegen", "gpt_bigcode"})
 #: Files from which transformers can build a tokenizer when there is no tokenizer.json.
 _OLDER_TOKENIZERS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json")
 #: A tokenizer that knows no limit says a number with thirty zeros.
 _NO_LIMIT = 10**9
 
 
+ModelClass = str | Callable[[dict[str, Any]], Any]
+
+
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint whose method is known and whose files lie in `folder`."""
+    """A checkpoint whose method is known and whose files lie in `folder`.
+
+    Of a repository with weights alone, config.json lies where the tokenizer's files are.
+    """
 
     checkpoint: Checkpoint
     folder: Path
@@ -44,7 +52,12 @@ class Source:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The model's config.json."""
-        return model_config(self.folder, self.checkpoint.name)
+        return model_config(self.config_folder, self.checkpoint.name)
+
+    @property
+    def config_folder(self) -> Path:
+        """Where config.json lies."""
+        return self.folder if (self.folder / "config.json").is_file() else self.tokenizer_folder
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -89,6 +102,33 @@ class Source:
             **own,
         )
 
+    def in_chat(self, text: str) -> str | None:
+        """`text` as a user's turn in the checkpoint's own chat frame, up to where its answer begins; None when it has none."""
+        with quiet_libraries(), needs_torch(f"reading the chat template of {self.checkpoint.name}"):
+            from jinja2 import TemplateError
+            from transformers import AutoTokenizer
+
+            made = AutoTokenizer.from_pretrained(self.tokenizer_folder, trust_remote_code=self.trust_remote_code)
+            if not made.chat_template:
+                return None
+            turn = [{"role": "user", "content": text}]
+            try:
+                return str(
+                    made.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+                )
+            except TemplateError as error:
+                raise BadData(f"the chat template of {self.checkpoint.name} is broken: {_first_line(error)}") from error
+
+    def word_ids(self, words: tuple[str, ...], hint: str) -> dict[str, int]:
+        """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary lacks."""
+        ids = {word: self.tokenizer.token_to_id(word) for word in words}
+        absent = [word for word, number in ids.items() if number is None]
+        if absent:
+            raise BadData(
+                f"the vocabulary of {self.checkpoint.name} has no piece {' and no piece '.join(absent)}", hint
+            )
+        return ids
+
     def inputs(self) -> tuple[str, ...]:
         """The arrays an encoder reads; token types only where both the model and its tokenizer have them."""
         names: tuple[str, ...] = ("input_ids", "attention_mask")
@@ -100,9 +140,13 @@ class Source:
     def longest(self) -> int | None:
         """The number of positions the model has for tokens; None when it has no such limit."""
         positions = self.config.get("max_position_embeddings")
+        if not positions and self.config["model_type"] in _N_POSITIONS:
+            positions = self.config.get("n_positions")
         if not positions:
             return None
-        taken = int(self.config.get("pad_token_id") or 0) + 1 if self.config["model_type"] in _PADDED_POSITIONS else 0
+        taken = (
+            int(self.config.get("pad_token_id") or 0) + 1 if self.config.get("model_type") in _PADDED_POSITIONS else 0
+        )
         return int(positions) - taken
 
     def _tokenizer_length(self) -> int | None:
@@ -138,13 +182,14 @@ def open_source(
             f"{folder} holds an exported graph and no PyTorch weights", "name the checkpoint that it was exported from"
         )
     checkpoint = resolved(checkpoint, folder)
-    model_config(folder, checkpoint.name)
     if not weight_files(folder):
         raise Missing(f"{checkpoint.name}: there are no weights (*.safetensors or *.bin) in {folder}")
     tokenizer_folder = folder
     if checkpoint.tokenizer and not any((folder / name).is_file() for name in (TOKENIZER, *_OLDER_TOKENIZERS)):
         tokenizer_folder = hub_folder(checkpoint.tokenizer, None, offline=offline, note=note, needs_weights=False)
     asked = json.dumps([checkpoint.method, checkpoint.score, checkpoint.template, checkpoint.words])
+    if checkpoint.instruction:
+        asked += json.dumps([checkpoint.instruction, checkpoint.instruction_as])
     memory = cache_dir / "hashes" if cache_dir else None
     files = fingerprint(folder, memory)
     if tokenizer_folder != folder:
@@ -153,9 +198,10 @@ def open_source(
     return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note)
 
 
-def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -> Any:
+def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, ...]) -> Any:
     """Load the checkpoint as a transformers model in fp32, ready for inference; needs the extra `torch`.
 
+    `model_class`: a class of transformers by name, or a function that returns a class for a config.json.
     Raises `BadData` when weights are absent (they would be random), but for names that contain one of `may_lack`.
     """
     name = source.checkpoint.name
@@ -164,8 +210,13 @@ def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -
         import transformers
 
         try:
-            model, report = getattr(transformers, model_class).from_pretrained(
+            kind = model_class(source.config) if callable(model_class) else getattr(transformers, model_class)
+            elsewhere = {}
+            if source.config_folder != source.folder:
+                elsewhere["config"] = transformers.AutoConfig.from_pretrained(source.config_folder)
+            model, report = kind.from_pretrained(
                 source.folder,
+                **elsewhere,
                 dtype=torch.float32,
                 attn_implementation="eager",
                 trust_remote_code=source.trust_remote_code,
@@ -173,20 +224,26 @@ def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -
             )
         except ValueError as error:
             if "trust_remote_code" in str(error):
-                raise WrongUsage(
-                    f"{name} comes with its own Python code, which would run on this machine",
-                    "read the code, then give --trust-remote-code",
-                ) from error
+                raise _own_code(name) from error
             raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
         except (OSError, KeyError, RuntimeError) as error:
             raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
     absent = sorted(key for key in report["missing_keys"] if not any(part in key for part in may_lack))
+    if absent and "auto_map" in source.config and not source.trust_remote_code:
+        raise _own_code(name)
     if absent:
         raise BadData(
             f"{name} lacks the weights {', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
             f"it is not a checkpoint for the method {source.checkpoint.method}",
         )
     return model.eval()
+
+
+def _own_code(name: str) -> WrongUsage:
+    return WrongUsage(
+        f"{name} comes with its own Python code, which would run on this machine",
+        "read the code, then give --trust-remote-code",
+    )
 
 
 @contextmanager

@@ -2,21 +2,31 @@
 
 Queries are gathered into a window of bounded size, so that a model batches pairs by length across
 queries; results come back one query at a time, in input order, as soon as their window is scored.
+
+Three things go on at once: the next window's texts are looked up and tokenised, this window's pairs are
+scored, the last window's lists are written.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import ListScorer, Scorer, gathered
+from rerank_cli.core.protocols import Answers, ListScorer, Scorer, gathered
+from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, answered
-from rerank_cli.pipeline.lists import check, rerank_lists
-from rerank_cli.pipeline.questions import Options, Sources, windows
+from rerank_cli.pipeline.lists import Answered, check, rated
+from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
 __all__ = ["Estimate", "Options", "Reranked", "Sources", "check", "estimate", "rerank"]
+
+
+#: Windows that wait, ready, between two stages.
+_WINDOWS_AHEAD = 1
 
 
 @dataclass
@@ -33,26 +43,41 @@ class Estimate:
 
 def rerank(
     candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options
-) -> Iterator[Reranked]:
+) -> Generator[Reranked]:
     """Rerank each query's first `depth` documents; yields in input order.
 
-    Costs min(depth, n) scored pairs a query. Holds one window of texts. Raises `Missing` for a topic or
-    a document without text (unless `options.missing` says otherwise), `WrongUsage` as `check` does.
+    Costs min(depth, n) scored pairs a query. Holds up to five windows of texts: being read, ready, being scored,
+    scored, being written. Raises `Missing` for a topic or a document without text (unless `options.missing` says otherwise),
+    `WrongUsage` as `check` does. Close it to stop the work before its end.
     """
     check(scorer, options)
-    if isinstance(scorer, ListScorer):
-        yield from rerank_lists(candidates, sources, scorer, options)
-        return
-    for window in windows(candidates, sources, options):
-        began = time.monotonic()
-        pairs = [pair for question in window for pair in question.pairs]
-        answers = gathered(scorer.stream(pairs), len(pairs))
-        seconds = time.monotonic() - began
-        start = 0
-        for question in window:
-            stop = start + len(question.pairs)
-            yield answered(question, answers, slice(start, stop), seconds, options)
-            start = stop
+    method: Any = rated if isinstance(scorer, ListScorer) else _scored
+    with closing(ahead(method(candidates, sources, scorer, options), _WINDOWS_AHEAD)) as windows_scored:
+        for window, answers, seconds, told in windows_scored:
+            start = 0
+            for question, facts in zip(window, told, strict=True):
+                stop = start + len(question.pairs)
+                done = answered(question, answers, slice(start, stop), seconds, options)
+                done.stats.told = facts
+                yield done
+                start = stop
+
+
+def _scored(
+    candidates: Iterable[Candidates], sources: Sources | None, scorer: Any, options: Options
+) -> Iterator[Answered]:
+    """Each window with the answers to all its pairs in order, and the seconds that scoring took."""
+
+    def asked() -> Iterator[tuple[list[Question], int, Iterator[Answers]]]:
+        for window in windows(candidates, sources, options):
+            pairs = [pair for question in window for pair in question.pairs]
+            yield window, len(pairs), scorer.stream(pairs)
+
+    with closing(ahead(asked(), _WINDOWS_AHEAD)) as windows_asked:
+        for window, n, stream in windows_asked:
+            began = time.monotonic()
+            answers = gathered(stream, n)
+            yield window, answers, time.monotonic() - began, [{} for _ in window]
 
 
 def estimate(

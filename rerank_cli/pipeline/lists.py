@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import ListScorer, Slate
+from rerank_cli.core.protocols import ListScorer, Scores, Slate
 from rerank_cli.core.steps import joined
 from rerank_cli.errors import WrongUsage
-from rerank_cli.pipeline.answers import Reranked, answered
+from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
+
+#: Queries, the answers to all their documents in order, the seconds they took, and what was told of each query.
+Answered = tuple[list[Question], Scores, float, list[dict[str, Any]]]
 
 
 def check(scorer: Any, options: Options) -> None:
@@ -32,25 +36,16 @@ def check(scorer: Any, options: Options) -> None:
         )
 
 
-def rerank_lists(
+def rated(
     candidates: Iterable[Candidates], sources: Sources | None, scorer: ListScorer, options: Options
-) -> Iterator[Reranked]:
-    """Rate each query's first `depth` documents; yields in input order.
-
-    A window of queries is rated together, so that their texts are batched together. Raises as `rerank` does.
-    """
-    for window in windows(candidates, sources, options):
-        began = time.monotonic()
-        values, costs, told = scorer.rate([_slate(question) for question in window])
-        answers = costs._replace(values=np.concatenate([np.empty(0), *values]))
-        seconds = time.monotonic() - began
-        start = 0
-        for question, facts in zip(window, told, strict=True):
-            stop = start + len(question.pairs)
-            done = answered(question, answers, slice(start, stop), seconds, options)
-            done.stats.told = facts
-            yield done
-            start = stop
+) -> Iterator[Answered]:
+    """Each window with its lists' ratings; a window is rated together, so that its texts are batched together."""
+    with closing(ahead(windows(candidates, sources, options), 1)) as ready:
+        for window in ready:
+            began = time.monotonic()
+            values, costs, told = scorer.rate([_slate(question) for question in window])
+            answers = costs._replace(values=np.concatenate([np.empty(0), *values]))
+            yield window, answers, time.monotonic() - began, told
 
 
 def _slate(question: Question) -> Slate:

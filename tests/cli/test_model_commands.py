@@ -67,6 +67,8 @@ def test_models_shows_one(rerank: Runner) -> None:
     facts = dict(line.split("\t") for line in rerank("models", "mt5-base-mmarco-v2").lines)
     assert facts["words"] == "▁no ▁yes"
     assert "arXiv" in facts["paper"] and facts["calls"] == "n"
+    rows = [line.split("\t") for line in rerank("models", "qwen3-reranker-0.6b").lines]
+    assert {len(row) for row in rows} == {2}, "a prompt of several lines is one fact on one line"
     done = rerank("models", "monoT5")
     assert done.code == 4 and "did you mean monot5" in done.err
 

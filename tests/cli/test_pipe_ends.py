@@ -86,6 +86,40 @@ def test_a_signal_in_the_middle_ends_cleanly(environment, tmp_path, shell, sent,
     assert not [p for p in tmp_path.iterdir() if "out.run" in p.name]
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_does_not_wait_for_the_model(environment, tmp_path, shell, sent):
+    """One batch of 150 documents of 256 tokens, on one thread, would take some ten seconds."""
+    words = "lorem ipsum dolor sit amet " * 80
+    (tmp_path / "docs.jsonl").write_text(
+        "".join(f'{{"_id": "{n}", "title": "", "text": "{n} {words}"}}\n' for n in range(150))
+    )
+    (tmp_path / "topics.tsv").write_text("1\tdolor\n")
+    (tmp_path / "long.run").write_text("".join(f"1 Q0 {n} {n + 1} {-n} t\n" for n in range(150)))
+    assert shell("rerank retrieve -q -c demo -k 1 | rerank rerank -q -c demo -o /dev/null").code == 0, "exported before"
+    command = (
+        "rerank long.run --docs docs.jsonl --topics topics.tsv -k 150 --batch-tokens 1000000 --threads 1 -o out.run"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "rerank_cli", *command.split()],
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    said = b""
+    while b"bi-encoder" not in said:
+        said += process.stderr.readline()
+    began = os.times()
+    time.sleep(0.5)
+    process.send_signal(sent)
+    err = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 128 + sent, err
+    assert "Traceback" not in err
+    used = os.times()
+    assert used.children_user - began.children_user < 6, "the batch was waited for"
+    assert not [p for p in tmp_path.iterdir() if "out.run" in p.name]
+
+
 def test_a_file_on_stdin_is_checked_like_a_named_one(shell):
     done = shell(
         "printf 'q01 Q0 sigpipe 1 2.0 t\\nq02 Q0 sigpipe 1 nan t\\n' > bad.run; rerank rerank -c demo < bad.run"

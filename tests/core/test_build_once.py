@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, remove_built, sweep_killed_builds
 from rerank_cli.errors import WorkFailed
 
 
@@ -52,3 +52,35 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(WorkFailed, match="cannot write"):
         build_once(tmp_path / "file" / "index", lambda aside: None)
+
+
+def _builds_and_removals(folder, log):
+    for _ in range(30):
+        build_once(folder, lambda aside: (aside / "data").write_text("whole"))
+        remove_built(folder)
+    with open(log, "a") as handle:
+        handle.write("done\n")
+
+
+def test_builders_and_removers_do_not_disturb_each_other(tmp_path):
+    folder, log = tmp_path / "cache" / "index", tmp_path / "log"
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_builds_and_removals, args=(folder, log)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert log.read_text() == "done\n" * 3
+    assert [path.name for path in folder.parent.iterdir()] == ["index.lock"]
+
+
+def test_what_killed_builds_left_is_swept_but_not_what_is_being_built(tmp_path):
+    (tmp_path / ".killed.1").mkdir()
+    (tmp_path / "killed.lock").touch()
+
+    def build(aside):
+        sweep_killed_builds(tmp_path)
+        assert not (tmp_path / ".killed.1").exists()
+        (aside / "data").write_text("whole")
+
+    assert (build_once(tmp_path / "index", build) / "data").read_text() == "whole"

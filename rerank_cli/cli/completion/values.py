@@ -57,6 +57,8 @@ FREE = {
     "COMPARISON",
     "CHECK",
     "TOKENS:STRIDE",
+    "SIZE",
+    "TIME",
 }
 
 

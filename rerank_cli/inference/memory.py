@@ -1,0 +1,63 @@
+"""Batches that fit into memory: one that does not is done in halves, and so is every later one of its size.
+
+How much memory a batch needs depends on the model, the provider and whoever else uses the machine; nobody
+knows it beforehand. A score does not depend on the rows beside it, so halving changes nothing but the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rerank_cli.errors import WorkFailed
+
+if TYPE_CHECKING:
+    from rerank_cli.core.protocols import Backend
+
+
+class OutOfMemory(WorkFailed):
+    """A backend had no memory for a batch."""
+
+
+def failed_batch(batch: dict[str, np.ndarray], why: str, *, is_memory: bool) -> WorkFailed:
+    """The error for a batch that a backend could not run: `OutOfMemory` when `is_memory`, else `WorkFailed`."""
+    rows, length = batch["input_ids"].shape
+    what = f"the model failed on a batch of {rows} x {length} tokens: {why}"
+    if is_memory:
+        return OutOfMemory(what, "a smaller --max-length or fewer --threads need less memory")
+    return WorkFailed(what)
+
+
+class WithinMemory:
+    """A backend that never gives up a batch of several rows for want of memory; says once that it halves them.
+
+    Raises `OutOfMemory` when a single row does not fit.
+    """
+
+    def __init__(self, backend: Any, note: Callable[[str], None]) -> None:
+        self._backend: Backend = backend
+        self._note = note
+        #: Padded tokens beyond which a batch is halved before it is tried; none yet.
+        self._most: float = float("inf")
+
+    def __getattr__(self, name: str) -> Any:
+        """What else there is to know of a backend is its own to say."""
+        return getattr(self._backend, name)
+
+    def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        """See `Backend.run`."""
+        rows, length = batch["input_ids"].shape
+        if rows == 1 or rows * length <= self._most:
+            try:
+                return self._backend.run(batch)
+            except OutOfMemory:
+                if rows == 1:
+                    raise
+            first, self._most = self._most == float("inf"), min(self._most, rows * length // 2)
+            if first:
+                self._note(f"there is no memory for a batch of {rows} x {length} tokens: going on with smaller ones")
+        half = rows // 2
+        parts = ({name: array[some] for name, array in batch.items()} for some in (slice(half), slice(half, None)))
+        return np.concatenate([self.run(part) for part in parts])

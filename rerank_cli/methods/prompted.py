@@ -1,0 +1,105 @@
+"""The scorer of prompts that begin alike: what a query's prompts have in common goes through the model once.
+
+A prompt puts instruction and query before the document, so the documents of a query differ only from some token
+on. Where that is, is found on the tokens and not on the text: a tokenizer may join the last letter of one part with
+the first of the next. What is left of each prompt is a row, batched by length across queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from rerank_cli.core.protocols import Answers, Pair
+from rerank_cli.inference.batching import Row, batches, padded
+from rerank_cli.methods.pointwise import PairScorer, lengths
+
+if TYPE_CHECKING:
+    from rerank_cli.inference.prompts import PromptTokens
+    from rerank_cli.methods.exported import Record
+    from rerank_cli.methods.pointwise import Description, LoadedBackend
+
+#: Most bytes of keys and values of prefixes that are held at a time.
+HELD = 1 << 28
+
+
+@runtime_checkable
+class GraphBackend(Protocol):
+    """A backend that runs the graph of `methods.causal_graph` and gives both its outputs."""
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]: ...
+
+
+class PromptScorer(PairScorer):
+    """A `core.protocols.Scorer` over the graph of `methods.causal_graph`."""
+
+    def __init__(self, tokens: PromptTokens, backend: LoadedBackend, record: Record, description: Description) -> None:
+        super().__init__(tokens, backend, record, description)
+        size = record.params["prefix"]
+        self._layers, self._heads, self._size = 2 * size["layers"], size["heads"], size["size"]
+
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
+        """See `Scorer.stream`; what a query's n prompts share once, then n rows of the rest; tokens are the whole prompts'."""
+        if not isinstance(self._backend, GraphBackend):  # the export's reference: every prompt whole
+            yield from super().stream(pairs)
+            return
+        rows = self._tokens.rows(pairs)
+        tokens, truncated = lengths(rows)
+        members: dict[str, list[int]] = {}
+        for i, pair in enumerate(pairs):
+            members.setdefault(pair.query, []).append(i)
+        of_query = [np.array(own) for own in members.values()]
+        shared = np.array([_shared([rows[i].ids for i in own]) for own in of_query], dtype=np.int64)
+        token_bytes = 4 * self._layers * self._heads * self._size
+        for held in batches(shared, max(1, HELD // token_bytes)):
+            prefixes, calls = self._prefixes([rows[of_query[q][0]].ids[: shared[q]] for q in held])
+            positions = np.concatenate([of_query[q] for q in held])
+            owner = np.repeat(np.arange(len(held)), [len(of_query[q]) for q in held])
+            rest = [Row(rows[i].ids[shared[held[own]] :], None, False) for i, own in zip(positions, owner)]
+            # What a token attends to counts, shared or not: it is what a batch takes memory for.
+            sizes = np.array([len(row.ids) for row in rest]) + prefixes.shape[3]
+            for chosen in batches(sizes, self.description.batch_tokens):
+                values = self._run([rest[i] for i in chosen], owner[chosen], prefixes, shared[held], keep=0)[0]
+                at = positions[chosen]
+                yield Answers(at, values, tokens[at], truncated[at], calls + 1)
+                calls = 0
+
+    def _prefixes(self, beginnings: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
+        """Keys and values (2 x layers, q, heads, longest, size) of prompts' beginnings, and the batches they took."""
+        sizes = np.array([len(ids) for ids in beginnings])
+        held = np.zeros((self._layers, len(beginnings), self._heads, sizes.max(), self._size), dtype=np.float32)
+        there = np.flatnonzero(sizes)
+        calls = 0
+        for chosen in batches(sizes[there], self.description.batch_tokens):
+            rows = [Row(beginnings[i], None, False) for i in there[chosen]]
+            none = np.zeros((self._layers, 1, self._heads, 0, self._size), dtype=np.float32)
+            longest = int(sizes[there[chosen]].max())
+            owner = np.zeros(len(rows), dtype=np.int64)
+            held[:, there[chosen], :, :longest] = self._run(rows, owner, none, owner[:1], keep=longest)[1]
+            calls += 1
+        return held, calls
+
+    def _run(
+        self, rows: Sequence[Row], owner: np.ndarray, prefixes: np.ndarray, sizes: np.ndarray, *, keep: int
+    ) -> list[np.ndarray]:
+        assert isinstance(self._backend, GraphBackend)
+        return self._backend.outputs(
+            {
+                **padded(rows, self._record.inputs, self._record.pad_id),
+                "owner": owner,
+                "prefix": prefixes,
+                "lengths": sizes,
+                "keep": np.arange(keep),
+            }
+        )
+
+
+def _shared(prompts: Sequence[np.ndarray]) -> int:
+    """How many tokens all prompts of a query begin with, leaving one of each; none for a single prompt."""
+    if len(prompts) == 1:
+        return 0
+    shortest = min(len(ids) for ids in prompts)
+    same = (np.stack([ids[:shortest] for ids in prompts]) == prompts[0][:shortest]).all(0)
+    return shortest - 1 if same.all() else int(same.argmin())
