@@ -44,7 +44,7 @@ Model = Annotated[
         "--model",
         metavar="MODEL",
         rich_help_panel=MODEL,
-        help="A name from 'rerank models', a Hugging Face id (ID@REVISION), or a folder.",
+        help="A name from 'rerank models', a Hugging Face id (ID@REVISION), or a folder; default: minilm-blend.",
     ),
 ]
 MethodName = Annotated[

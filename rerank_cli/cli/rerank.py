@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     (
-        "Candidates from BM25, reranked by the embedded model, judged",
+        "Candidates from BM25, reranked by the default model, judged",
         "rerank retrieve -c demo | rerank rerank -c demo | rerank eval -c demo",
     ),
     (
@@ -26,7 +26,7 @@ EXAMPLES = [
     ),
     (
         "The model's score and the first stage's together",
-        "rerank retrieve -c demo | rerank rerank -c demo --interpolate 0.8 | rerank eval -c demo",
+        "rerank retrieve -c demo | rerank rerank -c demo -m minilm --interpolate 0.8 | rerank eval -c demo",
     ),
     (
         "Long documents by passages of 128 tokens, one every 64, each document as good as its best",
@@ -94,6 +94,12 @@ def rerank(
     Each answer of the model is kept in the cache directory before it is used, under a hash of the model,
     of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only
     for the pairs that are new; rerank cache shows what is kept.
+
+    The default model, minilm-blend, needs no download. It adds four parts, each scaled to 0..1 inside a
+    query's list: cosine, MaxSim and feedback of a small bi-encoder, and the first stage's own score. Its
+    scores compare documents of one list only. It helps a first stage of plain term matching and hurts one that
+    is better than the small model itself (a learned sparse or a large dense retriever): rerank those with
+    another model.
     """
     from rerank_cli import pipeline
     from rerank_cli.cli.amounts import byte_count
@@ -149,6 +155,7 @@ def rerank(
             score_as and score_as.value,
         )
         scales.check(limits.score, limits.score_as or limits.score)
+        pipeline.check(loaded, limits)
         scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)

@@ -112,6 +112,7 @@ def keeping_answers(
     scorer: LoadedScorer, limit_bytes: int | None, settings: Settings, terminal: Terminal
 ) -> Iterator[LoadedScorer]:
     """The scorer with the answers of the cache directory before it; as it is when `limit_bytes` is None."""
+    from rerank_cli.core.protocols import ListScorer
     from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.pipeline.cached import CachedScorer
 
@@ -119,6 +120,12 @@ def keeping_answers(
         yield scorer
         return
     with AnswerCache(settings.cache_dir / "answers", limit_bytes, terminal.warn) as cache:
+        if isinstance(scorer, ListScorer):
+            # A rating depends on its whole list: what is kept is what the model made of each text.
+            if hasattr(scorer, "keep_in"):
+                scorer.keep_in(cache)
+            yield scorer
+            return
         yield CachedScorer(scorer, cache)
 
 

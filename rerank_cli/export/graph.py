@@ -37,7 +37,7 @@ def write_graph(module: Any, record: Record, path: Path) -> None:
     axes = {name: {0: "n", 1: "length" if name in _SHARED_LENGTH else name} for name in record.inputs}
     for name, (array, own) in getattr(module, "more_inputs", {}).items():
         example[name], axes[name] = array, own
-    axes["answer"] = {0: "n"}
+    axes["answer"] = getattr(module, "answer_axes", {0: "n"})
     more_outputs = getattr(module, "more_outputs", {})
     try:
         with quiet_libraries(), torch.inference_mode():

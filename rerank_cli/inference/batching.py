@@ -27,6 +27,7 @@ _FILLS = {"labels": -100, "attention_mask": 0}
 class Row(NamedTuple):
     """One input of a model: token `ids (L,)` int64, their `types (L,)` where the model reads them, and whether text was cut.
 
+    `attended`: how many tokens from the first the others may look at; None for all. The rest are still computed.
     `extra`: further int64 arrays by the graph's input names, of any length; see `padded`.
     """
 
@@ -34,6 +35,7 @@ class Row(NamedTuple):
     types: np.ndarray | None
     truncated: bool
     extra: Mapping[str, np.ndarray] = MappingProxyType({})
+    attended: int | None = None
 
 
 def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
@@ -56,7 +58,9 @@ def padded(rows: Sequence[Row], inputs: Sequence[str], pad_id: int) -> dict[str,
     `attention_mask` with 0, others with `pad_id`.
     """
     mask = _filled_places([row.ids for row in rows])
-    arrays = {"attention_mask": mask.astype(np.int64), "input_ids": np.full(mask.shape, pad_id, dtype=np.int64)}
+    attended = [len(row.ids) if row.attended is None else row.attended for row in rows]
+    seen = np.arange(mask.shape[1])[None, :] < np.array(attended)[:, None]
+    arrays = {"attention_mask": seen.astype(np.int64), "input_ids": np.full(mask.shape, pad_id, dtype=np.int64)}
     arrays["input_ids"][mask] = np.concatenate([row.ids for row in rows])
     if "token_type_ids" in inputs:
         arrays["token_type_ids"] = np.zeros(mask.shape, dtype=np.int64)

@@ -10,7 +10,7 @@ group `rerank_cli.methods`. Besides `METHOD` it has
 - `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
   arrays besides these it names in `more_inputs` (example, names of dynamic axes) and `more_outputs` (names of dynamic axes);
 - `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
-- `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`.
+- `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate".
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class MethodModule(Protocol):
 
 
 class LoadedScorer(Protocol):
-    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes, its `tokenizer`."""
+    """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes, its `tokenizer`.
+
+    What a method that rates lists returns has `rate` in place of `stream` and `score`: a `core.protocols.ListScorer`.
+    """
 
     checkpoint: str
     description: Description

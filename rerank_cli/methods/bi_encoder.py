@@ -7,6 +7,7 @@ normalisation, prompts, similarity. Each distinct text goes through the model on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,13 @@ from rerank_cli.core.method import Method
 from rerank_cli.errors import BadData
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from rerank_cli.inference.batching import Row
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import LoadedBackend
     from rerank_cli.methods.source import Source
-    from rerank_cli.methods.vectors import VectorScorer
+    from rerank_cli.methods.vectors import TextModel, TextScorer
 
 METHOD = Method(
     name="bi-encoder",
@@ -49,6 +53,13 @@ def record(source: Source) -> Record:
     if similarity not in ("cosine", "dot"):
         raise BadData(f"{source.checkpoint.name} compares vectors by {similarity}; cosine and dot are supported")
     steps = module_steps(source)
+    if not steps:
+        source.note(f"{source.checkpoint.name} has no modules.json: taking the mean of the token vectors")
+        steps = [{"pool": ["mean"]}]
+    if not any("pool" in step for step in steps):
+        raise BadData(
+            f"{source.checkpoint.name} makes no single vector of a text", "use it with --method late-interaction"
+        )
     params = {
         "steps": steps,
         "query_prompt": prompts.get("query", default),
@@ -85,26 +96,49 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
 
 def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -> Any:
     """The vectors as the PyTorch module gives them, one text at a time without padding."""
-    import torch
+    from rerank_cli.methods.vectors import one_by_one
 
-    module = graph(model, record, folder)
-    rows = []
-    for at, mask in enumerate(batch["attention_mask"]):
-        length = int(mask.sum())
-        rows.append(module(*(batch[name][at : at + 1, :length] for name in record.inputs)))
-    return torch.cat(rows)
+    return one_by_one(graph(model, record, folder), record.inputs, batch)
 
 
 def scorer(
     record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
-) -> VectorScorer:
-    """A `Scorer` that also embeds."""
+) -> TextScorer:
+    """A `Scorer` over two vectors."""
+    import numpy as np
+
+    from rerank_cli.methods.vectors import TextScorer, unit
+
+    def compare(query: np.ndarray, documents: list[np.ndarray]) -> np.ndarray:
+        return np.asarray(np.stack(documents) @ query)
+
+    def kept(vector: np.ndarray, row: Row, as_query: bool) -> np.ndarray:
+        return unit(vector) if record.score == "cosine" else vector
+
+    return TextScorer(text_model(record, tokenizer, backend, max_length, batch_tokens, kept), compare, record)
+
+
+def text_model(
+    record: Record,
+    tokenizer: Any,
+    backend: LoadedBackend,
+    max_length: int | None,
+    batch_tokens: int | None,
+    kept: Callable[[np.ndarray, Row, bool], np.ndarray],
+) -> TextModel:
+    """Texts behind the prompts that the record has for queries and for documents; `kept` as in `TextModel`."""
     from rerank_cli.inference.tokens import TextTokens, frame_of
     from rerank_cli.methods.exported import chosen_length
     from rerank_cli.methods.pointwise import description
-    from rerank_cli.methods.vectors import VectorScorer
+    from rerank_cli.methods.vectors import TextModel
 
+    params = record.params
     length = chosen_length(record, max_length, frame_of(tokenizer, 1).size)
     tokens = TextTokens(tokenizer, length, typed="token_type_ids" in record.inputs)
-    template = record.params["query_prompt"] + "{query}\n" + record.params["document_prompt"] + "{document}"
-    return VectorScorer(tokens, backend, record, description(record, backend, length, template, batch_tokens))
+
+    def rows(texts: Sequence[str], as_query: bool) -> list[Row]:
+        prompt = params["query_prompt" if as_query else "document_prompt"]
+        return tokens.rows([(prompt + text).lower() if params["lower"] else prompt + text for text in texts])
+
+    template = params["query_prompt"] + "{query}\n" + params["document_prompt"] + "{document}"
+    return TextModel(rows, kept, backend, record, description(record, backend, length, template, batch_tokens))

@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 def method_of(folder: Path, name: str) -> str:
     """The method of the checkpoint in `folder`; raises `WrongUsage` naming the --method to give when it does not tell."""
+    if (folder / "artifact.metadata").is_file():
+        return "late-interaction"
     if (folder / "modules.json").is_file():
         kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in read_json(folder / "modules.json")]
         own = folder / "config_sentence_transformers.json"
         family = read_json(own).get("model_type", "SentenceTransformer") if own.is_file() else "SentenceTransformer"
+        if family in ("ColBERT", "MultiVectorEncoder"):
+            return "late-interaction"
+        if "SpladePooling" in kinds:
+            return "splade"
         if family == "CrossEncoder" and {"Pooling", "Dense"} <= set(kinds):
             return "modular-cross-encoder"
         if family != "SentenceTransformer" and not _is_classifier(folder):
             raise WrongUsage(
                 f"{name} is a {family} of sentence-transformers, built of modules that rerank cannot use yet",
-                "models with a ...ForSequenceClassification head, bi-encoders and monoT5 can be used",
+                "models with a ...ForSequenceClassification head, bi-encoders, late interaction and monoT5 can be used",
             )
         if "Pooling" in kinds and not _is_classifier(folder):
             return "bi-encoder"
@@ -43,7 +49,7 @@ def method_of(folder: Path, name: str) -> str:
         f"{name} is {kind}, and its configuration does not tell how it reranks",
         "give --method yes-no if it is to answer yes or no, graded for a grade from 0 to 4, upr for query likelihood"
         if kind.endswith("ForCausalLM")
-        else "give --method cross-encoder, monot5 or bi-encoder",
+        else "give --method cross-encoder, monot5, bi-encoder or late-interaction",
     )
 
 

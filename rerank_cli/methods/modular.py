@@ -22,16 +22,16 @@ _POOLINGS = {
 
 
 def module_steps(source: Source) -> list[dict[str, Any]]:
-    """What follows the encoder, in order: {"pool": [...]}, {"dense": folder, ...}, {"norm": folder}, {"normalize": true}, {"mask": settings}.
+    """What follows the encoder, in order: {"pool": [...]}, {"dense": folder, ...}, {"norm": folder}, {"normalize": true},
+    {"mask": settings}.
 
-    The mean of the token vectors where there is no modules.json; raises `BadData` for a module that is not supported.
+    Empty where there is no modules.json; raises `BadData` for a module that is not supported.
     """
     from rerank_cli.methods.detect import read_json
 
     listing = source.folder / "modules.json"
     if not listing.is_file():
-        source.note(f"{source.checkpoint.name} has no modules.json: taking the mean of the token vectors")
-        return [{"pool": ["mean"]}]
+        return []
     steps: list[dict[str, Any]] = []
     for module in read_json(listing)[1:]:
         kind, path = str(module["type"]).rsplit(".", 1)[-1], module.get("path", "")
