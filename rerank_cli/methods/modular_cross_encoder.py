@@ -99,6 +99,6 @@ def _graph(model: Any, record: Record, folder: Path, last: Any) -> Any:
             batch = dict(zip(record.inputs, arrays))
             states = self.model(**batch)
             vectors = states.last_hidden_state if last is None else states
-            return cross_encoder.scores_of(self.after(vectors, batch["attention_mask"]), record)
+            return cross_encoder.scores_of(self.after(vectors.float(), batch["attention_mask"]), record)
 
     return Graph().eval()
