@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import Answers, Lengths
+from rerank_cli.core.protocols import Answers, Lengths, Ratings, Scores
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document, MemoryTexts
-from rerank_cli.errors import Missing
+from rerank_cli.errors import Missing, WrongUsage
 from rerank_cli.pipeline import Options, Sources, estimate, rerank
 
 
@@ -170,3 +170,50 @@ def test_every_document_comes_out_once_whatever_the_window(texts, depth, window)
         assert sorted(answer.ranking.docids.tolist()) == sorted(one.ranking.docids.tolist())
         assert answer.ranking.docids.tolist() == single.ranking.docids.tolist()
         assert np.all(np.diff(answer.ranking.scores.astype(np.float32)) < 0)
+
+
+class Places:
+    """A ListScorer without a model: a document's score is how many documents of the list stood above it."""
+
+    uses_first_stage = True
+
+    def __init__(self):
+        self.seen = []
+
+    def measure(self, pairs):
+        return WordOverlap().measure(pairs)
+
+    def rate(self, slates):
+        self.seen.append(slates)
+        values = [np.arange(len(slate.documents), dtype=float) for slate in slates]
+        n = sum(map(len, values))
+        costs = Scores(np.zeros(n), np.full(n, 5), np.zeros(n, bool), np.zeros(n, bool), 2)
+        return Ratings(values, costs, [{"at": number} for number in range(len(slates))])
+
+
+def test_lists_keep_to_the_rules_of_what_is_written():
+    scorer = Places()
+    lists = [candidates(scores=(9.0, 8.0, float(np.nextafter(np.float32(8), np.float32(0))), 6.0)), candidates(b"2")]
+    answers = list(rerank(lists, SOURCES, scorer, Options(depth=3, keep=3)))
+    assert [ranked(answer) for answer in answers] == [["d3", "d2", "d1"]] * 2
+    (slates,) = scorer.seen
+    assert [slate.query for slate in slates] == ["cats dogs", "and"]
+    assert slates[0].documents == ["nothing", "cats", "cats and dogs"]
+    assert slates[0].first_stage.tolist() == [9.0, 8.0, 8.0], "the smallest steps are undone"
+    assert [answer.stats.told for answer in answers] == [{"at": 0}, {"at": 1}]
+    assert [answer.stats.tokens for answer in answers] == [15, 15]
+    assert [answer.stats.calls for answer in answers] == [1.0, 1.0]
+
+
+def test_a_list_with_a_document_without_text_rates_the_others():
+    scorer = Places()
+    lists = [candidates(docids=(b"d1", b"gone", b"d3", b"d4"))]
+    (answer,) = rerank(lists, SOURCES, scorer, Options(missing="tail"))
+    assert ranked(answer) == ["d4", "d3", "d1", "gone"]
+    assert scorer.seen[0][0].positions.tolist() == [0, 2, 3]
+    assert scorer.seen[0][0].first_stage.tolist() == [9.0, 7.0, 6.0]
+
+
+def test_a_method_with_the_first_stage_in_it_is_not_interpolated():
+    with pytest.raises(WrongUsage, match="--interpolate"):
+        list(rerank([candidates()], SOURCES, Places(), Options(interpolate=0.5)))

@@ -71,5 +71,5 @@ def test_bm25_reaches_its_figures_and_interpolated_reranking_beats_it(shell, dat
     bm25 = shell("rerank retrieve -o bm25.run && rerank eval bm25.run", env=environment)
     assert measure(bm25, "nDCG@10") >= figures[0]
     assert measure(bm25, "R@100") >= figures[1]
-    lifted = shell("rerank rerank bm25.run --interpolate 0.8 | rerank eval", env=environment)
+    lifted = shell("rerank rerank bm25.run -m minilm --interpolate 0.8 | rerank eval", env=environment)
     assert measure(lifted, "nDCG@10") > measure(bm25, "nDCG@10") + 0.01

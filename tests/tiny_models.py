@@ -14,13 +14,13 @@ WORDS = TEXT.split()
 _SPREAD = 10.0
 
 
-def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: int = 64) -> Path:
-    """Save a tiny encoder of `model_type` with a classification head of `labels`, or without a head (None)."""
+def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: int = 64, **own: object) -> Path:
+    """Save a tiny encoder of `model_type` with a classification head of `labels`, or without a head (None); `own` goes to its configuration."""
     import torch
     import transformers
 
     torch.manual_seed(0)
-    roberta = model_type in ("roberta", "xlm-roberta")
+    roberta = model_type in ("roberta", "xlm-roberta", "camembert")
     tokenizer = _roberta_tokenizer() if roberta else _bert_tokenizer()
     size = {
         "vocab_size": tokenizer.get_vocab_size(),
@@ -42,17 +42,18 @@ def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: i
         }
     elif roberta:
         size |= {"type_vocab_size": 1, "bos_token_id": 0, "eos_token_id": 2}
-    config = transformers.AutoConfig.for_model(model_type, **size, **({} if labels is None else {"num_labels": labels}))
+    size |= own | ({} if labels is None else {"num_labels": labels})
+    config = transformers.AutoConfig.for_model(model_type, **size)
     kind = transformers.AutoModel if labels is None else transformers.AutoModelForSequenceClassification
     model = kind.from_config(config)
-    _spread(model)
+    spread(model)
     model.save_pretrained(folder)
     names = (
         {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"}
         if roberta
         else {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     )
-    _save_tokenizer(tokenizer, folder, positions, names, types=model_type in ("bert", "electra"))
+    save_tokenizer(tokenizer, folder, positions, names, types=model_type in ("bert", "electra"))
     return folder
 
 
@@ -80,7 +81,7 @@ def t5(
     )
     model = transformers.AutoModelForSeq2SeqLM.from_config(config)
     model.save_pretrained(folder)
-    _save_tokenizer(
+    save_tokenizer(
         tokenizer, folder, 512, {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}, types=False
     )
     return folder
@@ -103,13 +104,14 @@ def sentence_transformer(
     return folder
 
 
-def _spread(model: object) -> None:
+def spread(model: object, factor: float = _SPREAD) -> None:
+    """Multiply the matrices of `model` and fill its biases, so that its scores differ as real ones do."""
     import torch
 
     with torch.no_grad():
         for name, weight in model.named_parameters():  # type: ignore[attr-defined]
             if weight.dim() == 2 and "embed" not in name:
-                weight.mul_(_SPREAD)
+                weight.mul_(factor)
             elif name.endswith("bias"):
                 weight.normal_(std=0.1)  # fresh ones are zero, and would hide one that is left out
 
@@ -162,7 +164,8 @@ def _unigrams(words: tuple[str, ...]) -> list[tuple[str, float]]:
     return [("▁", -8.0), *pieces.items()]
 
 
-def _save_tokenizer(tokenizer: object, folder: Path, length: int, names: dict[str, str], *, types: bool) -> None:
+def save_tokenizer(tokenizer: object, folder: Path, length: int, names: dict[str, str], *, types: bool) -> None:
+    """Save a `tokenizers.Tokenizer` as transformers saves one."""
     from transformers import PreTrainedTokenizerFast
 
     inputs = ["input_ids", "token_type_ids", "attention_mask"] if types else ["input_ids", "attention_mask"]

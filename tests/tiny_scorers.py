@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+import tiny_t5
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.export import ensure_exported
 from rerank_cli.methods import LoadedScorer, load, load_torch
 from rerank_cli.methods.catalog import find
+from rerank_cli.methods.source import Source, open_source
 
 #: What each tiny checkpoint is, and the --method that must be given with it.
 BUILDERS: dict[str, tuple[Callable[[Path], Path], str | None]] = {
@@ -29,6 +31,7 @@ BUILDERS: dict[str, tuple[Callable[[Path], Path], str | None]] = {
         None,
     ),
     "bi-last-dense": (lambda folder: tiny_models.sentence_transformer(folder, "lasttoken", dense=True), None),
+    **tiny_t5.BUILDERS,
 }
 
 
@@ -43,6 +46,11 @@ class TinyModels:
         if not folder.is_dir():
             BUILDERS[name][0](folder)
         return folder
+
+    def source(self, name: str) -> Source:
+        """The checkpoint's files without its weights."""
+        checkpoint = find(str(self.folder(name)), method=BUILDERS[name][1])
+        return open_source(checkpoint, cache_dir=None, offline=True, trust_remote_code=False, note=lambda _: None)
 
     def exported(self, name: str) -> Path:
         checkpoint = find(str(self.folder(name)), method=BUILDERS[name][1])

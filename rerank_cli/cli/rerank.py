@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     (
-        "Candidates from BM25, reranked by the embedded model, judged",
+        "Candidates from BM25, reranked by the default model, judged",
         "rerank retrieve -c demo | rerank rerank -c demo | rerank eval -c demo",
     ),
     (
@@ -26,7 +26,7 @@ EXAMPLES = [
     ),
     (
         "The model's score and the first stage's together",
-        "rerank retrieve -c demo | rerank rerank -c demo --interpolate 0.8 | rerank eval -c demo",
+        "rerank retrieve -c demo | rerank rerank -c demo -m minilm --interpolate 0.8 | rerank eval -c demo",
     ),
     (
         "Long documents by passages of 128 tokens, one every 64, each document as good as its best",
@@ -66,6 +66,7 @@ def rerank(
     engine: model_options.EngineName = model_options.Engine.auto,
     device: model_options.Device = None,
     provider: model_options.ProviderName = model_options.Provider.auto,
+    precision: model_options.PrecisionName = None,
     batch_tokens: model_options.BatchTokens = None,
     cache: model_options.Cached = True,
     cache_size: model_options.CacheSize = "20G",
@@ -93,6 +94,12 @@ def rerank(
     Each answer of the model is kept in the cache directory before it is used, under a hash of the model,
     of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only
     for the pairs that are new; rerank cache shows what is kept.
+
+    The default model, minilm-blend, needs no download. It adds four parts, each scaled to 0..1 inside a
+    query's list: cosine, MaxSim and feedback of a small bi-encoder, and the first stage's own score. Its
+    scores compare documents of one list only. It helps a first stage of plain term matching and hurts one that
+    is better than the small model itself (a learned sparse or a large dense retriever): rerank those with
+    another model.
     """
     from rerank_cli import pipeline
     from rerank_cli.cli.amounts import byte_count
@@ -105,6 +112,7 @@ def rerank(
     from rerank_cli.formats.runs import RunStream
     from rerank_cli.inference.passages import Passages
     from rerank_cli.pipeline import scales
+    from rerank_cli.pipeline.cached import CachedScorer
 
     settings = Settings()
     chosen = settings.resolve("model", model, flag_name="-m")
@@ -128,6 +136,7 @@ def rerank(
             engine=engine.value,
             device=settings.resolve("device", device).value or "auto",
             provider=provider.value,
+            precision=precision and precision.value,
             max_length=max_length,
             instruction=instruction,
             batch_tokens=batch_tokens,
@@ -146,6 +155,7 @@ def rerank(
             score_as and score_as.value,
         )
         scales.check(limits.score, limits.score_as or limits.score)
+        pipeline.check(loaded, limits)
         scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
@@ -161,7 +171,7 @@ def rerank(
         sources = _sources(found) if found else None
         if dry_run:
             cost = pipeline.estimate(candidates, sources, scorer, limits)
-            _say_estimate(cost, cached=getattr(scorer, "found", 0))
+            _say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
             return
         facts = provenance(
             "rerank",

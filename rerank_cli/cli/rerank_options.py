@@ -72,7 +72,7 @@ Interpolate = Annotated[
         min=0.0,
         max=1.0,
         rich_help_panel=LISTS,
-        help="Write A x model + (1-A) x first stage, both min-max scaled per query.",
+        help="Write A x model + (1-A) x first stage, both min-max scaled per query; not with minilm-blend, which has it.",
     ),
 ]
 

@@ -17,7 +17,7 @@ from rerank_cli.errors import BadData
 #: Key -> (environment variable, default). The keys are also those of the toml files.
 KEYS: dict[str, tuple[str, str | None]] = {
     "collection": ("RERANK_COLLECTION", None),
-    "model": ("RERANK_MODEL", "minilm"),
+    "model": ("RERANK_MODEL", "minilm-blend"),
     "retriever": ("RERANK_RETRIEVER", "bm25"),
     "device": ("RERANK_DEVICE", "auto"),
     "cache_dir": ("RERANK_CACHE_DIR", None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -61,6 +61,44 @@ class Scorer(Protocol):
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """Tokenise only: what `stream` would cost."""
+        ...
+
+
+class Slate(NamedTuple):
+    """One query's list as a list method sees it: n `documents`' texts, best first as they came.
+
+    `first_stage (n,)` float64 are their incoming scores, not increasing, equal where they were tied; `positions (n,)`
+    int64 their places in the incoming list, from 0 (a document without text is left out and leaves a gap).
+    """
+
+    query: str
+    documents: Sequence[str]
+    first_stage: np.ndarray
+    positions: np.ndarray
+
+
+class Ratings(NamedTuple):
+    """Answers to lists: `values`, a float64 array (n,) a list, higher is better; `costs`, the same documents end to end,
+    list after list, as a `Scorer` would tell them; `told`, what the method says of each list for `--stats`."""
+
+    values: list[np.ndarray]
+    costs: Scores
+    told: list[dict[str, Any]]
+
+
+@runtime_checkable
+class ListScorer(Protocol):
+    """A model that rates a document beside the others of its list: the score depends on the list, and on no other list."""
+
+    #: Whether the incoming scores are a part of the answer.
+    uses_first_stage: bool
+
+    def rate(self, slates: Sequence[Slate]) -> Ratings:
+        """Rate every list; texts are batched across the lists."""
+        ...
+
+    def measure(self, pairs: Sequence[Pair]) -> Lengths:
+        """Tokenise only: what rating these queries' documents would cost."""
         ...
 
 

@@ -6,6 +6,8 @@ block of a BERT; from the newer exporter's it fuses none.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from rerank_cli.methods.source import quiet_libraries
 _OPSET = 17
 #: A protobuf message cannot be larger; beyond it weights go to a file of their own.
 _ONE_FILE = 2**31 - 2**20
+#: Inputs as long as each other; every other input has its own length.
+_SHARED_LENGTH = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def write_graph(module: Any, record: Record, path: Path) -> None:
@@ -26,11 +30,14 @@ def write_graph(module: Any, record: Record, path: Path) -> None:
     rows = torch.arange(4, 4 + 2 * 9).remainder(7).view(2, 9) + 4
     mask = torch.ones_like(rows)
     mask[1, 6:] = 0
-    example = {"input_ids": rows, "attention_mask": mask, "token_type_ids": torch.zeros_like(rows)}
-    example = {name: example[name] for name in record.inputs}
-    axes = {name: {0: "n", 1: "length"} for name in record.inputs} | {"answer": {0: "n"}}
+    labels = torch.where(mask == 1, rows, -100)[:, 2:]
+    examples = {"input_ids": rows, "attention_mask": mask, "token_type_ids": torch.zeros_like(rows), "labels": labels}
+    # A further input is named after the kind it is of: reviewer_input_ids.
+    example = {name: next(e for kind, e in examples.items() if name.endswith(kind)) for name in record.inputs}
+    axes = {name: {0: "n", 1: "length" if name in _SHARED_LENGTH else name} for name in record.inputs}
     for name, (array, own) in getattr(module, "more_inputs", {}).items():
         example[name], axes[name] = array, own
+    axes["answer"] = getattr(module, "answer_axes", {0: "n"})
     more_outputs = getattr(module, "more_outputs", {})
     try:
         with quiet_libraries(), torch.inference_mode():
@@ -56,7 +63,7 @@ def fuse(plain: Path, fused: Path, fusion: str, config: Any) -> dict[str, int]:
     """Fuse attention, layer norms and GELUs of the graph `plain` into `fused`; returns how many of each were found."""
     from onnxruntime.transformers import optimizer
 
-    with quiet_libraries():
+    with quiet_libraries(), contextlib.redirect_stdout(io.StringIO()):  # the optimizer prints, and stdout is for data
         model = optimizer.optimize_model(
             str(plain),
             model_type=fusion,

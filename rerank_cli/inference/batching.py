@@ -6,9 +6,10 @@ run from 70% to 6% of the work; small batches are quicker than large ones on a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,14 +20,22 @@ T = TypeVar("T")
 R = TypeVar("R")
 #: A call with little to do is cut into at least this many batches a worker, so that no worker waits long for the last.
 _BATCHES_EACH = 2
+#: What pads a further array: what cross-entropy ignores for labels, nothing for a mask, the padding id for the rest.
+_FILLS = {"labels": -100, "attention_mask": 0}
 
 
 class Row(NamedTuple):
-    """One input of a model: token `ids (L,)` int64, their `types (L,)` where the model reads them, and whether text was cut."""
+    """One input of a model: token `ids (L,)` int64, their `types (L,)` where the model reads them, and whether text was cut.
+
+    `attended`: how many tokens from the first the others may look at; None for all. The rest are still computed.
+    `extra`: further int64 arrays by the graph's input names, of any length; see `padded`.
+    """
 
     ids: np.ndarray
     types: np.ndarray | None
     truncated: bool
+    extra: Mapping[str, np.ndarray] = MappingProxyType({})
+    attended: int | None = None
 
 
 def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
@@ -43,17 +52,34 @@ def batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
 
 
 def padded(rows: Sequence[Row], inputs: Sequence[str], pad_id: int) -> dict[str, np.ndarray]:
-    """Pad rows on the right to the longest; returns the named int64 arrays (n, L): input_ids, attention_mask, token_type_ids."""
-    lengths = np.array([len(row.ids) for row in rows])
-    mask = np.arange(lengths.max())[None, :] < lengths[:, None]
-    arrays = {"attention_mask": mask.astype(np.int64), "input_ids": np.full(mask.shape, pad_id, dtype=np.int64)}
+    """Pad rows on the right to the longest; returns the named int64 arrays (n, L): input_ids, attention_mask, token_type_ids.
+
+    Arrays of `Row.extra` are padded each to its own longest, by the end of their names: `labels` with -100,
+    `attention_mask` with 0, others with `pad_id`.
+    """
+    mask = _filled_places([row.ids for row in rows])
+    attended = [len(row.ids) if row.attended is None else row.attended for row in rows]
+    seen = np.arange(mask.shape[1])[None, :] < np.array(attended)[:, None]
+    arrays = {"attention_mask": seen.astype(np.int64), "input_ids": np.full(mask.shape, pad_id, dtype=np.int64)}
     arrays["input_ids"][mask] = np.concatenate([row.ids for row in rows])
     if "token_type_ids" in inputs:
         arrays["token_type_ids"] = np.zeros(mask.shape, dtype=np.int64)
         types = [row.types for row in rows if row.types is not None]
         if types:
             arrays["token_type_ids"][mask] = np.concatenate(types)
+    for name in rows[0].extra:
+        parts = [row.extra[name] for row in rows]
+        places = _filled_places(parts)
+        fill = next((fill for ending, fill in _FILLS.items() if name.endswith(ending)), pad_id)
+        arrays[name] = np.full(places.shape, fill, dtype=np.int64)
+        arrays[name][places] = np.concatenate(parts)
     return {name: arrays[name] for name in inputs}
+
+
+def _filled_places(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Which places of the padded array (n, longest) hold a value; one place is left where all parts are empty."""
+    lengths = np.array([len(part) for part in parts])
+    return np.arange(max(1, lengths.max()))[None, :] < lengths[:, None]
 
 
 def computed(

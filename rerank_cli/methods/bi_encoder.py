@@ -7,6 +7,7 @@ normalisation, prompts, similarity. Each distinct text goes through the model on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,13 @@ from rerank_cli.core.method import Method
 from rerank_cli.errors import BadData
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from rerank_cli.inference.batching import Row
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import LoadedBackend
     from rerank_cli.methods.source import Source
-    from rerank_cli.methods.vectors import VectorScorer
+    from rerank_cli.methods.vectors import TextModel, TextScorer
 
 METHOD = Method(
     name="bi-encoder",
@@ -32,20 +36,11 @@ FUSION: str | None = "bert"
 #: The pooler is not used: its weights may be absent.
 MAY_LACK = ("pooler",)
 
-#: sentence-transformers' older switches of 1_Pooling/config.json.
-_POOLINGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
-
 
 def record(source: Source) -> Record:
     """How this checkpoint embeds; raises `BadData` for a module or a similarity that is not supported."""
     from rerank_cli.methods.detect import read_json
+    from rerank_cli.methods.modular import module_steps
 
     def config_of(name: str) -> dict[str, Any]:
         path = source.folder / name
@@ -57,7 +52,14 @@ def record(source: Source) -> Record:
     similarity = own.get("similarity_fn_name") or "cosine"
     if similarity not in ("cosine", "dot"):
         raise BadData(f"{source.checkpoint.name} compares vectors by {similarity}; cosine and dot are supported")
-    steps = _steps(source)
+    steps = module_steps(source)
+    if not steps:
+        source.note(f"{source.checkpoint.name} has no modules.json: taking the mean of the token vectors")
+        steps = [{"pool": ["mean"]}]
+    if not any("pool" in step for step in steps):
+        raise BadData(
+            f"{source.checkpoint.name} makes no single vector of a text", "use it with --method late-interaction"
+        )
     params = {
         "steps": steps,
         "query_prompt": prompts.get("query", default),
@@ -73,130 +75,70 @@ def record(source: Source) -> Record:
     )
 
 
-def _steps(source: Source) -> list[dict[str, Any]]:
-    """What follows the encoder, in order: {"pool": [...]}, {"dense": folder, ...}, {"normalize": true}."""
-    from rerank_cli.methods.detect import read_json
-
-    listing = source.folder / "modules.json"
-    if not listing.is_file():
-        source.note(f"{source.checkpoint.name} has no modules.json: taking the mean of the token vectors")
-        return [{"pool": ["mean"]}]
-    steps: list[dict[str, Any]] = []
-    for module in read_json(listing)[1:]:
-        kind, path = str(module["type"]).rsplit(".", 1)[-1], module.get("path", "")
-        config = read_json(source.folder / path / "config.json") if kind in ("Pooling", "Dense") else {}
-        if kind == "Pooling":
-            modes = config.get("pooling_mode") or [mode for key, mode in _POOLINGS.items() if config.get(key)] or "mean"
-            modes = [modes] if isinstance(modes, str) else list(modes)
-            steps.append({"pool": modes, "include_prompt": config.get("include_prompt", True)})
-        elif kind == "Dense":
-            steps.append(
-                {"dense": path, "activation": config.get("activation_function", "torch.nn.modules.activation.Tanh")}
-            )
-        elif kind == "Normalize":
-            steps.append({"normalize": True})
-        else:
-            raise BadData(f"{source.checkpoint.name} has a module of type {module['type']}, which is not supported")
-    return steps
-
-
 def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> vectors (n, d)."""
     import torch
 
-    after = [_dense(step, folder) if "dense" in step else None for step in record.params["steps"]]
+    from rerank_cli.methods.modular import after_encoder
 
     class Graph(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
-            self.dense = torch.nn.ModuleList([layer for layer in after if layer is not None])
+            self.after = after_encoder(record.params["steps"], folder)
 
         def forward(self, *arrays: Any) -> Any:
             batch = dict(zip(record.inputs, arrays))
-            vectors = self.model(**batch).last_hidden_state
-            dense = iter(self.dense)
-            for step in record.params["steps"]:
-                if "pool" in step:
-                    vectors = _pooled(vectors, batch["attention_mask"], step["pool"])
-                elif "dense" in step:
-                    vectors = next(dense)(vectors)
-                else:
-                    vectors = torch.nn.functional.normalize(vectors, dim=-1)
-            return vectors
+            return self.after(self.model(**batch).last_hidden_state.float(), batch["attention_mask"])
 
     return Graph().eval()
 
 
 def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -> Any:
     """The vectors as the PyTorch module gives them, one text at a time without padding."""
-    import torch
+    from rerank_cli.methods.vectors import one_by_one
 
-    module = graph(model, record, folder)
-    rows = []
-    for at, mask in enumerate(batch["attention_mask"]):
-        length = int(mask.sum())
-        rows.append(module(*(batch[name][at : at + 1, :length] for name in record.inputs)))
-    return torch.cat(rows)
+    return one_by_one(graph(model, record, folder), record.inputs, batch)
 
 
 def scorer(
     record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
-) -> VectorScorer:
-    """A `Scorer` that also embeds."""
+) -> TextScorer:
+    """A `Scorer` over two vectors."""
+    import numpy as np
+
+    from rerank_cli.methods.vectors import TextScorer, unit
+
+    def compare(query: np.ndarray, documents: list[np.ndarray]) -> np.ndarray:
+        return np.asarray(np.stack(documents) @ query)
+
+    def kept(vector: np.ndarray, row: Row, as_query: bool) -> np.ndarray:
+        return unit(vector) if record.score == "cosine" else vector
+
+    return TextScorer(text_model(record, tokenizer, backend, max_length, batch_tokens, kept), compare, record)
+
+
+def text_model(
+    record: Record,
+    tokenizer: Any,
+    backend: LoadedBackend,
+    max_length: int | None,
+    batch_tokens: int | None,
+    kept: Callable[[np.ndarray, Row, bool], np.ndarray],
+) -> TextModel:
+    """Texts behind the prompts that the record has for queries and for documents; `kept` as in `TextModel`."""
     from rerank_cli.inference.tokens import TextTokens, frame_of
     from rerank_cli.methods.exported import chosen_length
     from rerank_cli.methods.pointwise import description
-    from rerank_cli.methods.vectors import VectorScorer
+    from rerank_cli.methods.vectors import TextModel
 
+    params = record.params
     length = chosen_length(record, max_length, frame_of(tokenizer, 1).size)
     tokens = TextTokens(tokenizer, length, typed="token_type_ids" in record.inputs)
-    template = record.params["query_prompt"] + "{query}\n" + record.params["document_prompt"] + "{document}"
-    return VectorScorer(tokens, backend, record, description(record, backend, length, template, batch_tokens))
 
+    def rows(texts: Sequence[str], as_query: bool) -> list[Row]:
+        prompt = params["query_prompt" if as_query else "document_prompt"]
+        return tokens.rows([(prompt + text).lower() if params["lower"] else prompt + text for text in texts])
 
-def _pooled(states: Any, mask: Any, modes: list[str]) -> Any:
-    """One vector a row from token states (n, L, d) and mask (n, L), by sentence-transformers' names."""
-    import torch
-
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    count = weights.sum(1).clamp(min=1e-9)
-    out = []
-    for mode in modes:
-        if mode == "cls":
-            out.append(states[:, 0])
-        elif mode == "max":
-            out.append(states.masked_fill(weights == 0, torch.finfo(states.dtype).min).max(1).values)
-        elif mode == "mean":
-            out.append((states * weights).sum(1) / count)
-        elif mode == "mean_sqrt_len_tokens":
-            out.append((states * weights).sum(1) / count.sqrt())
-        elif mode == "weightedmean":
-            places = weights * torch.cumsum(weights, dim=1)
-            out.append((states * places).sum(1) / places.sum(1).clamp(min=1e-9))
-        elif mode == "lasttoken":
-            last = (mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, states.shape[-1])
-            out.append(states.gather(1, last).squeeze(1))
-        else:
-            raise BadData(f"the pooling {mode!r} is not supported")
-    return torch.cat(out, dim=-1)
-
-
-def _dense(step: dict[str, Any], folder: Path) -> Any:
-    """A sentence-transformers Dense module: a linear layer and its activation."""
-    import torch
-
-    place = folder / step["dense"]
-    if (place / "model.safetensors").is_file():
-        from safetensors.torch import load_file
-
-        state = load_file(place / "model.safetensors")
-    else:
-        state = torch.load(place / "pytorch_model.bin", map_location="cpu", weights_only=True)
-    weight, bias = state["linear.weight"], state.get("linear.bias")
-    linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    linear.load_state_dict({"weight": weight} if bias is None else {"weight": weight, "bias": bias})
-    activation = getattr(torch.nn, str(step["activation"]).rsplit(".", 1)[-1], None)
-    if activation is None:
-        raise BadData(f"the activation {step['activation']} of {place} is not supported")
-    return torch.nn.Sequential(linear, activation())
+    template = params["query_prompt"] + "{query}\n" + params["document_prompt"] + "{document}"
+    return TextModel(rows, kept, backend, record, description(record, backend, length, template, batch_tokens))

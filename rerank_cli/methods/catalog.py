@@ -47,8 +47,9 @@ def find(name: str, *, method: str | None = None) -> Checkpoint:
     if path.is_dir():
         return _of_folder(name, path, method)
     if not looks_like_path(name) and _HUB_ID.fullmatch(base):
-        listed = next((c for c in known() if c.source.lower() == base.lower()), None)
-        checkpoint = replace(listed, name=name) if listed else Checkpoint(name=name, source=base)
+        listed = [c for c in known() if c.source.lower() == base.lower() and method in (None, c.method)]
+        # An id that several methods use does not tell which one is meant.
+        checkpoint = replace(listed[0], name=name) if len(listed) == 1 else Checkpoint(name=name, source=base)
         return _overridden(replace(checkpoint, revision=revision or checkpoint.revision), method)
     raise _unknown(name, path)
 
@@ -75,8 +76,8 @@ def _of_folder(name: str, path: Path, method: str | None) -> Checkpoint:
                 f"leave --method out, or export {record.source} again with --method {method}",
             )
         return Checkpoint(name=name, source=source, method=record.method, score=record.score)
-    alike = likeness(path, known())
-    if alike is not None and method in (None, alike.method):
+    alike = likeness(path, [entry for entry in known() if method in (None, entry.method)])
+    if alike is not None:
         return replace(alike, name=name, source=source, revision=None, tokenizer=None, extra="")
     return Checkpoint(name=name, source=source, method=method or method_of(path, name))
 

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 
 def method_of(folder: Path, name: str) -> str:
     """The method of the checkpoint in `folder`; raises `WrongUsage` naming the --method to give when it does not tell."""
+    if (folder / "artifact.metadata").is_file():
+        return "late-interaction"
     if (folder / "modules.json").is_file():
         kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in read_json(folder / "modules.json")]
         own = folder / "config_sentence_transformers.json"
         family = read_json(own).get("model_type", "SentenceTransformer") if own.is_file() else "SentenceTransformer"
+        if family in ("ColBERT", "MultiVectorEncoder"):
+            return "late-interaction"
+        if "SpladePooling" in kinds:
+            return "splade"
+        if family == "CrossEncoder" and {"Pooling", "Dense"} <= set(kinds):
+            return "modular-cross-encoder"
         if family != "SentenceTransformer" and not _is_classifier(folder):
             raise WrongUsage(
                 f"{name} is a {family} of sentence-transformers, built of modules that rerank cannot use yet",
-                "models with a ...ForSequenceClassification head, bi-encoders and monoT5 can be used",
+                "models with a ...ForSequenceClassification head, bi-encoders, late interaction and monoT5 can be used",
             )
         if "Pooling" in kinds and not _is_classifier(folder):
             return "bi-encoder"
@@ -34,29 +42,38 @@ def method_of(folder: Path, name: str) -> str:
     if kind.endswith("ForConditionalGeneration"):
         raise WrongUsage(
             f"{name} is {kind}, and its configuration does not tell how it was trained to rerank",
-            "give --method monot5 if it answers true or false to 'Query: … Document: … Relevant:'",
+            "give --method monot5 if it answers true or false to 'Query: … Document: … Relevant:', rankt5 if it was "
+            "trained to rank with one logit, upr to score with the query's likelihood",
         )
     raise WrongUsage(
         f"{name} is {kind}, and its configuration does not tell how it reranks",
-        "give --method yes-no if it is to answer yes or no, --method graded for a grade from 0 to 4"
+        "give --method yes-no if it is to answer yes or no, graded for a grade from 0 to 4, upr for query likelihood"
         if kind.endswith("ForCausalLM")
-        else "give --method cross-encoder, monot5 or bi-encoder",
+        else "give --method cross-encoder, monot5, bi-encoder or late-interaction",
     )
 
 
 def likeness(folder: Path, entries: Iterable[Checkpoint]) -> Checkpoint | None:
-    """The listed checkpoint that `folder` is a copy of, by the folder's name or the name kept in its config.json."""
+    """The one listed checkpoint that `folder` is a copy of, by the folder's name or the name kept in its config.json."""
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     names = {folder.resolve().name.lower(), str(config.get("_name_or_path", "")).lower().rsplit("/", 1)[-1]}
-    for entry in entries:
-        if "/" in entry.source and ":" not in entry.source and entry.source.rsplit("/", 1)[1].lower() in names:
-            return entry
-    return None
+    found = [
+        entry
+        for entry in entries
+        if "/" in entry.source and ":" not in entry.source and entry.source.rsplit("/", 1)[1].lower() in names
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def model_config(folder: Path, name: str) -> dict[str, Any]:
     """The checkpoint's config.json; raises `Missing` when there is none."""
     path = folder / "config.json"
+    if not path.is_file() and (folder / "adapter_config.json").is_file():
+        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+        raise BadData(
+            f"{name} is an adapter of {base} and no model of its own",
+            "merge the two with peft (merge_and_unload), save model and tokenizer, and name that folder",
+        )
     if not path.is_file():
         raise Missing(
             f"{name}: there is neither config.json nor rerank.json in {folder}",

@@ -121,7 +121,21 @@ class PairScorer(BatchScorer):
             yield Answers(at, values, tokens[at], truncated[at], 1)
 
 
+def template_scorer(
+    record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
+) -> PairScorer:
+    """A `Scorer` of pairs inside the sentence `record.template`; raises `WrongUsage` for a length that cannot hold it."""
+    from rerank_cli.inference.tokens import TemplateTokens
+    from rerank_cli.methods.exported import chosen_length
+
+    empty = tokenizer.encode(record.template.replace("{query}", "").replace("{document}", ""))
+    length = chosen_length(record, max_length, len(empty.ids))
+    tokens = TemplateTokens(tokenizer, length, record.template)
+    return PairScorer(tokens, backend, record, description(record, backend, length, record.template, batch_tokens))
+
+
 def lengths(rows: Sequence[Row]) -> Lengths:
-    """Tokens of each row, and whether its text was cut."""
-    tokens = np.array([len(row.ids) for row in rows], dtype=np.int64)
+    """Tokens of each row, in both of its directions where it has two, and whether its text was cut."""
+    more = (sum(len(part) for name, part in row.extra.items() if name.endswith("input_ids")) for row in rows)
+    tokens = np.array([len(row.ids) + others for row, others in zip(rows, more)], dtype=np.int64)
     return Lengths(tokens, np.array([row.truncated for row in rows], dtype=bool))

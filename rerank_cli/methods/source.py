@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Model types whose first positions are taken by the padding id.
 _PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"})
+#: Model types that write their number of positions as `n_positions`; in a T5's configuration that is no limit.
+_N_POSITIONS = frozenset({"gpt2", "gptj", "codegen", "gpt_bigcode"})
 #: Files from which transformers can build a tokenizer when there is no tokenizer.json.
 _OLDER_TOKENIZERS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.txt", "vocab.json")
 #: A tokenizer that knows no limit says a number with thirty zeros.
@@ -30,7 +32,10 @@ _NO_LIMIT = 10**9
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint whose method is known and whose files lie in `folder`."""
+    """A checkpoint whose method is known and whose files lie in `folder`.
+
+    Of a repository with weights alone, config.json lies where the tokenizer's files are.
+    """
 
     checkpoint: Checkpoint
     folder: Path
@@ -44,7 +49,12 @@ class Source:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The model's config.json."""
-        return model_config(self.folder, self.checkpoint.name)
+        return model_config(self.config_folder, self.checkpoint.name)
+
+    @property
+    def config_folder(self) -> Path:
+        """Where config.json lies."""
+        return self.folder if (self.folder / "config.json").is_file() else self.tokenizer_folder
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -104,7 +114,18 @@ class Source:
                     made.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
                 )
             except TemplateError as error:
-                raise BadData(f"the chat template of {self.checkpoint.name} is broken: {_first_line(error)}") from error
+                raise BadData(f"the chat template of {self.checkpoint.name} is broken: {first_line(error)}") from error
+
+    def word_ids(self, words: tuple[str, ...], hint: str) -> dict[str, int]:
+        """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary or the model lacks."""
+        ids = {word: self.tokenizer.token_to_id(word) for word in words}
+        rows = int(self.config.get("vocab_size") or 2**31)
+        absent = [word for word, number in ids.items() if number is None or number >= rows]
+        if absent:
+            raise BadData(
+                f"the vocabulary of {self.checkpoint.name} has no piece {' and no piece '.join(absent)}", hint
+            )
+        return ids
 
     def inputs(self) -> tuple[str, ...]:
         """The arrays an encoder reads; token types only where both the model and its tokenizer have them."""
@@ -117,9 +138,13 @@ class Source:
     def longest(self) -> int | None:
         """The number of positions the model has for tokens; None when it has no such limit."""
         positions = self.config.get("max_position_embeddings")
+        if not positions and self.config["model_type"] in _N_POSITIONS:
+            positions = self.config.get("n_positions")
         if not positions:
             return None
-        taken = int(self.config.get("pad_token_id") or 0) + 1 if self.config["model_type"] in _PADDED_POSITIONS else 0
+        taken = (
+            int(self.config.get("pad_token_id") or 0) + 1 if self.config.get("model_type") in _PADDED_POSITIONS else 0
+        )
         return int(positions) - taken
 
     def _tokenizer_length(self) -> int | None:
@@ -155,7 +180,6 @@ def open_source(
             f"{folder} holds an exported graph and no PyTorch weights", "name the checkpoint that it was exported from"
         )
     checkpoint = resolved(checkpoint, folder)
-    model_config(folder, checkpoint.name)
     if not weight_files(folder):
         raise Missing(f"{checkpoint.name}: there are no weights (*.safetensors or *.bin) in {folder}")
     tokenizer_folder = folder
@@ -170,42 +194,6 @@ def open_source(
         files += fingerprint(tokenizer_folder, memory)
     source_hash = hashlib.sha256(f"{files}\n{asked}".encode()).hexdigest()[:32]
     return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note)
-
-
-def load_model(source: Source, model_class: str, *, may_lack: tuple[str, ...]) -> Any:
-    """Load the checkpoint as a transformers model in fp32, ready for inference; needs the extra `torch`.
-
-    Raises `BadData` when weights are absent (they would be random), but for names that contain one of `may_lack`.
-    """
-    name = source.checkpoint.name
-    with quiet_libraries(), needs_torch(f"reading the weights of {name}"):
-        import torch
-        import transformers
-
-        try:
-            model, report = getattr(transformers, model_class).from_pretrained(
-                source.folder,
-                dtype=torch.float32,
-                attn_implementation="eager",
-                trust_remote_code=source.trust_remote_code,
-                output_loading_info=True,
-            )
-        except ValueError as error:
-            if "trust_remote_code" in str(error):
-                raise WrongUsage(
-                    f"{name} comes with its own Python code, which would run on this machine",
-                    "read the code, then give --trust-remote-code",
-                ) from error
-            raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
-        except (OSError, KeyError, RuntimeError) as error:
-            raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
-    absent = sorted(key for key in report["missing_keys"] if not any(part in key for part in may_lack))
-    if absent:
-        raise BadData(
-            f"{name} lacks the weights {', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
-            f"it is not a checkpoint for the method {source.checkpoint.method}",
-        )
-    return model.eval()
 
 
 @contextmanager
@@ -241,5 +229,5 @@ def quiet_libraries() -> Iterator[None]:
         logging.disable(before)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,123 +1,247 @@
-"""Vectors that are kept while a process runs: a document that several queries meet is embedded once."""
+"""Texts that go through the model alone: what it makes of each is kept, so a document that several queries meet is read once.
+
+What is kept of a text is an array: one vector for a bi-encoder, one a token for late interaction. A method
+says how texts become rows, what is kept of the model's numbers, and how a query's array and documents' arrays
+become scores; the rest is here.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Lengths, Pair
-from rerank_cli.inference.batching import computed
+from rerank_cli.inference.batching import Row, computed
 from rerank_cli.methods.exported import Record
 from rerank_cli.methods.pointwise import BatchScorer, Description, LoadedBackend, lengths
 
-#: Texts kept at most; 384 numbers a text make 200 MB of that.
-KEPT = 131_072
+#: Bytes of arrays kept in memory at most: 350,000 vectors of 384 numbers, or 9,000 passages of 80 such in 16 bits.
+KEPT_BYTES = 1 << 29
+#: Token rows x numbers of one product in `best_matches`.
+_BLOCK_ROWS = 16_384
 
 
 class Embedded(NamedTuple):
-    """Some of the texts asked for as vectors: `positions (b,)` among them, `vectors (b, d)` float32, `tokens (b,)` int64,
-    `truncated (b,)` bool; `calls` model batches."""
+    """Some of the texts asked for as arrays: `positions (b,)` among them, `arrays`, one a text, `tokens (b,)` int64,
+    `truncated (b,)` bool; `calls`, the model's batches they took; `cached`, whether a store had them."""
 
     positions: np.ndarray
-    vectors: np.ndarray
+    arrays: list[np.ndarray]
     tokens: np.ndarray
     truncated: np.ndarray
     calls: int
+    cached: bool = False
 
 
-class VectorMemory:
-    """The last `limit` texts' vectors, by the text's hash; the oldest are forgotten first."""
+class Store(Protocol):
+    """A place on disk that outlives the process; `inference.cache.AnswerCache` is one."""
 
-    def __init__(self, embed: Callable[[Sequence[str]], Iterable[Embedded]], limit: int = KEPT) -> None:
-        self._embed = embed
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
+    def put(self, items: Iterable[tuple[bytes, bytes]]) -> None: ...
+
+
+class TextModel:
+    """Texts of one side, queries or documents, to arrays.
+
+    `rows(texts, as_query)` are the token rows; `kept(numbers, row, as_query)` is what is kept of the model's
+    numbers for one row: (d,), or (L, d) with padding below the row's own tokens.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[Sequence[str], bool], list[Row]],
+        kept: Callable[[np.ndarray, Row, bool], np.ndarray],
+        backend: LoadedBackend,
+        record: Record,
+        description: Description,
+    ) -> None:
+        self._rows, self._kept = rows, kept
+        self._backend, self._record, self.description = backend, record, description
+
+    def lengths(self, texts: Sequence[str], as_query: bool) -> Lengths:
+        """What texts cost; tokenises only."""
+        return lengths(self._rows(texts, as_query))
+
+    def embed(self, texts: Sequence[str], as_query: bool) -> Iterator[Embedded]:
+        """Texts through the model, batch by batch."""
+        record = self._record
+        rows = self._rows(texts, as_query)
+        tokens, truncated = lengths(rows)
+        for at, numbers in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
+            # A copy, for a view would hold the whole batch.
+            arrays = [np.array(self._kept(own, rows[row], as_query)) for own, row in zip(numbers, at, strict=True)]
+            yield Embedded(at, arrays, tokens[at], truncated[at], 1)
+
+    def pair_lengths(self, pairs: Sequence[Pair]) -> Lengths:
+        """See `Scorer.measure`; a pair's tokens are those of its two texts."""
+        texts, of_query, of_document = distinct(pairs)
+        queries, documents = self.lengths(texts[0], True), self.lengths(texts[1], False)
+        tokens = queries.tokens[of_query] + documents.tokens[of_document]
+        return Lengths(tokens, queries.truncated[of_query] | documents.truncated[of_document])
+
+
+class TextMemory:
+    """What a model made of texts: the last ones up to `limit` bytes, and more in `store` when there is one."""
+
+    def __init__(self, model: TextModel, limit: int = KEPT_BYTES) -> None:
+        self._model = model
         self._limit = limit
+        self._bytes = 0
         self._kept: dict[bytes, tuple[np.ndarray, int, bool]] = {}
+        self.store: Store | None = None
 
-    def embed(self, texts: Sequence[str]) -> Iterator[Embedded]:
-        """Embed n distinct texts, those kept first and without the model, the others batch by batch."""
-        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+    def embed(self, texts: Sequence[str], as_query: bool) -> Iterator[Embedded]:
+        """Embed n distinct texts: those in memory, those in the store, and the others batch by batch.
+
+        A batch is in the store before it is handed over.
+        """
+        about = self._model.description
+        asked = f"{about.model_hash}\0{about.precision}\0{about.max_length}\0{as_query}".encode()
+        keys = [
+            hashlib.blake2b(asked + text.encode("utf-8", "surrogatepass"), digest_size=20).digest() for text in texts
+        ]
         known = [at for at, key in enumerate(keys) if key in self._kept]
         if known:
-            vectors, tokens, truncated = zip(*(self._kept[keys[at]] for at in known), strict=True)
-            yield Embedded(np.array(known), np.stack(vectors), np.array(tokens), np.array(truncated), 0)
-        new = np.array([at for at, key in enumerate(keys) if key not in self._kept], dtype=np.int64)
-        for batch in self._embed([texts[at] for at in new]):
-            positions = new[batch.positions]
-            columns = zip(batch.vectors, batch.tokens.tolist(), batch.truncated.tolist(), strict=True)
-            self._kept.update(zip((keys[at] for at in positions), columns, strict=True))
+            yield _columns(known, [self._kept[keys[at]] for at in known])
+        new = [at for at, key in enumerate(keys) if key not in self._kept]
+        if new and self.store is not None:
+            found = {at: _read(value) for at, value in zip(new, self.store.get([keys[at] for at in new])) if value}
+            if found:
+                self._remember({keys[at]: what for at, what in found.items()})
+                yield _columns(list(found), list(found.values()))._replace(cached=True)
+                new = [at for at in new if at not in found]
+        rest = np.array(new, dtype=np.int64)
+        for batch in self._model.embed([texts[at] for at in rest], as_query) if len(rest) else ():
+            positions = rest[batch.positions]
+            whats = list(zip(batch.arrays, batch.tokens.tolist(), batch.truncated.tolist(), strict=True))
+            fresh = dict(zip((keys[at] for at in positions), whats, strict=True))
+            if self.store is not None:
+                self.store.put([(key, _written(*what)) for key, what in fresh.items()])
+            self._remember(fresh)
             yield batch._replace(positions=positions)
-        for key in list(self._kept)[: max(0, len(self._kept) - self._limit)]:
-            del self._kept[key]
+
+    def all(self, texts: Sequence[str], as_query: bool) -> tuple[Embedded, np.ndarray]:
+        """All n distinct texts in their order, and which of them the store had (n,) bool."""
+        done = list(self.embed(texts, as_query))
+        if not done:
+            return Embedded(np.arange(0), [], np.zeros(0, np.int64), np.zeros(0, bool), 0), np.zeros(0, bool)
+        order = np.argsort(np.concatenate([some.positions for some in done]))
+        arrays = [array for some in done for array in some.arrays]
+        tokens = np.concatenate([some.tokens for some in done])[order]
+        truncated = np.concatenate([some.truncated for some in done])[order]
+        cached = np.repeat([some.cached for some in done], [len(some.positions) for some in done])[order]
+        calls = sum(some.calls for some in done)
+        return Embedded(np.arange(len(order)), [arrays[at] for at in order], tokens, truncated, calls), cached
+
+    def _remember(self, fresh: dict[bytes, tuple[np.ndarray, int, bool]]) -> None:
+        self._kept |= fresh
+        self._bytes += sum(array.nbytes for array, _, _ in fresh.values())
+        while self._bytes > self._limit:
+            self._bytes -= self._kept.pop(next(iter(self._kept)))[0].nbytes
 
 
-class VectorScorer(BatchScorer):
-    """Scores pairs by the similarity of two vectors; a text that comes again is not embedded again."""
+class TextScorer(BatchScorer):
+    """Scores pairs from what the model makes of each text alone; `compare(query, documents)` gives n documents' scores (n,)."""
 
-    def __init__(self, tokens: Any, backend: LoadedBackend, record: Record, description: Description) -> None:
-        super().__init__(record, description)
-        self._tokens = tokens
-        self._backend = backend
-        self._record = record
-        self._memory = VectorMemory(self._through_model)
-
-    def embed(self, texts: Sequence[str], *, as_query: bool = False) -> np.ndarray:
-        """Vectors (n, d) float32 of texts with the prompt for queries or documents; of unit length for cosine models."""
-        return _in_order(self._through_model([self._prompted(text, as_query) for text in texts]), len(texts)).vectors
+    def __init__(
+        self, model: TextModel, compare: Callable[[np.ndarray, list[np.ndarray]], np.ndarray], record: Record
+    ) -> None:
+        super().__init__(record, model.description)
+        self._model = model
+        self._memory = TextMemory(model)
+        self._compare = compare
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; distinct queries + documents not met before through the model, the queries first."""
-        if not pairs:
-            return
-        texts, of_query, of_document = self._distinct(pairs)
-        queries = _in_order(self._memory.embed(texts[0]), len(texts[0]))
+        texts, of_query, of_document = distinct(pairs)
+        queries, _ = self._memory.all(texts[0], True)
         calls = queries.calls
-        for some in self._memory.embed(texts[1]):
+        for some in self._memory.embed(texts[1], False):
             place = np.full(len(texts[1]), -1)
             place[some.positions] = np.arange(len(some.positions))
             at = np.flatnonzero(place[of_document] >= 0)
             query, document = of_query[at], place[of_document[at]]
-            values = np.einsum("nd,nd->n", queries.vectors[query], some.vectors[document]).astype(np.float32)
+            values = np.empty(len(at), np.float32)
+            for number in np.unique(query):
+                own = np.flatnonzero(query == number)
+                values[own] = self._compare(queries.arrays[number], [some.arrays[place] for place in document[own]])
             tokens = queries.tokens[query] + some.tokens[document]
             yield Answers(at, values, tokens, queries.truncated[query] | some.truncated[document], calls + some.calls)
             calls = 0
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
-        """See `Scorer.measure`; a pair's tokens are those of its two texts."""
-        texts, of_query, of_document = self._distinct(pairs)
-        queries, documents = (lengths(self._tokens.rows(some)) for some in texts)
-        tokens = queries.tokens[of_query] + documents.tokens[of_document]
-        return Lengths(tokens, queries.truncated[of_query] | documents.truncated[of_document])
-
-    def _distinct(self, pairs: Sequence[Pair]) -> tuple[tuple[list[str], list[str]], np.ndarray, np.ndarray]:
-        """The distinct prompted queries and documents, and where each pair's are among them."""
-        queries: dict[str, int] = {}
-        documents: dict[str, int] = {}
-        of_query = [queries.setdefault(self._prompted(p.query, True), len(queries)) for p in pairs]
-        of_document = [documents.setdefault(self._prompted(p.document, False), len(documents)) for p in pairs]
-        return (list(queries), list(documents)), np.array(of_query, dtype=int), np.array(of_document, dtype=int)
-
-    def _prompted(self, text: str, as_query: bool) -> str:
-        text = self._record.params["query_prompt" if as_query else "document_prompt"] + text
-        return text.lower() if self._record.params["lower"] else text
-
-    def _through_model(self, texts: Sequence[str]) -> Iterator[Embedded]:
-        record = self._record
-        rows = self._tokens.rows(texts)
-        tokens, truncated = lengths(rows)
-        for at, vectors in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
-            if record.score == "cosine":
-                vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-            yield Embedded(at, vectors, tokens[at], truncated[at], 1)
+        """See `Scorer.measure`."""
+        return self._model.pair_lengths(pairs)
 
 
-def _in_order(batches: Iterable[Embedded], n: int) -> Embedded:
-    """All n texts' vectors, in the texts' order."""
-    done = list(batches)
-    order = np.argsort(np.concatenate([batch.positions for batch in done]))
-    vectors, tokens, truncated = (
-        np.concatenate([getattr(batch, name) for batch in done])[order] for name in ("vectors", "tokens", "truncated")
-    )
-    return Embedded(np.arange(n), vectors, tokens, truncated, sum(batch.calls for batch in done))
+def best_matches(query: np.ndarray, documents: Sequence[np.ndarray]) -> np.ndarray:
+    """For each document and each of the query's vectors, its greatest product with one of the document's vectors.
+
+    `query (Lq, d)` float32, documents (Ld, d) of one row or more each, of their own tokens only, so that padding
+    cannot win; returns (n, Lq) float32. The sum over Lq is ColBERT's MaxSim.
+    O. Khattab, M. Zaharia: ColBERT. SIGIR 2020, arXiv:2004.12832.
+    """
+    best = np.empty((len(documents), len(query)), np.float32)
+    start = 0
+    while start < len(documents):
+        stop, rows = start + 1, len(documents[start])
+        while stop < len(documents) and rows + len(documents[stop]) <= _BLOCK_ROWS:
+            rows += len(documents[stop])
+            stop += 1
+        some = documents[start:stop]
+        products = np.concatenate(some).astype(np.float32, copy=False) @ query.T
+        first = np.cumsum([0, *(len(document) for document in some[:-1])])
+        best[start:stop] = np.maximum.reduceat(products, first, axis=0)
+        start = stop
+    return best
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., d) float32 scaled to length one; zeros stay zeros."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12), np.float32)
+
+
+def one_by_one(module: Any, inputs: Sequence[str], batch: dict[str, Any]) -> Any:
+    """A PyTorch module's answers to a batch, one text at a time without padding; token vectors end in zeros."""
+    import torch
+
+    answers = [
+        module(*(batch[name][at : at + 1, :length] for name in inputs))[0]
+        for at, length in enumerate(batch["attention_mask"].sum(1).tolist())
+    ]
+    return torch.nn.utils.rnn.pad_sequence(answers, batch_first=True) if answers[0].dim() == 2 else torch.stack(answers)
+
+
+def distinct(pairs: Sequence[Pair]) -> tuple[tuple[list[str], list[str]], np.ndarray, np.ndarray]:
+    """The distinct queries and documents, and where each pair's are among them."""
+    queries: dict[str, int] = {}
+    documents: dict[str, int] = {}
+    of_query = [queries.setdefault(pair.query, len(queries)) for pair in pairs]
+    of_document = [documents.setdefault(pair.document, len(documents)) for pair in pairs]
+    return (list(queries), list(documents)), np.array(of_query, dtype=int), np.array(of_document, dtype=int)
+
+
+def _columns(positions: list[int], whats: list[tuple[np.ndarray, int, bool]]) -> Embedded:
+    arrays, tokens, truncated = zip(*whats, strict=True)
+    return Embedded(np.array(positions), list(arrays), np.array(tokens), np.array(truncated), 0)
+
+
+_COST = struct.Struct("<q?")
+
+
+def _written(array: np.ndarray, tokens: int, truncated: bool) -> bytes:
+    out = io.BytesIO()
+    out.write(_COST.pack(tokens, truncated))
+    np.save(out, array)
+    return out.getvalue()
+
+
+def _read(value: bytes) -> tuple[np.ndarray, int, bool]:
+    source = io.BytesIO(value)
+    tokens, truncated = _COST.unpack(source.read(_COST.size))
+    return np.load(source, allow_pickle=False), tokens, truncated

@@ -29,13 +29,22 @@ def local_folder(checkpoint: Checkpoint, *, offline: bool, note: Callable[[str],
         return _package_folder(checkpoint)
     if checkpoint.folder is not None:
         return checkpoint.folder
-    return hub_folder(checkpoint.source, checkpoint.revision, offline=offline, note=note, needs_weights=True)
+    needs = ("config.json",) if checkpoint.tokenizer is None else ()
+    return hub_folder(
+        checkpoint.source, checkpoint.revision, offline=offline, note=note, needs_weights=True, needs=needs
+    )
 
 
 def hub_folder(
-    source: str, revision: str | None, *, offline: bool, note: Callable[[str], None], needs_weights: bool
+    source: str,
+    revision: str | None,
+    *,
+    offline: bool,
+    note: Callable[[str], None],
+    needs_weights: bool,
+    needs: tuple[str, ...] = (),
 ) -> Path:
-    """The snapshot of a Hugging Face repository on this machine; raises `Missing`."""
+    """The snapshot of a Hugging Face repository on this machine, with weights and the files it `needs`; raises `Missing`."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -51,7 +60,7 @@ def hub_folder(
     what = f"{source}@{revision}" if revision else source
     try:
         folder = Path(snapshot_download(source, revision=revision, local_files_only=True))
-        if not needs_weights or (weight_files(folder) and (folder / "config.json").is_file()):
+        if not needs_weights or (weight_files(folder) and all((folder / name).is_file() for name in needs)):
             return folder
     except (OSError, ValueError):
         pass

@@ -13,14 +13,16 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import Answers, Scorer, Scores, gathered
+from rerank_cli.core.protocols import Answers, ListScorer, Scorer, gathered
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, answered
+from rerank_cli.pipeline.lists import Answered, check, rated
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
-__all__ = ["Estimate", "Options", "Reranked", "Sources", "estimate", "rerank"]
+__all__ = ["Estimate", "Options", "Reranked", "Sources", "check", "estimate", "rerank"]
 
 
 #: Windows that wait, ready, between two stages.
@@ -40,26 +42,30 @@ class Estimate:
 
 
 def rerank(
-    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer, options: Options
+    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options
 ) -> Generator[Reranked]:
     """Rerank each query's first `depth` documents; yields in input order.
 
     Costs min(depth, n) scored pairs a query. Holds up to five windows of texts: being read, ready, being scored,
-    scored, being written. Raises `Missing` for a topic or a document without text (unless `options.missing` says otherwise).
-    Close it to stop the work before its end.
+    scored, being written. Raises `Missing` for a topic or a document without text (unless `options.missing` says otherwise),
+    `WrongUsage` as `check` does. Close it to stop the work before its end.
     """
-    with closing(ahead(_scored(candidates, sources, scorer, options), _WINDOWS_AHEAD)) as windows_scored:
-        for window, answers, seconds in windows_scored:
+    check(scorer, options)
+    method: Any = rated if isinstance(scorer, ListScorer) else _scored
+    with closing(ahead(method(candidates, sources, scorer, options), _WINDOWS_AHEAD)) as windows_scored:
+        for window, answers, seconds, told in windows_scored:
             start = 0
-            for question in window:
+            for question, facts in zip(window, told, strict=True):
                 stop = start + len(question.pairs)
-                yield answered(question, answers, slice(start, stop), seconds, options)
+                done = answered(question, answers, slice(start, stop), seconds, options)
+                done.stats.told = facts
+                yield done
                 start = stop
 
 
 def _scored(
-    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer, options: Options
-) -> Iterator[tuple[list[Question], Scores, float]]:
+    candidates: Iterable[Candidates], sources: Sources | None, scorer: Any, options: Options
+) -> Iterator[Answered]:
     """Each window with the answers to all its pairs in order, and the seconds that scoring took."""
 
     def asked() -> Iterator[tuple[list[Question], int, Iterator[Answers]]]:
@@ -71,10 +77,12 @@ def _scored(
         for window, n, stream in windows_asked:
             began = time.monotonic()
             answers = gathered(stream, n)
-            yield window, answers, time.monotonic() - began
+            yield window, answers, time.monotonic() - began, [{} for _ in window]
 
 
-def estimate(candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer, options: Options) -> Estimate:
+def estimate(
+    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options
+) -> Estimate:
     """Tokenise everything that `rerank` would score, and score nothing."""
     total = Estimate()
     for window in windows(candidates, sources, options):

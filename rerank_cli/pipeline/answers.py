@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class QueryStats:
     repaired: int = 0
     cached: int = 0
     seconds: float = 0.0
+    #: What the method itself tells of this list.
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

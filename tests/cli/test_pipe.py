@@ -18,7 +18,9 @@ def parsed(text):
 
 def test_reranking_beats_bm25_on_the_demo_collection(shell):
     bm25 = shell("rerank retrieve -c demo | rerank eval -c demo -m nDCG@10")
-    both = shell("rerank retrieve -c demo | rerank rerank -c demo --interpolate 0.8 | rerank eval -c demo -m nDCG@10")
+    both = shell(
+        "rerank retrieve -c demo | rerank rerank -c demo -m minilm --interpolate 0.8 | rerank eval -c demo -m nDCG@10"
+    )
     assert bm25.code == both.code == 0, bm25.err + both.err
     assert float(both.lines[0].split("\t")[2]) > float(bm25.lines[0].split("\t")[2])
 
@@ -115,7 +117,7 @@ def test_provenance_lies_beside_a_written_file(shell, tmp_path):
     facts = json.loads((tmp_path / "out.run.json").read_text())
     assert facts["stage"] == "rerank"
     assert facts["collection"] == "demo"
-    assert facts["model"] == "minilm"
+    assert facts["model"] == "minilm-blend"
     assert not (tmp_path / "out.run").read_text().startswith("#")
 
 
@@ -148,6 +150,7 @@ def test_a_query_in_two_places_is_refused_unless_buffered(shell):
         (["rerank", "--device", "cuda", "-c", "demo"], 5, "cuda"),
         (["rerank", "--stats", "-", "-c", "demo"], 2, "--stats"),
         (["rerank", "--interpolate", "2"], 2, "--interpolate"),
+        (["rerank", "--interpolate", "0.5"], 2, "--interpolate does not go together"),
         (["no-such-command"], 2, "no-such-command"),
     ],
 )

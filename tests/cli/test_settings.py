@@ -39,7 +39,7 @@ def test_the_nearest_rerank_toml_upwards_is_read_with_paths_from_its_own_folder(
     settings = told(rerank("config", cwd=project, env={"RERANK_CACHE_DIR": ""}))
     assert settings["collection"] == ["mine", str(project.parents[1] / "rerank.toml")]
     assert settings["cache_dir"] == [str(project.parents[1] / "kept"), str(project.parents[1] / "rerank.toml")]
-    assert settings["model"] == ["minilm", "default"]
+    assert settings["model"] == ["minilm-blend", "default"]
 
 
 def test_the_pipe_needs_no_flag_where_a_toml_says_all(shell, project):

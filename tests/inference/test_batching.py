@@ -47,3 +47,17 @@ def test_every_row_is_answered_once_and_by_its_own_number(given_rows: list[Row],
     values = {int(at): float(value) for positions, batch in answers for at, value in zip(positions, batch)}
     assert values == {at: float(row.ids.sum()) for at, row in enumerate(given_rows)}
     assert sum(len(positions) for positions, _ in answers) == len(given_rows)
+
+
+def test_further_arrays_are_padded_each_to_its_own_longest() -> None:
+    rows = [
+        Row(np.arange(3), None, False, {"labels": np.array([7]), "other_input_ids": np.arange(4, 9)}),
+        Row(np.arange(1), None, False, {"labels": np.array([8, 9]), "other_input_ids": np.array([3])}),
+    ]
+    arrays = padded(rows, ("input_ids", "labels", "other_input_ids"), 5)
+    assert list(arrays) == ["input_ids", "labels", "other_input_ids"]
+    assert arrays["input_ids"].tolist() == [[0, 1, 2], [0, 5, 5]]
+    assert arrays["labels"].tolist() == [[7, -100], [8, 9]]
+    assert arrays["other_input_ids"].tolist() == [[4, 5, 6, 7, 8], [3, 5, 5, 5, 5]]
+    nothing = [Row(np.arange(2), None, False, {"labels": np.array([], dtype=np.int64)})]
+    assert padded(nothing, ("labels",), 5)["labels"].tolist() == [[-100]], "a graph wants no axis of length 0"

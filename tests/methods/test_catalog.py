@@ -34,15 +34,15 @@ def test_entries_are_whole() -> None:
     for entry in known():
         assert entry.name == entry.name.lower() and "_" not in entry.name
         assert entry.method in methods()
-        assert entry.score in ("logit", "margin", "logprob", "prob", "cosine", "dot")
+        assert entry.score in ("logit", "margin", "logprob", "prob", "cosine", "dot", "grade", "maxsim", "blend")
         template = entry.template
         assert template is None or template.count("{query}") == template.count("{document}") == 1
         assert entry.instruction == "" or "{instruction}" in (template or "")
         assert (
             len(entry.words) == 1 if (entry.method, entry.score) == ("yes-no", "logit") else len(entry.words) in (0, 2)
         )
-    sources = [entry.source for entry in known()]
-    assert len(set(sources)) == len(sources)
+    asked = [(entry.source, entry.method) for entry in known()]
+    assert len(set(asked)) == len(asked)
 
 
 def test_a_listed_id_is_asked_as_its_entry_says() -> None:
@@ -50,6 +50,12 @@ def test_a_listed_id_is_asked_as_its_entry_says() -> None:
     assert (checkpoint.method, checkpoint.words) == ("monot5", ("▁no", "▁yes"))
     assert checkpoint.revision == "abc123"
     assert find("monot5").revision is None
+
+
+def test_an_id_that_two_methods_use_does_not_tell_which() -> None:
+    assert find("google/flan-t5-xl").method == ""
+    assert find("google/flan-t5-xl", method="qlm").max_length == 512
+    assert find("qlm-xl").method == "qlm"
 
 
 def test_method_overrides_the_entry() -> None:
