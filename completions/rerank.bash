@@ -20,12 +20,12 @@ _rerank() {
         cur=${cur#*=}
     fi
 
-    local models='minilm ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker monobert monoelectra monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b'
+    local models='minilm minilm-blend colbertv2 answerai-colbert-small gte-moderncolbert splade-cocondenser splade-v3 ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker trecdl22-electra trecdl22-debertav3 camembert-mmarco-fr bce-reranker-base gte-multilingual-reranker jina-reranker-v1-tiny-en jina-reranker-v1-turbo-en jina-reranker-v2 polish-reranker-base-ranknet polish-reranker-base-mse polish-reranker-large-ranknet polish-reranker-large-mse polish-reranker-bge-v2 polish-reranker-roberta-v2 polish-reranker-roberta-v3 ettin-reranker-17m ettin-reranker-32m ettin-reranker-68m ettin-reranker-150m ettin-reranker-400m ettin-reranker-1b monobert monoelectra monobert-finetune-only rankllama rankllama-13b dear-3b-ce dear-3b-ranknet dear-8b-ce dear-8b-ranknet qwen3-reranker-0.6b-seq-cls qwen3-reranker-4b-seq-cls qwen3-reranker-8b-seq-cls mxbai-rerank-base-v2-seq mxbai-rerank-large-v2-seq nemotron-rerank-1b monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b qwen3-reranker-0.6b qwen3-reranker-4b qwen3-reranker-8b mxbai-rerank-base-v2 mxbai-rerank-large-v2 bge-reranker-v2-gemma zerank-2 tfrank-0.6b twolar-large twolar-xl rankt5 rankt5-large rankt5-3b rankt5-encoder-3b instupr upr upr-t0 upr-t5-small upr-t5-base upr-t5-large upr-t5-xl upr-flan-t5-xl qlm qlm-xl qlm-xxl'
     local measures='nDCG@10 nDCG@20 nDCG@100 nDCG AP AP@100 AP@1000 RR RR@10 RR@100 P@1 P@5 P@10 P@20 P@100 R@10 R@20 R@50 R@100 R@1000 Rprec Bpref Success@1 Success@5 Success@10 Judged@10 SetP SetR SetF NumQ NumRel NumRet'
     local rules='anz average bayesfuse borda bordafuse bradley_terry cc condorcet dowdall elo footrule gmnz interleave isr kemeny log_isr logn_isr mapfuse max mc4 mean_rank med median_rank min mixed mnz newman norm_rrf pagerank posfuse probfuse rank_centrality rbc rrf segfuse slidefuse sum w_bordafuse w_condorcet winrate wmnz wsum'
     local collections='demo irds:'
     local settings='collection model retriever device cache_dir'
-    local commands='retrieve rerank fuse eval diff check export-onnx models doctor config man completions'
+    local commands='retrieve rerank fuse eval diff check export-onnx models bench doctor config cache man completions'
 
     local words='' paths=nothing
     case $command:$previous in
@@ -50,11 +50,15 @@ _rerank() {
         rerank:-m | rerank:--model) words="$models"; paths=files ;;
         rerank:--method) : ;;
         rerank:--max-length) : ;;
+        rerank:--instruction) : ;;
         rerank:-k | rerank:--depth) : ;;
         rerank:--keep) : ;;
         rerank:--tail) words="keep drop" ;;
         rerank:--interpolate) : ;;
         rerank:--missing) words="error tail drop" ;;
+        rerank:--passages) : ;;
+        rerank:--aggregate) words="max mean first sum" ;;
+        rerank:--score-as) words="logit margin logprob prob" ;;
         rerank:--require-topics) paths=files ;;
         rerank:-c | rerank:--collection) words="$collections"; paths=folders ;;
         rerank:--docs) paths=files ;;
@@ -64,7 +68,9 @@ _rerank() {
         rerank:--engine) words="auto onnx torch" ;;
         rerank:--device) words="auto cpu cuda" ;;
         rerank:--provider) words="auto tensorrt cuda cpu" ;;
+        rerank:--precision) words="fp32 fp16 bf16 int8 fast" ;;
         rerank:--batch-tokens) : ;;
+        rerank:--cache-size) : ;;
         rerank:--input-format) words="auto trec msmarco top1000 jsonl" ;;
         rerank:-o | rerank:--output) paths=files ;;
         rerank:--output-format) words="trec msmarco jsonl" ;;
@@ -74,13 +80,14 @@ _rerank() {
         rerank:--seed) : ;;
         rerank:--threads) : ;;
         fuse:-m | fuse:--method) words="$rules" ;;
-        fuse:--norm) words="none min-max max sum z-score rank borda tmm" ;;
+        fuse:--norm) words="none min-max min-max-inverted max sum z-score dbsf l2 sigmoid rank borda tmm" ;;
         fuse:-w | fuse:--weights) : ;;
         fuse:--rrf-k) : ;;
         fuse:-p | fuse:--param) : ;;
         fuse:--floor) : ;;
         fuse:--tune) words="$measures" ;;
         fuse:--folds) : ;;
+        fuse:--grid) : ;;
         fuse:--params-out) paths=files ;;
         fuse:--params) paths=files ;;
         fuse:-Q | fuse:--qrels) paths=files ;;
@@ -108,11 +115,14 @@ _rerank() {
         eval:--test) words="t wilcoxon randomization tukey" ;;
         eval:--correct) words="holm bonferroni holm-sidak benjamini-hochberg none" ;;
         eval:--alpha) : ;;
+        eval:--eps) : ;;
         eval:--plot) paths=files ;;
         eval:--depth-curve) : ;;
         eval:--base) paths=files ;;
-        eval:--stats) paths=files ;;
         eval:--shape) words="$models"; paths=files ;;
+        eval:--stats) paths=files ;;
+        eval:--tokens) : ;;
+        eval:--calls) : ;;
         eval:--flops) words="exact paper" ;;
         eval:--assert) : ;;
         eval:--input-format) words="auto trec msmarco top1000 jsonl" ;;
@@ -148,7 +158,7 @@ _rerank() {
         check:--seed) : ;;
         check:--threads) : ;;
         export-onnx:-o | export-onnx:--output) paths=folders ;;
-        export-onnx:--precision) words="fp32" ;;
+        export-onnx:--precision) words="fp32 fp16 int8" ;;
         export-onnx:--device) words="auto cpu cuda" ;;
         export-onnx:--atol) : ;;
         export-onnx:--method) : ;;
@@ -160,12 +170,29 @@ _rerank() {
         models:--progress) words="auto bar plain none" ;;
         models:--seed) : ;;
         models:--threads) : ;;
+        bench:--pairs) : ;;
+        bench:--words) : ;;
+        bench:-c | bench:--collection) words="$collections"; paths=folders ;;
+        bench:--method) : ;;
+        bench:--max-length) : ;;
+        bench:--engine) words="auto onnx torch" ;;
+        bench:--device) words="auto cpu cuda" ;;
+        bench:--provider) words="auto tensorrt cuda cpu" ;;
+        bench:--batch-tokens) : ;;
+        bench:--progress) words="auto bar plain none" ;;
+        bench:--seed) : ;;
+        bench:--threads) : ;;
         doctor:--progress) words="auto bar plain none" ;;
         doctor:--seed) : ;;
         doctor:--threads) : ;;
         config:--progress) words="auto bar plain none" ;;
         config:--seed) : ;;
         config:--threads) : ;;
+        cache:--older-than) : ;;
+        cache:--max-size) : ;;
+        cache:--progress) words="auto bar plain none" ;;
+        cache:--seed) : ;;
+        cache:--threads) : ;;
         man:--format) words="auto roff text" ;;
         man:--dir) paths=folders ;;
         man:--progress) words="auto bar plain none" ;;
@@ -187,21 +214,21 @@ _rerank() {
                     ;;
                 rerank)
                     if [[ $cur == -* ]]; then
-                        words='-m --model --method --max-length --trust-remote-code -k --depth --keep --tail --interpolate --missing --exclude-self --require-topics -c --collection --docs --topics --topic-fields --doc-template --engine --device --provider --batch-tokens --input-format --lenient --unordered -o --output --output-format --tag --header --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --model --method --max-length --instruction --trust-remote-code -k --depth --keep --tail --interpolate --missing --passages --aggregate --score-as --exclude-self --require-topics -c --collection --docs --topics --topic-fields --doc-template --engine --device --provider --precision --batch-tokens --cache --no-cache --cache-size --input-format --lenient --unordered -o --output --output-format --tag --header --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi
                     ;;
                 fuse)
                     if [[ $cur == -* ]]; then
-                        words='-m --method --norm -w --weights --rrf-k -p --param --floor --tune --folds --params-out --params -Q --qrels -c --collection --split --depth -k --input-format --lenient -o --output --output-format --tag --header --list --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --method --norm -w --weights --rrf-k -p --param --floor --tune --folds --grid --params-out --params -Q --qrels -c --collection --split --depth -k --input-format --lenient -o --output --output-format --tag --header --list --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi
                     ;;
                 eval)
                     if [[ $cur == -* ]]; then
-                        words='-m --measure --rel -Q --qrels -c --collection --split --depth --compat --per-query --format --digits --baseline --compare --test --correct --alpha --plot --depth-curve --base --separation --stats --shape --flops --assert --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --measure --rel -Q --qrels -c --collection --split --depth --compat --judged-only --intersection --per-query --format --digits --baseline --compare --test --correct --alpha --eps --plot --depth-curve --base --phantoms --separation --shape --stats --tokens --calls --flops --assert --input-format --lenient -o --output --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi
@@ -222,7 +249,7 @@ _rerank() {
                     ;;
                 export-onnx)
                     if [[ $cur == -* ]]; then
-                        words='-o --output --precision --device --atol --method --max-length --trust-remote-code --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-o --output --precision --device --atol --force --method --max-length --trust-remote-code --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         words="$models"; paths=files
                     fi
@@ -230,6 +257,13 @@ _rerank() {
                 models)
                     if [[ $cur == -* ]]; then
                         words='--format --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        words="$models"; paths=files
+                    fi
+                    ;;
+                bench)
+                    if [[ $cur == -* ]]; then
+                        words='--pairs --words -c --collection --method --max-length --trust-remote-code --engine --device --provider --batch-tokens --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         words="$models"; paths=files
                     fi
@@ -246,6 +280,13 @@ _rerank() {
                         words='--progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         words="$settings"
+                    fi
+                    ;;
+                cache)
+                    if [[ $cur == -* ]]; then
+                        words='--prune --older-than --max-size --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        words="answers bm25 texts onnx hashes irds all"
                     fi
                     ;;
                 man)

@@ -13,7 +13,7 @@ function __rerank_in
 end
 
 function __rerank_models
-    printf '%s\n' minilm ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker monobert monoelectra monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b
+    printf '%s\n' minilm minilm-blend colbertv2 answerai-colbert-small gte-moderncolbert splade-cocondenser splade-v3 ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker trecdl22-electra trecdl22-debertav3 camembert-mmarco-fr bce-reranker-base gte-multilingual-reranker jina-reranker-v1-tiny-en jina-reranker-v1-turbo-en jina-reranker-v2 polish-reranker-base-ranknet polish-reranker-base-mse polish-reranker-large-ranknet polish-reranker-large-mse polish-reranker-bge-v2 polish-reranker-roberta-v2 polish-reranker-roberta-v3 ettin-reranker-17m ettin-reranker-32m ettin-reranker-68m ettin-reranker-150m ettin-reranker-400m ettin-reranker-1b monobert monoelectra monobert-finetune-only rankllama rankllama-13b dear-3b-ce dear-3b-ranknet dear-8b-ce dear-8b-ranknet qwen3-reranker-0.6b-seq-cls qwen3-reranker-4b-seq-cls qwen3-reranker-8b-seq-cls mxbai-rerank-base-v2-seq mxbai-rerank-large-v2-seq nemotron-rerank-1b monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b qwen3-reranker-0.6b qwen3-reranker-4b qwen3-reranker-8b mxbai-rerank-base-v2 mxbai-rerank-large-v2 bge-reranker-v2-gemma zerank-2 tfrank-0.6b twolar-large twolar-xl rankt5 rankt5-large rankt5-3b rankt5-encoder-3b instupr upr upr-t0 upr-t5-small upr-t5-base upr-t5-large upr-t5-xl upr-flan-t5-xl qlm qlm-xl qlm-xxl
 end
 
 function __rerank_measures
@@ -33,7 +33,7 @@ function __rerank_settings
 end
 
 function __rerank_commands
-    printf '%s\n' retrieve rerank fuse eval diff check export-onnx models doctor config man completions
+    printf '%s\n' retrieve rerank fuse eval diff check export-onnx models bench doctor config cache man completions
 end
 
 complete -c rerank -f
@@ -47,8 +47,10 @@ complete -c rerank -n '__rerank_in ""' -a diff -d 'Show what changed from run A 
 complete -c rerank -n '__rerank_in ""' -a check -d 'Validate runs, with exit codes for cron'
 complete -c rerank -n '__rerank_in ""' -a export-onnx -d 'Export a model to one checked ONNX graph'
 complete -c rerank -n '__rerank_in ""' -a models -d 'List the models that have a name, or show one'
+complete -c rerank -n '__rerank_in ""' -a bench -d 'Measure how fast a model scores on this machine'
 complete -c rerank -n '__rerank_in ""' -a doctor -d 'Show versions, devices, working providers and caches'
 complete -c rerank -n '__rerank_in ""' -a config -d 'Show each setting, its value and where it came from'
+complete -c rerank -n '__rerank_in ""' -a cache -d 'Show what is kept in the cache directory, or make room there'
 complete -c rerank -n '__rerank_in ""' -a man -d 'Show or install the manual'
 complete -c rerank -n '__rerank_in ""' -a completions -d 'Print or install a completion script'
 
@@ -83,12 +85,16 @@ complete -c rerank -n '__rerank_in rerank' -F
 complete -c rerank -n '__rerank_in rerank' -s m -l model -r -F -a '(__rerank_models)' -d 'A name from \'rerank models\', a Hugging Face id (ID@REVISION), or a folder'
 complete -c rerank -n '__rerank_in rerank' -l method -x -d 'How to use a checkpoint whose configuration does not tell'
 complete -c rerank -n '__rerank_in rerank' -l max-length -x -d 'Tokens the model sees'
+complete -c rerank -n '__rerank_in rerank' -l instruction -x -d 'What an instruction-aware model is told to look for'
 complete -c rerank -n '__rerank_in rerank' -l trust-remote-code -d 'Let a checkpoint run the code it ships'
 complete -c rerank -n '__rerank_in rerank' -s k -l depth -x -d 'Rerank the first DEPTH of each query'
 complete -c rerank -n '__rerank_in rerank' -l keep -x -d 'Write at most N documents a query'
 complete -c rerank -n '__rerank_in rerank' -l tail -x -a 'keep drop' -d 'Documents below DEPTH: keep them, in their old order, or drop them'
 complete -c rerank -n '__rerank_in rerank' -l interpolate -x -d 'Write A x model + (1-A) x first stage, both min-max scaled per query'
 complete -c rerank -n '__rerank_in rerank' -l missing -x -a 'error tail drop' -d 'A document without text: stop, put it last, or leave it out'
+complete -c rerank -n '__rerank_in rerank' -l passages -x -d 'Score a long document by passages of TOKENS tokens, one every STRIDE tokens (256:128)'
+complete -c rerank -n '__rerank_in rerank' -l aggregate -x -a 'max mean first sum' -d 'How its passages\' scores become a document\'s'
+complete -c rerank -n '__rerank_in rerank' -l score-as -x -a 'logit margin logprob prob' -d 'Write another scale than the checkpoint\'s own'
 complete -c rerank -n '__rerank_in rerank' -l exclude-self -d 'Leave out the document whose id is the query\'s'
 complete -c rerank -n '__rerank_in rerank' -l require-topics -r -F -d 'Exit 6 when a topic of FILE is not in the run'
 complete -c rerank -n '__rerank_in rerank' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
@@ -99,7 +105,10 @@ complete -c rerank -n '__rerank_in rerank' -l doc-template -x -d 'What the model
 complete -c rerank -n '__rerank_in rerank' -l engine -x -a 'auto onnx torch' -d 'What computes the scores'
 complete -c rerank -n '__rerank_in rerank' -l device -x -a 'auto cpu cuda' -d 'Where'
 complete -c rerank -n '__rerank_in rerank' -l provider -x -a 'auto tensorrt cuda cpu' -d 'ONNX Runtime\'s execution provider'
+complete -c rerank -n '__rerank_in rerank' -l precision -x -a 'fp32 fp16 bf16 int8 fast' -d 'Numbers to compute with'
 complete -c rerank -n '__rerank_in rerank' -l batch-tokens -x -d 'Most tokens in a batch, padding included'
+complete -c rerank -n '__rerank_in rerank' -l cache -l no-cache -d 'Keep answers in the cache directory, and ask the model nothing that was answered before'
+complete -c rerank -n '__rerank_in rerank' -l cache-size -x -d 'Forget the oldest answers beyond this: 20G, 500M'
 complete -c rerank -n '__rerank_in rerank' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
 complete -c rerank -n '__rerank_in rerank' -l lenient -d 'Keep the best of what is doubled or broken in a run instead of stopping'
 complete -c rerank -n '__rerank_in rerank' -l unordered -d 'Let a query\'s lines stand apart'
@@ -107,7 +116,7 @@ complete -c rerank -n '__rerank_in rerank' -s o -l output -r -F -d 'Where the re
 complete -c rerank -n '__rerank_in rerank' -l output-format -x -a 'trec msmarco jsonl' -d 'What the written lines look like'
 complete -c rerank -n '__rerank_in rerank' -l tag -x -d 'The run\'s tag, its last column'
 complete -c rerank -n '__rerank_in rerank' -l header -d 'Write provenance as \'# rerank: {json}\' lines before the run'
-complete -c rerank -n '__rerank_in rerank' -l stats -r -F -d 'Write a JSON line per query: calls, tokens, truncated, seconds, …'
+complete -c rerank -n '__rerank_in rerank' -l stats -r -F -d 'Write a JSON line per query: calls, tokens, truncated, cached, seconds, …'
 complete -c rerank -n '__rerank_in rerank' -l dry-run -d 'Say what it would cost (pairs, tokens, truncation)'
 complete -c rerank -n '__rerank_in rerank' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
 complete -c rerank -n '__rerank_in rerank' -s q -l quiet -d 'No notices and no progress'
@@ -120,13 +129,14 @@ complete -c rerank -n '__rerank_in rerank' -s h -l help -d 'Show this help and e
 
 complete -c rerank -n '__rerank_in fuse' -F
 complete -c rerank -n '__rerank_in fuse' -s m -l method -x -a '(__rerank_rules)' -d 'The rule'
-complete -c rerank -n '__rerank_in fuse' -l norm -x -a 'none min-max max sum z-score rank borda tmm' -d 'Normalise the scores of each list first'
+complete -c rerank -n '__rerank_in fuse' -l norm -x -a 'none min-max min-max-inverted max sum z-score dbsf l2 sigmoid rank borda tmm' -d 'Normalise the scores of each list first'
 complete -c rerank -n '__rerank_in fuse' -s w -l weights -x -d 'One weight a run'
 complete -c rerank -n '__rerank_in fuse' -l rrf-k -x -d 'The constant of rrf, for all runs or one for each'
 complete -c rerank -n '__rerank_in fuse' -s p -l param -x -d 'A parameter of the rule, as phi=0.9'
 complete -c rerank -n '__rerank_in fuse' -l floor -x -d 'For --norm tmm: the lowest score a run\'s scorer can give (0 for BM25, -1 for a cosine)'
 complete -c rerank -n '__rerank_in fuse' -l tune -x -a '(__rerank_measures)' -d 'Choose weights and parameters, and train trained rules, by this measure (nDCG@10) in cross-validation'
 complete -c rerank -n '__rerank_in fuse' -l folds -x -d 'How many folds'
+complete -c rerank -n '__rerank_in fuse' -l grid -x -d 'What tuning tries for a parameter, k=10,60,200 or k=10:100:10 (from, to, step)'
 complete -c rerank -n '__rerank_in fuse' -l params-out -r -F -d 'Write the rule and what it is told, with --tune what is fitted on all judged queries, as JSON'
 complete -c rerank -n '__rerank_in fuse' -l params -r -F -d 'Fuse as such a file says'
 complete -c rerank -n '__rerank_in fuse' -s Q -l qrels -r -F -d 'Judgements: a TREC or BEIR file, or irds:ID'
@@ -158,6 +168,8 @@ complete -c rerank -n '__rerank_in eval' -s c -l collection -x -a '(__rerank_col
 complete -c rerank -n '__rerank_in eval' -l split -x -d 'Which qrels/NAME.tsv of a BEIR folder'
 complete -c rerank -n '__rerank_in eval' -l depth -x -d 'Look at the first N documents of each list only'
 complete -c rerank -n '__rerank_in eval' -l compat -x -a 'trec_eval9' -d 'Break ties as trec_eval 9 does, which kept scores as 32-bit floats: close scores are ties there'
+complete -c rerank -n '__rerank_in eval' -l judged-only -d 'Leave documents that nobody judged out of the lists (behind --depth)'
+complete -c rerank -n '__rerank_in eval' -l intersection -d 'Only the judged topics that all runs have, as trec_eval without -c'
 complete -c rerank -n '__rerank_in eval' -l per-query -d 'The values of each query too, before `all`'
 complete -c rerank -n '__rerank_in eval' -l format -x -a 'auto table trec tsv json csv latex markdown' -d 'How values are written'
 complete -c rerank -n '__rerank_in eval' -l digits -x -d 'Decimals'
@@ -166,12 +178,16 @@ complete -c rerank -n '__rerank_in eval' -l compare -d 'Differences with interva
 complete -c rerank -n '__rerank_in eval' -l test -x -a 't wilcoxon randomization tukey' -d 'Test of --compare, two-sided and paired by query'
 complete -c rerank -n '__rerank_in eval' -l correct -x -a 'holm bonferroni holm-sidak benjamini-hochberg none' -d 'Correction of --compare for the comparisons of a measure'
 complete -c rerank -n '__rerank_in eval' -l alpha -x -d 'A corrected p below it is significant'
+complete -c rerank -n '__rerank_in eval' -l eps -x -d 'Topics that differ by no more are ties in wins/ties/losses of --compare'
 complete -c rerank -n '__rerank_in eval' -l plot -r -F -d 'A picture too, FILE.svg or FILE.png, - for one of text: the means of runs with intervals, with --baseline the differences query by query, with --depth-curve the curve'
 complete -c rerank -n '__rerank_in eval' -l depth-curve -x -d 'Effectiveness of the runs had only the first K documents of --base been reranked, for each K'
 complete -c rerank -n '__rerank_in eval' -l base -r -F -d 'The run that was reranked, for --depth-curve'
+complete -c rerank -n '__rerank_in eval' -l phantoms -d 'With --depth-curve: count the documents among the first ten that are not relevant, were not there in --base and share no word with the query'
 complete -c rerank -n '__rerank_in eval' -l separation -d 'The run and BM25 of its candidates, apart for the queries whose words mislead and the others'
-complete -c rerank -n '__rerank_in eval' -l stats -r -F -d 'What rerank rerank --stats wrote for the run: adds TFLOPs a query, queries (QPP) and measure (RPP) a PetaFLOP'
-complete -c rerank -n '__rerank_in eval' -l shape -r -F -a '(__rerank_models)' -d 'The model that --stats is of: a name from rerank models, its folder, or its config.json'
+complete -c rerank -n '__rerank_in eval' -l shape -r -F -a '(__rerank_models)' -d 'What the ranking cost with this model, a name from rerank models, its folder, or its config.json: adds TFLOPs a query, queries (QPP) and measure (RPP) a PetaFLOP'
+complete -c rerank -n '__rerank_in eval' -l stats -r -F -d 'For --shape: the calls and tokens that rerank rerank --stats counted for the run'
+complete -c rerank -n '__rerank_in eval' -l tokens -x -d 'For --shape without --stats: the tokens of a call, query and document together, and those written (default 1: one position\'s logits are read)'
+complete -c rerank -n '__rerank_in eval' -l calls -x -d 'For --tokens: calls of a query, as 9 for windows of 20 over 100 documents'
 complete -c rerank -n '__rerank_in eval' -l flops -x -a 'exact paper' -d 'How --shape is counted: every product once, or by the formula of the E2R-FLOPs paper'
 complete -c rerank -n '__rerank_in eval' -l assert -x -d 'Exit 6 unless every run satisfies it: \'nDCG@10>=0.30\', \'AP>=baseline-0.005\' (>= > <= < ==)'
 complete -c rerank -n '__rerank_in eval' -l input-format -x -a 'auto trec msmarco top1000 jsonl' -d 'What the input run\'s lines look like'
@@ -232,9 +248,10 @@ complete -c rerank -n '__rerank_in check' -s h -l help -d 'Show this help and ex
 
 complete -c rerank -n '__rerank_in export-onnx' -F -a '(__rerank_models)'
 complete -c rerank -n '__rerank_in export-onnx' -s o -l output -x -a '(__fish_complete_directories)' -d 'The folder to write'
-complete -c rerank -n '__rerank_in export-onnx' -l precision -x -a 'fp32' -d 'The numbers the graph computes with'
+complete -c rerank -n '__rerank_in export-onnx' -l precision -x -a 'fp32 fp16 int8' -d 'The numbers the graph computes with'
 complete -c rerank -n '__rerank_in export-onnx' -l device -x -a 'auto cpu cuda' -d 'Where the graph is compared with PyTorch'
 complete -c rerank -n '__rerank_in export-onnx' -l atol -x -d 'Fail when a score differs by more'
+complete -c rerank -n '__rerank_in export-onnx' -l force -d 'Write a reduced graph even when it does not keep the order of fp32'
 complete -c rerank -n '__rerank_in export-onnx' -l method -x -d 'How to use a checkpoint whose configuration does not tell'
 complete -c rerank -n '__rerank_in export-onnx' -l max-length -x -d 'The length that scoring with the folder will use'
 complete -c rerank -n '__rerank_in export-onnx' -l trust-remote-code -d 'Let a checkpoint run the code it ships'
@@ -258,6 +275,26 @@ complete -c rerank -n '__rerank_in models' -l threads -x -d 'Processor threads'
 complete -c rerank -n '__rerank_in models' -l offline -d 'Download nothing'
 complete -c rerank -n '__rerank_in models' -s h -l help -d 'Show this help and exit'
 
+complete -c rerank -n '__rerank_in bench' -F -a '(__rerank_models)'
+complete -c rerank -n '__rerank_in bench' -l pairs -x -d 'Score N pairs'
+complete -c rerank -n '__rerank_in bench' -l words -x -d 'Join and cut documents to N words'
+complete -c rerank -n '__rerank_in bench' -s c -l collection -x -a '(__rerank_collections) (__fish_complete_directories)' -d 'Texts, topics and judgements: a BEIR folder, irds:ID, a name from rerank.toml, or demo'
+complete -c rerank -n '__rerank_in bench' -l method -x -d 'How to use a checkpoint whose configuration does not tell'
+complete -c rerank -n '__rerank_in bench' -l max-length -x -d 'Tokens the model sees'
+complete -c rerank -n '__rerank_in bench' -l trust-remote-code -d 'Let a checkpoint run the code it ships'
+complete -c rerank -n '__rerank_in bench' -l engine -x -a 'auto onnx torch' -d 'What computes the scores'
+complete -c rerank -n '__rerank_in bench' -l device -x -a 'auto cpu cuda' -d 'Where'
+complete -c rerank -n '__rerank_in bench' -l provider -x -a 'auto tensorrt cuda cpu' -d 'ONNX Runtime\'s execution provider'
+complete -c rerank -n '__rerank_in bench' -l batch-tokens -x -d 'Most tokens in a batch, padding included'
+complete -c rerank -n '__rerank_in bench' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in bench' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in bench' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in bench' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in bench' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in bench' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in bench' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in bench' -s h -l help -d 'Show this help and exit'
+
 complete -c rerank -n '__rerank_in doctor' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
 complete -c rerank -n '__rerank_in doctor' -s q -l quiet -d 'No notices and no progress'
 complete -c rerank -n '__rerank_in doctor' -s v -l verbose -d 'Say more about what is done'
@@ -276,6 +313,19 @@ complete -c rerank -n '__rerank_in config' -l seed -x -d 'Seed of everything ran
 complete -c rerank -n '__rerank_in config' -l threads -x -d 'Processor threads'
 complete -c rerank -n '__rerank_in config' -l offline -d 'Download nothing'
 complete -c rerank -n '__rerank_in config' -s h -l help -d 'Show this help and exit'
+
+complete -c rerank -n '__rerank_in cache' -a 'answers bm25 texts onnx hashes irds all'
+complete -c rerank -n '__rerank_in cache' -l prune -d 'Remove what is kept of the kinds named'
+complete -c rerank -n '__rerank_in cache' -l older-than -x -d 'With --prune: only what was made so long ago: 12h, 30d, 2w'
+complete -c rerank -n '__rerank_in cache' -l max-size -x -d 'With --prune: only as much as is beyond this: 5G, 500M'
+complete -c rerank -n '__rerank_in cache' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'
+complete -c rerank -n '__rerank_in cache' -s q -l quiet -d 'No notices and no progress'
+complete -c rerank -n '__rerank_in cache' -s v -l verbose -d 'Say more about what is done'
+complete -c rerank -n '__rerank_in cache' -l debug -d 'Show the traceback of an error'
+complete -c rerank -n '__rerank_in cache' -l seed -x -d 'Seed of everything random'
+complete -c rerank -n '__rerank_in cache' -l threads -x -d 'Processor threads'
+complete -c rerank -n '__rerank_in cache' -l offline -d 'Download nothing'
+complete -c rerank -n '__rerank_in cache' -s h -l help -d 'Show this help and exit'
 
 complete -c rerank -n '__rerank_in man' -a '(__rerank_commands)'
 complete -c rerank -n '__rerank_in man' -l format -x -a 'auto roff text' -d 'auto: opened with man on a terminal, else roff, as man -l - reads it'

@@ -44,6 +44,7 @@ class CountedModel:
     """A complete scorer whose answer is a hash of the pair: slow, the same everywhere, and it says what it was asked."""
 
     checkpoint = "counted"
+    tokenizer = None
 
     def __init__(
         self, log: Path | None = None, *, batch: int = BATCH, seconds: float = 0.0, **described: object

@@ -10,6 +10,8 @@ import tiny_models
 
 #: Names of tiny checkpoints, and how transformers' T5 differs between them: 1.0 shares its output matrix, 1.1 is gated.
 T5S = {"t5": {}, "flan": {"gated": True}, "mt5": {"gated": True, "model_type": "mt5"}}
+WORDS = ("▁true", "▁false", "▁1", "▁2", "▁3", "▁4", "▁5")
+MARKERS = ("<extra_id_0>", "<extra_id_10>")
 CAUSAL = ("gpt2", "llama", "opt")
 LIKELIHOODS = ("upr", "qlm", "co-prompt", "coder-reviewer")
 
@@ -20,13 +22,13 @@ def ranking_t5(folder: Path, kind: str) -> Path:
     import transformers
     from tokenizers import Tokenizer
 
-    tiny_models.t5(folder, words=("▁true", "▁false", *(f"▁{grade}" for grade in range(1, 6))), **T5S[kind])  # type: ignore[arg-type]
+    tiny_models.t5(folder, words=(*WORDS, *MARKERS), **T5S[kind])  # type: ignore[arg-type]
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
     if kind != "t5":  # an output matrix of its own, of the size that trained ones have
         model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) * 0.2)
     model.save_pretrained(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.add_special_tokens(["<extra_id_0>", "<extra_id_10>"])
+    tokenizer.add_special_tokens(list(MARKERS))
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
 

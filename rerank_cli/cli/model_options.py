@@ -27,6 +27,16 @@ class Provider(enum.StrEnum):
     cpu = "cpu"
 
 
+class Precision(enum.StrEnum):
+    """The numbers a model is computed with."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    bf16 = "bf16"
+    int8 = "int8"
+    fast = "fast"
+
+
 Model = Annotated[
     str | None,
     typer.Option(
@@ -83,6 +93,14 @@ Device = Annotated[
 ]
 ProviderName = Annotated[
     Provider, typer.Option("--provider", rich_help_panel=ENGINE, help="ONNX Runtime's execution provider.")
+]
+PrecisionName = Annotated[
+    Precision | None,
+    typer.Option(
+        "--precision",
+        rich_help_panel=ENGINE,
+        help="Numbers to compute with; default: fp32; fast: the quickest that was measured as ranking alike.",
+    ),
 ]
 BatchTokens = Annotated[
     int | None,

@@ -66,6 +66,7 @@ def rerank(
     engine: model_options.EngineName = model_options.Engine.auto,
     device: model_options.Device = None,
     provider: model_options.ProviderName = model_options.Provider.auto,
+    precision: model_options.PrecisionName = None,
     batch_tokens: model_options.BatchTokens = None,
     cache: model_options.Cached = True,
     cache_size: model_options.CacheSize = "20G",
@@ -111,6 +112,7 @@ def rerank(
     from rerank_cli.formats.runs import RunStream
     from rerank_cli.inference.passages import Passages
     from rerank_cli.pipeline import scales
+    from rerank_cli.pipeline.cached import CachedScorer
 
     settings = Settings()
     chosen = settings.resolve("model", model, flag_name="-m")
@@ -134,6 +136,7 @@ def rerank(
             engine=engine.value,
             device=settings.resolve("device", device).value or "auto",
             provider=provider.value,
+            precision=precision and precision.value,
             max_length=max_length,
             instruction=instruction,
             batch_tokens=batch_tokens,
@@ -168,7 +171,7 @@ def rerank(
         sources = _sources(found) if found else None
         if dry_run:
             cost = pipeline.estimate(candidates, sources, scorer, limits)
-            _say_estimate(cost, cached=getattr(scorer, "found", 0))
+            _say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
             return
         facts = provenance(
             "rerank",

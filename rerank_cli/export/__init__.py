@@ -92,7 +92,8 @@ def write_export(
     from rerank_cli.export.graph import fuse, move, write_graph
     from rerank_cli.methods import method_named
     from rerank_cli.methods.exported import TOKENIZER, chosen_length, write_record
-    from rerank_cli.methods.source import load_model, needs_torch
+    from rerank_cli.methods.source import needs_torch
+    from rerank_cli.methods.torch_model import load_model
 
     module = method_named(source.checkpoint.method)
     record = module.record(source)

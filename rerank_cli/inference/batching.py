@@ -6,16 +6,18 @@ run from 70% to 6% of the work; small batches are quicker than large ones on a p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from rerank_cli.core.protocols import Backend
 
+T = TypeVar("T")
+R = TypeVar("R")
 #: A call with little to do is cut into at least this many batches a worker, so that no worker waits long for the last.
 _BATCHES_EACH = 2
 #: What pads a further array: what cross-entropy ignores for labels, nothing for a mask, the padding id for the rest.
@@ -85,25 +87,32 @@ def computed(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Run all rows through the backend in sorted batches; yields (positions of a batch's rows, its numbers) batch by batch.
 
-    A backend with `workers` runs as many batches at once, on threads. A worker gets its next batch when its last one
-    has been taken up, so that never more than one batch a worker is paid for and not yet handed over.
+    A backend with `workers` runs as many batches at once; see `at_once`.
     """
     lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
     workers: int = getattr(backend, "workers", 1)
     if workers > 1:
         budget = min(budget, int(lengths.sum()) // (_BATCHES_EACH * workers))
-    waiting = batches(lengths, budget)
 
     def answered(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return positions, backend.run(padded([rows[i] for i in positions], inputs, pad_id))
 
+    return at_once(answered, batches(lengths, budget), workers)
+
+
+def at_once(work: Callable[[T], R], items: Iterator[T], workers: int) -> Iterator[R]:
+    """`work` done for every item, `workers` of them at a time on threads; yields each answer as soon as it is there.
+
+    A worker gets its next item when its last answer has been taken up, so that never more than one item a worker
+    is paid for and not yet handed over.
+    """
     if workers == 1:
-        yield from map(answered, waiting)
+        yield from map(work, items)
         return
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(answered, positions) for positions in islice(waiting, workers)}
+        running = {pool.submit(work, item) for item in islice(items, workers)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for one in done:
                 yield one.result()
-                running |= {pool.submit(answered, positions) for positions in islice(waiting, 1)}
+                running |= {pool.submit(work, item) for item in islice(items, 1)}

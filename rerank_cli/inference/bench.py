@@ -45,8 +45,15 @@ class Watched:
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
+        return self._watched(self._backend.run, batch)
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Every output of the graph."""
+        return self._watched(self._backend.outputs, batch)
+
+    def _watched(self, work: Callable[[dict[str, np.ndarray]], Any], batch: dict[str, np.ndarray]) -> Any:
         began = time.perf_counter()
-        answer: np.ndarray = self._backend.run(batch)
+        answer = work(batch)
         self.batches.append((batch, time.perf_counter() - began))
         return answer
 

@@ -97,26 +97,18 @@ class LikelihoodTokens:
 
     def _row(self, given: _Tokens, target: _Tokens) -> Row:
         ends = sum(map(len, self._ends))
-        ids, target_ids = given.ids, target.ids[:]
-        over = len(target_ids) + ends > self._target_length
-        if over:
-            target_ids = target.shortened(target.own - (len(target_ids) + ends - self._target_length))
+        beyond = max(0, len(target.ids) + ends - self._target_length)
+        ids, target_ids = given.ids, target.without(beyond)
         if not self._joined:
-            cut_short = len(ids) > self._max_length
-            if cut_short:
-                ids = given.shortened(given.own - (len(ids) - self._max_length))
-        else:
-            over_by = len(ids) + len(target_ids) + ends - self._max_length
-            cut_short = over_by > 0
-            if cut_short:
-                own = {self._given.place: given.own, self._scored.place: target.own - len(target.ids) + len(target_ids)}
-                kept = cut(own["query"], own["document"], own["query"] + own["document"] - over_by)
-                left = dict(zip(_PLACES, kept))
-                ids, target_ids = given.shortened(left[self._given.place]), target.shortened(left[self._scored.place])
+            ids = given.without(len(ids) - self._max_length)
+        elif (too_long := len(ids) + len(target_ids) + ends - self._max_length) > 0:
+            own = {self._given.place: given.own, self._scored.place: max(0, target.own - beyond)}
+            kept = dict(zip(_PLACES, cut(own["query"], own["document"], sum(own.values()) - too_long)))
+            ids = given.without(given.own - kept[self._given.place])
+            target_ids = target.without(target.own - kept[self._scored.place])
+        truncated = len(ids) + len(target_ids) < len(given.ids) + len(target.ids)
         labels = np.concatenate([self._ends.before, target_ids, self._ends.after]).astype(np.int64)
-        if self._joined:
-            ids = np.concatenate([ids, labels])
-        return Row(ids, None, over or cut_short, {"labels": labels})
+        return Row(np.concatenate([ids, labels]) if self._joined else ids, None, truncated, {"labels": labels})
 
     def _texts(self, texts: Sequence[str], part: Part, *, framed: bool) -> dict[str, _Tokens]:
         distinct = list(dict.fromkeys(texts))
@@ -144,9 +136,11 @@ class _Tokens:
         """How many tokens the text has."""
         return len(self._text_places())
 
-    def shortened(self, count: int) -> np.ndarray:
-        """The ids with only the first `count` tokens of the text."""
-        return np.delete(self.ids, self._text_places()[max(count, 0) :])
+    def without(self, count: int) -> np.ndarray:
+        """The ids without the last `count` tokens of the text, or as many as it has."""
+        if count <= 0:
+            return self.ids
+        return np.delete(self.ids, self._text_places()[max(self.own - count, 0) :])
 
     def _text_places(self) -> np.ndarray:
         # A token belongs where it ends; tokens added around the text have no place in it.

@@ -7,14 +7,11 @@ knows it beforehand. A score does not depend on the rows beside it, so halving c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rerank_cli.errors import WorkFailed
-
-if TYPE_CHECKING:
-    from rerank_cli.core.protocols import Backend
 
 
 class OutOfMemory(WorkFailed):
@@ -37,10 +34,15 @@ class WithinMemory:
     """
 
     def __init__(self, backend: Any, note: Callable[[str], None]) -> None:
-        self._backend: Backend = backend
+        self._backend = backend
         self._note = note
         #: Padded tokens beyond which a batch is halved before it is tried; none yet.
         self._most: float = float("inf")
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Every output of the graph; nothing is halved, since its arrays may not be one row a pair."""
+        answer: list[np.ndarray] = self._backend.outputs(batch)
+        return answer
 
     def __getattr__(self, name: str) -> Any:
         """What else there is to know of a backend is its own to say."""
@@ -51,7 +53,8 @@ class WithinMemory:
         rows, length = batch["input_ids"].shape
         if rows == 1 or rows * length <= self._most:
             try:
-                return self._backend.run(batch)
+                answer: np.ndarray = self._backend.run(batch)
+                return answer
             except OutOfMemory:
                 if rows == 1:
                     raise

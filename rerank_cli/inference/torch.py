@@ -50,7 +50,7 @@ class TorchBackend:
         from torch.utils.flop_counter import FlopCounterMode
 
         with FlopCounterMode(display=False) as counter:
-            self.run(batch)
+            self.outputs(batch)
         return int(counter.get_total_flops())
 
 

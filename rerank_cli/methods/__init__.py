@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
-    from rerank_cli.methods.source import ModelClass, Source
+    from rerank_cli.methods.source import Source
+    from rerank_cli.methods.torch_model import ModelClass
 
 ENTRY_POINTS = "rerank_cli.methods"
+#: What a method may be computed in unless it says otherwise.
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 
 class MethodModule(Protocol):
@@ -86,6 +89,15 @@ def method_named(name: str) -> MethodModule:
         raise WrongUsage(f"there is no method {name!r}", f"the methods are {', '.join(sorted(methods()))}") from None
 
 
+def permitted(module: MethodModule, precision: str, name: str) -> None:
+    """Raise `WrongUsage` when the method must not be computed in `precision` (T5 overflows in fp16)."""
+    safe = getattr(module, "PRECISIONS", PRECISIONS)
+    if precision not in safe:
+        raise WrongUsage(
+            f"{name} is not computed in {precision}: a {module.METHOD.name} is safe in {', '.join(safe)} only"
+        )
+
+
 def load(
     folder: Path,
     *,
@@ -132,6 +144,7 @@ def load(
 def load_torch(
     checkpoint: Checkpoint,
     *,
+    precision: str = "fp32",
     device: str = "auto",
     threads: int,
     max_length: int | None = None,
@@ -145,20 +158,26 @@ def load_torch(
 ) -> LoadedScorer:
     """Open a checkpoint with PyTorch: the graph that would be exported, run as a module; needs the extra `torch`.
 
+    In fp16 and bf16 the encoder computes in that precision and what makes the score in fp32.
     Raises `DeviceUnavailable` for a device asked for by name, `Missing` for a checkpoint that cannot be had,
     `WrongUsage` for a folder that holds only an exported graph.
     """
+    from dataclasses import replace
+
     from rerank_cli.inference.torch import TorchBackend, torch_device
     from rerank_cli.methods.exported import instructed
-    from rerank_cli.methods.source import load_model, open_source
+    from rerank_cli.methods.source import open_source
+    from rerank_cli.methods.torch_model import load_model
 
     source = open_source(
         checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
     )
     module = method_named(source.checkpoint.method)
-    record = instructed(module.record(source), instruction)
+    permitted(module, precision, source.checkpoint.name)
+    record = replace(instructed(module.record(source), instruction), precision=precision)
     torch_device(device)
-    graph = module.graph(load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK), record, source.folder)
+    model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
+    graph = module.graph(model, record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
     scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer

@@ -40,7 +40,7 @@ MAY_LACK = ("pooler",)
 def record(source: Source) -> Record:
     """How this checkpoint embeds; raises `BadData` for a module or a similarity that is not supported."""
     from rerank_cli.methods.detect import read_json
-    from rerank_cli.methods.modular import steps_of
+    from rerank_cli.methods.modular import module_steps
 
     def config_of(name: str) -> dict[str, Any]:
         path = source.folder / name
@@ -52,9 +52,10 @@ def record(source: Source) -> Record:
     similarity = own.get("similarity_fn_name") or "cosine"
     if similarity not in ("cosine", "dot"):
         raise BadData(f"{source.checkpoint.name} compares vectors by {similarity}; cosine and dot are supported")
-    if not (source.folder / "modules.json").is_file():
+    steps = module_steps(source)
+    if not steps:
         source.note(f"{source.checkpoint.name} has no modules.json: taking the mean of the token vectors")
-    steps = steps_of(source) or [{"pool": ["mean"]}]
+        steps = [{"pool": ["mean"]}]
     if not any("pool" in step for step in steps):
         raise BadData(
             f"{source.checkpoint.name} makes no single vector of a text", "use it with --method late-interaction"
@@ -88,7 +89,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
 
         def forward(self, *arrays: Any) -> Any:
             batch = dict(zip(record.inputs, arrays))
-            return self.after(self.model(**batch).last_hidden_state, batch["attention_mask"])
+            return self.after(self.model(**batch).last_hidden_state.float(), batch["attention_mask"])
 
     return Graph().eval()
 

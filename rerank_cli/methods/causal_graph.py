@@ -38,9 +38,9 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.decoder = decoder
-            self.rows = torch.nn.Parameter(head.weight[rows].detach().clone(), requires_grad=False)
+            self.rows = torch.nn.Parameter(head.weight[rows].detach().float(), requires_grad=False)
             bias = getattr(head, "bias", None)
-            self.bias = None if bias is None else torch.nn.Parameter(bias[rows].detach().clone(), requires_grad=False)
+            self.bias = None if bias is None else torch.nn.Parameter(bias[rows].detach().float(), requires_grad=False)
             #: What the exporter traces with, besides token ids and mask: name -> (example, names of its dynamic axes).
             self.more_inputs = {
                 "owner": (torch.tensor([0, 1]), {0: "n"}),
@@ -59,22 +59,26 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
             before = lengths[owner][:, None]
             positions = before + torch.arange(input_ids.shape[1], device=input_ids.device)[None]
             places = torch.arange(prefix.shape[3], device=input_ids.device)[None].expand(input_ids.shape[0], -1)
-            cache = _Prefix(prefix, owner, keep, attention_mask.sum(1) - 1)
-            state = self.decoder(
-                input_ids=input_ids,
-                attention_mask=_masks(
-                    config,
-                    torch.cat([places, positions], 1),
-                    torch.cat([places < before, attention_mask > 0], 1),
-                    positions,
-                    self.rows.dtype,
-                ),
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=False,
-            ).last_hidden_state[:, 0]
+            cache = _Prefix(prefix.to(decoder.dtype), owner, keep, attention_mask.sum(1) - 1)
+            state = (
+                self.decoder(
+                    input_ids=input_ids,
+                    attention_mask=_masks(
+                        config,
+                        torch.cat([places, positions], 1),
+                        torch.cat([places < before, attention_mask > 0], 1),
+                        positions,
+                        decoder.dtype,
+                    ),
+                    position_ids=positions,
+                    past_key_values=cache,
+                    use_cache=False,
+                )
+                .last_hidden_state[:, 0]
+                .float()
+            )
             logits = torch.nn.functional.linear(state, self.rows, self.bias)
-            return _scores(_capped(logits, config), record), torch.stack(cache.kept)
+            return _scores(_capped(logits, config), record), torch.stack(cache.kept).float()
 
     return Graph().eval()
 

@@ -56,7 +56,10 @@ def record(source: Source) -> Record:
             f"{source.checkpoint.name}: giving it query and document as its tokenizer's own pair, no sentence around"
         )
     return source.new_record(
-        score=scale(source, labels), inputs=source.inputs(), template=template, params={"labels": labels}
+        score=scale(source, labels),
+        inputs=source.inputs(),
+        template=template,
+        params={"labels": labels, "instruction": source.checkpoint.instruction},
     )
 
 
@@ -111,16 +114,18 @@ def scorer(
     from rerank_cli.methods.pointwise import PairRows, PairScorer, description
 
     tokens: PairRows
+    told = record.params.get("instruction", "")
     if record.template:
         from rerank_cli.inference.prompts import PromptTokens
 
-        fixed = PromptTokens(tokenizer, record.max_length, record.template).fixed()
+        fixed = PromptTokens(tokenizer, 1 << 30, record.template, told).fixed()
         length = chosen_length(record, max_length, fixed)
-        tokens = PromptTokens(tokenizer, length, record.template)
+        tokens = PromptTokens(tokenizer, length, record.template, told)
     else:
         length = chosen_length(record, max_length, frame_of(tokenizer, 2).size)
         tokens = PairTokens(tokenizer, length, typed="token_type_ids" in record.inputs)
-    return PairScorer(tokens, backend, record, description(record, backend, length, record.template, batch_tokens))
+    template = record.template.replace("{instruction}", told)
+    return PairScorer(tokens, backend, record, description(record, backend, length, template, batch_tokens))
 
 
 def scores_of(logits: Any, record: Record) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerank_cli.methods.one_row import from_transformers, one_row_layer
+from rerank_cli.methods.one_row import from_transformers, hide, one_row_layer
 
 #: transformers' model types of BERT's build whose classification head reads row 0 of the last layer.
 PLAIN_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})
@@ -75,7 +75,7 @@ def _first_row_attention(attention: Any) -> Any:
             keys, values = (part.weight.view(heads, size, -1) for part in (self.own.key, self.own.value))
             weights = torch.einsum("nhs,hsd->nhd", query, keys) @ hidden_states.transpose(1, 2)
             if attention_mask is not None:
-                weights = weights + attention_mask[:, :, 0]
+                weights = hide(weights, attention_mask[:, :, 0])
             gathered = torch.softmax(weights, dim=-1) @ hidden_states
             answer = torch.einsum("nhd,hsd->nhs", gathered, values).reshape(-1, 1, heads * size) + self.own.value.bias
             return self.output(answer, first), None

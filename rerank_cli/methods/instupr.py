@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
-from rerank_cli.methods.t5_decoder import one_step, output_scale, require_t5
+from rerank_cli.methods.t5_decoder import one_step_graph, one_step_reference, require_t5
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -57,30 +57,13 @@ def record(source: Source) -> Record:
 
 def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask -> scores (n,)."""
-    import torch
-
-    class Graph(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder, self.decoder = model.encoder, model.decoder
-            rows = model.lm_head.weight[list(record.words.values())].detach() * output_scale(model)
-            self.grades = torch.nn.Parameter(rows, requires_grad=False)
-
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            hidden = one_step(self.decoder, encoded, attention_mask, record.params["start_id"])
-            return _expected(hidden @ self.grades.T)
-
-    return Graph().eval()
+    rows = model.lm_head.weight[list(record.words.values())]
+    return one_step_graph(model, rows, _expected, record.params["start_id"])
 
 
 def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -> Any:
-    """The scores by the library's own forward pass: whole decoder, whole vocabulary."""
-    import torch
-
-    start = torch.full((len(batch["input_ids"]), 1), record.params["start_id"], device=batch["input_ids"].device)
-    logits = model(**batch, decoder_input_ids=start, use_cache=False).logits[:, 0, list(record.words.values())]
-    return _expected(logits.double())
+    """The scores by the library's own forward pass."""
+    return _expected(one_step_reference(model, record, batch))
 
 
 def scorer(

@@ -99,11 +99,11 @@ def _stanford(source: Source) -> dict[str, Any]:
 def _modules(source: Source) -> dict[str, Any]:
     """PyLate's settings stand in one file; sentence-transformers' own beside each module."""
     from rerank_cli.methods.detect import read_json
-    from rerank_cli.methods.modular import steps_of
+    from rerank_cli.methods.modular import module_steps
 
     folder, name = source.folder, source.checkpoint.name
     own = read_json(folder / "config_sentence_transformers.json")
-    steps = steps_of(source)
+    steps = module_steps(source)
     masks = [step for step in steps if "mask" in step]
     steps = [step for step in steps if "mask" not in step]
     if any("pool" in step for step in steps):
@@ -155,7 +155,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
 
         def forward(self, *arrays: Any) -> Any:
             batch = dict(zip(record.inputs, arrays))
-            return self.after(self.model(**batch).last_hidden_state, batch["attention_mask"])
+            return self.after(self.model(**batch).last_hidden_state.float(), batch["attention_mask"])
 
     return Graph().eval()
 

@@ -176,7 +176,7 @@ def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -
             logits = model(ids, **({"labels": labels} if seq2seq else {})).logits.double()
             if not seq2seq:
                 logits = logits[:, -labels.shape[1] - 1 : -1]
-            found = logits.log_softmax(-1).gather(-1, labels[..., None])
+            found = logits.float().log_softmax(-1).gather(-1, labels[..., None])
             total[at] += found.mean() if record.params["mean"] else found.sum()
     return total
 

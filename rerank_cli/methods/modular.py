@@ -21,7 +21,7 @@ _POOLINGS = {
 }
 
 
-def steps_of(source: Source) -> list[dict[str, Any]]:
+def module_steps(source: Source) -> list[dict[str, Any]]:
     """What follows the encoder, in order: {"pool": [...]}, {"dense": folder, ...}, {"norm": folder}, {"normalize": true},
     {"mask": settings}.
 
@@ -30,15 +30,19 @@ def steps_of(source: Source) -> list[dict[str, Any]]:
     from rerank_cli.methods.detect import read_json
 
     listing = source.folder / "modules.json"
+    if not listing.is_file():
+        return []
     steps: list[dict[str, Any]] = []
-    for module in read_json(listing)[1:] if listing.is_file() else ():
+    for module in read_json(listing)[1:]:
         kind, path = str(module["type"]).rsplit(".", 1)[-1], module.get("path", "")
         config = read_json(source.folder / path / "config.json") if kind in ("Pooling", "Dense") else {}
         if kind == "Pooling":
             modes = config.get("pooling_mode") or [mode for key, mode in _POOLINGS.items() if config.get(key)] or "mean"
             modes = [modes] if isinstance(modes, str) else list(modes)
             steps.append({"pool": modes, "include_prompt": config.get("include_prompt", True)})
-        elif kind == "Dense" and not config.get("use_residual"):
+        elif kind == "Dense":
+            if config.get("use_residual"):
+                raise BadData(f"{source.checkpoint.name} has a dense layer with a residual, which is not supported")
             steps.append(
                 {"dense": path, "activation": config.get("activation_function", "torch.nn.modules.activation.Tanh")}
             )
@@ -58,7 +62,8 @@ def after_encoder(steps: list[dict[str, Any]], folder: Path) -> Any:
     import torch
 
     layers = [
-        _dense(step, folder) if "dense" in step else _norm(step, folder) if "norm" in step else None for step in steps
+        dense_layer(step, folder) if "dense" in step else _norm(step, folder) if "norm" in step else None
+        for step in steps
     ]
 
     class AfterEncoder(torch.nn.Module):
@@ -106,13 +111,13 @@ def _pooled(states: Any, mask: Any, modes: list[str]) -> Any:
     return torch.cat(out, dim=-1)
 
 
-def _dense(step: dict[str, Any], folder: Path) -> Any:
+def dense_layer(step: dict[str, Any], folder: Path) -> Any:
     """A Dense module: a linear layer and its activation."""
     import torch
 
     place = folder / step["dense"]
     state = _weights(place)
-    weight, bias = state["linear.weight"], state.get("linear.bias")
+    weight, bias = state["linear.weight"].float(), state.get("linear.bias")
     linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     linear.load_state_dict({"weight": weight} if bias is None else {"weight": weight, "bias": bias})
     activation = getattr(torch.nn, str(step["activation"]).rsplit(".", 1)[-1], None)
@@ -132,15 +137,13 @@ def _norm(step: dict[str, Any], folder: Path) -> Any:
 
 
 def _weights(place: Path) -> dict[str, Any]:
-    """A module's tensors in fp32; raises `BadData` when its folder has none."""
+    """A module's tensors; raises `BadData` when its folder has none."""
     import torch
 
     if (place / "model.safetensors").is_file():
         from safetensors.torch import load_file
 
-        state = load_file(place / "model.safetensors")
-    elif (place / "pytorch_model.bin").is_file():
-        state = torch.load(place / "pytorch_model.bin", map_location="cpu", weights_only=True)
-    else:
-        raise BadData(f"{place} has no weights", "the model's folder is not whole: fetch it again")
-    return {name: tensor.float() for name, tensor in state.items()}
+        return dict(load_file(place / "model.safetensors"))
+    if (place / "pytorch_model.bin").is_file():
+        return dict(torch.load(place / "pytorch_model.bin", map_location="cpu", weights_only=True))
+    raise BadData(f"{place} has no weights", "the model's folder is not whole: fetch it again")

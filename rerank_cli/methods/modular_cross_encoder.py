@@ -37,10 +37,10 @@ MAY_LACK = ("pooler",)
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when its modules end in no score of one or two labels."""
     from rerank_cli.methods.detect import read_json
-    from rerank_cli.methods.modular import steps_of
+    from rerank_cli.methods.modular import module_steps
     from rerank_cli.methods.own_template import own_template
 
-    steps = steps_of(source)
+    steps = module_steps(source)
     if not any("pool" in step for step in steps) or "dense" not in steps[-1]:
         raise BadData(
             f"{source.checkpoint.name} has no modules that pool and then score",
@@ -99,6 +99,6 @@ def _graph(model: Any, record: Record, folder: Path, last: Any) -> Any:
             batch = dict(zip(record.inputs, arrays))
             states = self.model(**batch)
             vectors = states.last_hidden_state if last is None else states
-            return cross_encoder.scores_of(self.after(vectors, batch["attention_mask"]), record)
+            return cross_encoder.scores_of(self.after(vectors.float(), batch["attention_mask"]), record)
 
     return Graph().eval()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
-from rerank_cli.methods.t5_decoder import one_step, output_scale, require_t5
+from rerank_cli.methods.t5_decoder import one_step_graph, one_step_reference, require_t5
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -61,33 +61,15 @@ def record(source: Source) -> Record:
 
 def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask -> scores (n,)."""
-    import torch
-
     false_id, true_id = record.words.values()
-
-    class Graph(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder, self.decoder = model.encoder, model.decoder
-            rows = model.lm_head.weight
-            self.direction = torch.nn.Parameter(
-                (rows[true_id] - rows[false_id]).detach() * output_scale(model), requires_grad=False
-            )
-
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            hidden = one_step(self.decoder, encoded, attention_mask, record.params["start_id"])
-            return _scores(hidden @ self.direction, record)
-
-    return Graph().eval()
+    rows = model.lm_head.weight.float()
+    direction = rows[true_id : true_id + 1] - rows[false_id : false_id + 1]
+    return one_step_graph(model, direction, lambda margins: _scores(margins[:, 0], record), record.params["start_id"])
 
 
 def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -> Any:
-    """The scores by the library's own forward pass: whole decoder, whole vocabulary."""
-    import torch
-
-    start = torch.full((len(batch["input_ids"]), 1), record.params["start_id"], device=batch["input_ids"].device)
-    logits = model(**batch, decoder_input_ids=start, use_cache=False).logits[:, 0, list(record.words.values())].double()
+    """The scores by the library's own forward pass."""
+    logits = one_step_reference(model, record, batch)
     if record.score == "margin":
         return logits[:, 1] - logits[:, 0]
     return logits.log_softmax(-1)[:, 1] if record.score == "logprob" else logits.softmax(-1)[:, 1]

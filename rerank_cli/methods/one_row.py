@@ -93,10 +93,16 @@ def _masked(weights: Any, mask: Any, at: Any) -> Any:
         seen = torch.arange(weights.shape[-1], device=weights.device) <= at[:, None]
     else:
         seen = row(mask[:, 0], at)
-    seen = seen[:, None, None]
-    if seen.dtype != torch.bool:
-        return weights + seen
-    return weights.masked_fill(~seen, torch.finfo(weights.dtype).min)
+    return hide(weights, seen[:, None, None])
+
+
+def hide(weights: Any, mask: Any) -> Any:
+    """Weights without what a mask hides: one that is added, or one that is true of what is seen."""
+    import torch
+
+    if mask.dtype != torch.bool:
+        return weights + mask
+    return weights.masked_fill(~mask, torch.finfo(weights.dtype).min)
 
 
 def _rotated(heads: Any, cos: Any, sin: Any) -> Any:

@@ -8,12 +8,13 @@ the first of the next. What is left of each prompt is a row, batched by length a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Pair
-from rerank_cli.inference.batching import Row, batches, padded
+from rerank_cli.inference.batching import Row, at_once, batches, padded
 from rerank_cli.methods.pointwise import PairScorer, lengths
 
 if TYPE_CHECKING:
@@ -60,11 +61,18 @@ class PromptScorer(PairScorer):
             rest = [Row(rows[i].ids[shared[held[own]] :], None, False) for i, own in zip(positions, owner)]
             # What a token attends to counts, shared or not: it is what a batch takes memory for.
             sizes = np.array([len(row.ids) for row in rest]) + prefixes.shape[3]
-            for chosen in batches(sizes, self.description.batch_tokens):
-                values = self._run([rest[i] for i in chosen], owner[chosen], prefixes, shared[held], keep=0)[0]
+            answered = partial(self._answered, rest, owner, prefixes, shared[held])
+            for chosen, values in at_once(
+                answered, batches(sizes, self.description.batch_tokens), self._backend.workers
+            ):
                 at = positions[chosen]
                 yield Answers(at, values, tokens[at], truncated[at], calls + 1)
                 calls = 0
+
+    def _answered(
+        self, rest: Sequence[Row], owner: np.ndarray, prefixes: np.ndarray, sizes: np.ndarray, chosen: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return chosen, self._run([rest[i] for i in chosen], owner[chosen], prefixes, sizes, keep=0)[0]
 
     def _prefixes(self, beginnings: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
         """Keys and values (2 x layers, q, heads, longest, size) of prompts' beginnings, and the batches they took."""
@@ -72,12 +80,17 @@ class PromptScorer(PairScorer):
         held = np.zeros((self._layers, len(beginnings), self._heads, sizes.max(), self._size), dtype=np.float32)
         there = np.flatnonzero(sizes)
         calls = 0
-        for chosen in batches(sizes[there], self.description.batch_tokens):
+        none = np.zeros((self._layers, 1, self._heads, 0, self._size), dtype=np.float32)
+
+        def kept(chosen: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
             rows = [Row(beginnings[i], None, False) for i in there[chosen]]
-            none = np.zeros((self._layers, 1, self._heads, 0, self._size), dtype=np.float32)
             longest = int(sizes[there[chosen]].max())
             owner = np.zeros(len(rows), dtype=np.int64)
-            held[:, there[chosen], :, :longest] = self._run(rows, owner, none, owner[:1], keep=longest)[1]
+            return there[chosen], longest, self._run(rows, owner, none, owner[:1], keep=longest)[1]
+
+        some = batches(sizes[there], self.description.batch_tokens)
+        for places, longest, states in at_once(kept, some, self._backend.workers):
+            held[:, places, :, :longest] = states
             calls += 1
         return held, calls
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
-from rerank_cli.methods.t5_decoder import one_step, output_scale, require_t5
+from rerank_cli.methods.t5_decoder import one_step_graph, one_step_reference, require_t5
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -55,31 +55,13 @@ def record(source: Source) -> Record:
 
 def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask -> scores (n,)."""
-    import torch
-
-    (piece,) = record.words.values()
-
-    class Graph(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder, self.decoder = model.encoder, model.decoder
-            direction = model.lm_head.weight[piece].detach() * output_scale(model)
-            self.direction = torch.nn.Parameter(direction, requires_grad=False)
-
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            return one_step(self.decoder, encoded, attention_mask, record.params["start_id"]) @ self.direction
-
-    return Graph().eval()
+    rows = model.lm_head.weight[list(record.words.values())]
+    return one_step_graph(model, rows, lambda logits: logits[:, 0], record.params["start_id"])
 
 
 def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -> Any:
-    """The scores by the library's own forward pass: whole decoder, whole vocabulary."""
-    import torch
-
-    (piece,) = record.words.values()
-    start = torch.full((len(batch["input_ids"]), 1), record.params["start_id"], device=batch["input_ids"].device)
-    return model(**batch, decoder_input_ids=start, use_cache=False).logits[:, 0, piece]
+    """The scores by the library's own forward pass."""
+    return one_step_reference(model, record, batch)[:, 0]
 
 
 def scorer(

@@ -30,9 +30,6 @@ _OLDER_TOKENIZERS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model
 _NO_LIMIT = 10**9
 
 
-ModelClass = str | Callable[[dict[str, Any]], Any]
-
-
 @dataclass(frozen=True)
 class Source:
     """A checkpoint whose method is known and whose files lie in `folder`.
@@ -117,12 +114,13 @@ class Source:
                     made.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
                 )
             except TemplateError as error:
-                raise BadData(f"the chat template of {self.checkpoint.name} is broken: {_first_line(error)}") from error
+                raise BadData(f"the chat template of {self.checkpoint.name} is broken: {first_line(error)}") from error
 
     def word_ids(self, words: tuple[str, ...], hint: str) -> dict[str, int]:
-        """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary lacks."""
+        """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary or the model lacks."""
         ids = {word: self.tokenizer.token_to_id(word) for word in words}
-        absent = [word for word, number in ids.items() if number is None]
+        rows = int(self.config.get("vocab_size") or 2**31)
+        absent = [word for word, number in ids.items() if number is None or number >= rows]
         if absent:
             raise BadData(
                 f"the vocabulary of {self.checkpoint.name} has no piece {' and no piece '.join(absent)}", hint
@@ -198,54 +196,6 @@ def open_source(
     return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note)
 
 
-def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, ...]) -> Any:
-    """Load the checkpoint as a transformers model in fp32, ready for inference; needs the extra `torch`.
-
-    `model_class`: a class of transformers by name, or a function that returns a class for a config.json.
-    Raises `BadData` when weights are absent (they would be random), but for names that contain one of `may_lack`.
-    """
-    name = source.checkpoint.name
-    with quiet_libraries(), needs_torch(f"reading the weights of {name}"):
-        import torch
-        import transformers
-
-        try:
-            kind = model_class(source.config) if callable(model_class) else getattr(transformers, model_class)
-            elsewhere = {}
-            if source.config_folder != source.folder:
-                elsewhere["config"] = transformers.AutoConfig.from_pretrained(source.config_folder)
-            model, report = kind.from_pretrained(
-                source.folder,
-                **elsewhere,
-                dtype=torch.float32,
-                attn_implementation="eager",
-                trust_remote_code=source.trust_remote_code,
-                output_loading_info=True,
-            )
-        except ValueError as error:
-            if "trust_remote_code" in str(error):
-                raise _own_code(name) from error
-            raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
-        except (OSError, KeyError, RuntimeError) as error:
-            raise BadData(f"transformers cannot load {name}: {_first_line(error)}") from error
-    absent = sorted(key for key in report["missing_keys"] if not any(part in key for part in may_lack))
-    if absent and "auto_map" in source.config and not source.trust_remote_code:
-        raise _own_code(name)
-    if absent:
-        raise BadData(
-            f"{name} lacks the weights {', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''}",
-            f"it is not a checkpoint for the method {source.checkpoint.method}",
-        )
-    return model.eval()
-
-
-def _own_code(name: str) -> WrongUsage:
-    return WrongUsage(
-        f"{name} comes with its own Python code, which would run on this machine",
-        "read the code, then give --trust-remote-code",
-    )
-
-
 @contextmanager
 def needs_torch(what_for: str) -> Iterator[None]:
     """Turn an absent torch or transformers into the error that names the extra."""
@@ -279,5 +229,5 @@ def quiet_libraries() -> Iterator[None]:
         logging.disable(before)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -11,9 +11,12 @@ With one token the self-attention is a product of two matrices, and its position
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rerank_cli.errors import BadData
+
+if TYPE_CHECKING:
+    from rerank_cli.methods.exported import Record
 
 #: What a T5 may be computed in: the values inside its larger feed-forward layers leave the range of fp16.
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -35,6 +38,35 @@ def output_scale(model: Any) -> float:
     config = model.config
     scaled = config.model_type == "t5" and getattr(config, "scale_decoder_outputs", config.tie_word_embeddings)
     return float(model.model_dim**-0.5) if scaled else 1.0
+
+
+def one_step_graph(model: Any, directions: Any, score: Callable[[Any], Any], start_id: int) -> Any:
+    """The module to export: ids, mask -> scores (n,), from the first step's products (n, m) with `directions (m, d)`.
+
+    `directions` are rows of the output matrix, or sums of some: what is left of the vocabulary.
+    """
+    import torch
+
+    class Graph(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.decoder = model.encoder, model.decoder
+            self.directions = torch.nn.Parameter(directions.detach().float() * output_scale(model), requires_grad=False)
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            # In fp32 whatever the encoder computed in: nearby labels are told apart here.
+            return score(one_step(self.decoder, encoded, attention_mask, start_id).float() @ self.directions.T)
+
+    return Graph().eval()
+
+
+def one_step_reference(model: Any, record: Record, batch: dict[str, Any]) -> Any:
+    """The record's words' logits (n, words) by the library's own forward pass: whole decoder, whole vocabulary."""
+    import torch
+
+    start = torch.full((len(batch["input_ids"]), 1), record.params["start_id"], device=batch["input_ids"].device)
+    return model(**batch, decoder_input_ids=start, use_cache=False).logits[:, 0, list(record.words.values())].double()
 
 
 def one_step(decoder: Any, encoded: Any, mask: Any, start_id: int) -> Any:

@@ -108,7 +108,7 @@ def test_modules_score_as_sentence_transformers(place: Path, pairs: list[Pair], 
         np.testing.assert_allclose(scorer.score(pairs).values, wanted, atol=CLOSE, rtol=0, err_msg=engine)
 
 
-TEMPLATE = "<|im_start|>user\nquery: {query}\n{document}<|im_end|>\n<|im_start|>assistant\n"
+TEMPLATE = "<|im_start|>user\n{instruction}\nquery: {query}\n{document}<|im_end|>\n<|im_start|>assistant\n"
 
 
 def test_a_template_is_read_whole_and_only_the_document_is_cut(place: Path, pairs: list[Pair]) -> None:
@@ -117,7 +117,7 @@ def test_a_template_is_read_whole_and_only_the_document_is_cut(place: Path, pair
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = folder_of(place, "qwen2-unpadded")
-    checkpoint = replace(find(str(folder)), template=TEMPLATE)
+    checkpoint = replace(find(str(folder)), template=TEMPLATE, instruction="a lake")
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
@@ -126,15 +126,20 @@ def test_a_template_is_read_whole_and_only_the_document_is_cut(place: Path, pair
             return float(model(tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids).logits[0, 0])
 
     pairs = [pair for pair in pairs if "[SEP]" not in pair.document]
-    wanted = [logit(TEMPLATE.format(query=pair.query, document=pair.document)) for pair in pairs]
+    wanted = [logit(TEMPLATE.format(instruction="a lake", query=pair.query, document=pair.document)) for pair in pairs]
     exported = ensure_exported(checkpoint, place / "cache", note=lambda _: None, offline=True)
     scores = load(exported, threads=1, note=pytest.fail).score(pairs).values
     np.testing.assert_allclose(scores, wanted, atol=CLOSE, rtol=0)
+    told = load(exported, threads=1, note=pytest.fail, instruction="bees")
+    assert (told.score(pairs).values != scores).all()
     cut = load(exported, threads=1, note=pytest.fail, max_length=50).score(
         [Pair("lighthouse", "far " * 80 + "<|im_end|>")]
     )
     assert cut.truncated.all() and cut.tokens[0] == 50
-    shorter = [logit(TEMPLATE.format(query="lighthouse", document=("far " * n)[:-1])) for n in range(1, 50)]
+    shorter = [
+        logit(TEMPLATE.format(instruction="a lake", query="lighthouse", document=("far " * n)[:-1]))
+        for n in range(1, 50)
+    ]
     assert min(abs(cut.values[0] - one) for one in shorter) < CLOSE
 
 

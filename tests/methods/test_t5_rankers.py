@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,19 @@ def test_a_vocabulary_without_the_piece(tmp_path: Path) -> None:
     folder = tiny_models.t5(tmp_path / "t5")
     with pytest.raises(BadData, match="has no piece <extra_id_10>"):
         ensure_exported(find(str(folder), method="rankt5"), tmp_path, note=lambda _: None, offline=True)
+
+
+def test_a_piece_that_the_model_has_no_row_for(tiny: Any, tmp_path: Path) -> None:
+    """A tokenizer may have been given pieces that its model never learned."""
+    from tokenizers import Tokenizer
+
+    folder = shutil.copytree(tiny.folder("rankt5:t5"), tmp_path / "t5")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens(["▁late"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    checkpoint = replace(find(str(folder), method="rankt5"), words=("▁late",))
+    with pytest.raises(BadData, match="has no piece ▁late"):
+        ensure_exported(checkpoint, tmp_path, note=lambda _: None, offline=True)
 
 
 @pytest.mark.parametrize("method", ["monot5", "instupr", "rankt5", "rankt5-encoder", "qlm"])
