@@ -125,8 +125,8 @@ class BlendScorer:
         from rerank_cli.methods.vectors import distinct
 
         texts, of_query, of_document = distinct([Pair(one.query, text) for one in slates for text in one.documents])
-        queries, _ = self._memory.all(texts[0], True)
-        documents, cached = self._memory.all(texts[1], False)
+        queries = self._memory.all(texts[0], True)
+        documents = self._memory.all(texts[1], False)
         values: list[np.ndarray] = []
         told: list[dict[str, Any]] = []
         start = 0
@@ -144,7 +144,7 @@ class BlendScorer:
             np.concatenate([np.zeros(0), *values]),
             queries.tokens[of_query] + documents.tokens[of_document],
             queries.truncated[of_query] | documents.truncated[of_document],
-            cached[of_document],
+            documents.cached[of_document],
             queries.calls + documents.calls,
         )
         return Ratings(values, costs, told)

@@ -28,14 +28,23 @@ _BLOCK_ROWS = 16_384
 
 class Embedded(NamedTuple):
     """Some of the texts asked for as arrays: `positions (b,)` among them, `arrays`, one a text, `tokens (b,)` int64,
-    `truncated (b,)` bool; `calls`, the model's batches they took; `cached`, whether a store had them."""
+    `truncated (b,)` bool; `cached (b,)` bool, which came from a store; `calls`, the model's batches they took."""
 
     positions: np.ndarray
     arrays: list[np.ndarray]
     tokens: np.ndarray
     truncated: np.ndarray
+    cached: np.ndarray
     calls: int
-    cached: bool = False
+
+
+class Kept(NamedTuple):
+    """What is remembered of a text."""
+
+    array: np.ndarray
+    tokens: int
+    truncated: bool
+    cached: bool
 
 
 class Store(Protocol):
@@ -75,7 +84,7 @@ class TextModel:
         for at, numbers in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
             # A copy, for a view would hold the whole batch.
             arrays = [np.array(self._kept(own, rows[row], as_query)) for own, row in zip(numbers, at, strict=True)]
-            yield Embedded(at, arrays, tokens[at], truncated[at], 1)
+            yield Embedded(at, arrays, tokens[at], truncated[at], np.zeros(len(at), bool), 1)
 
     def pair_lengths(self, pairs: Sequence[Pair]) -> Lengths:
         """See `Scorer.measure`; a pair's tokens are those of its two texts."""
@@ -92,7 +101,7 @@ class TextMemory:
         self._model = model
         self._limit = limit
         self._bytes = 0
-        self._kept: dict[bytes, tuple[np.ndarray, int, bool]] = {}
+        self._kept: dict[bytes, Kept] = {}
         self.store: Store | None = None
 
     def embed(self, texts: Sequence[str], as_query: bool) -> Iterator[Embedded]:
@@ -113,36 +122,37 @@ class TextMemory:
             found = {at: _read(value) for at, value in zip(new, self.store.get([keys[at] for at in new])) if value}
             if found:
                 self._remember({keys[at]: what for at, what in found.items()})
-                yield _columns(list(found), list(found.values()))._replace(cached=True)
+                yield _columns(list(found), list(found.values()))
                 new = [at for at in new if at not in found]
         rest = np.array(new, dtype=np.int64)
         for batch in self._model.embed([texts[at] for at in rest], as_query) if len(rest) else ():
             positions = rest[batch.positions]
-            whats = list(zip(batch.arrays, batch.tokens.tolist(), batch.truncated.tolist(), strict=True))
+            columns = (batch.arrays, batch.tokens.tolist(), batch.truncated.tolist(), batch.cached.tolist())
+            whats = [Kept(*row) for row in zip(*columns, strict=True)]
             fresh = dict(zip((keys[at] for at in positions), whats, strict=True))
             if self.store is not None:
-                self.store.put([(key, _written(*what)) for key, what in fresh.items()])
+                self.store.put([(key, _written(what)) for key, what in fresh.items()])
             self._remember(fresh)
             yield batch._replace(positions=positions)
 
-    def all(self, texts: Sequence[str], as_query: bool) -> tuple[Embedded, np.ndarray]:
-        """All n distinct texts in their order, and which of them the store had (n,) bool."""
+    def all(self, texts: Sequence[str], as_query: bool) -> Embedded:
+        """All n distinct texts, in their order."""
         done = list(self.embed(texts, as_query))
         if not done:
-            return Embedded(np.arange(0), [], np.zeros(0, np.int64), np.zeros(0, bool), 0), np.zeros(0, bool)
+            return Embedded(np.arange(0), [], np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool), 0)
         order = np.argsort(np.concatenate([some.positions for some in done]))
         arrays = [array for some in done for array in some.arrays]
-        tokens = np.concatenate([some.tokens for some in done])[order]
-        truncated = np.concatenate([some.truncated for some in done])[order]
-        cached = np.repeat([some.cached for some in done], [len(some.positions) for some in done])[order]
+        tokens, truncated, cached = (
+            np.concatenate([getattr(some, name) for some in done])[order] for name in ("tokens", "truncated", "cached")
+        )
         calls = sum(some.calls for some in done)
-        return Embedded(np.arange(len(order)), [arrays[at] for at in order], tokens, truncated, calls), cached
+        return Embedded(np.arange(len(order)), [arrays[at] for at in order], tokens, truncated, cached, calls)
 
-    def _remember(self, fresh: dict[bytes, tuple[np.ndarray, int, bool]]) -> None:
+    def _remember(self, fresh: dict[bytes, Kept]) -> None:
         self._kept |= fresh
-        self._bytes += sum(array.nbytes for array, _, _ in fresh.values())
+        self._bytes += sum(what.array.nbytes for what in fresh.values())
         while self._bytes > self._limit:
-            self._bytes -= self._kept.pop(next(iter(self._kept)))[0].nbytes
+            self._bytes -= self._kept.pop(next(iter(self._kept))).array.nbytes
 
 
 class TextScorer(BatchScorer):
@@ -159,7 +169,7 @@ class TextScorer(BatchScorer):
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; distinct queries + documents not met before through the model, the queries first."""
         texts, of_query, of_document = distinct(pairs)
-        queries, _ = self._memory.all(texts[0], True)
+        queries = self._memory.all(texts[0], True)
         calls = queries.calls
         for some in self._memory.embed(texts[1], False):
             place = np.full(len(texts[1]), -1)
@@ -226,22 +236,22 @@ def distinct(pairs: Sequence[Pair]) -> tuple[tuple[list[str], list[str]], np.nda
     return (list(queries), list(documents)), np.array(of_query, dtype=int), np.array(of_document, dtype=int)
 
 
-def _columns(positions: list[int], whats: list[tuple[np.ndarray, int, bool]]) -> Embedded:
-    arrays, tokens, truncated = zip(*whats, strict=True)
-    return Embedded(np.array(positions), list(arrays), np.array(tokens), np.array(truncated), 0)
+def _columns(positions: list[int], whats: list[Kept]) -> Embedded:
+    arrays, tokens, truncated, cached = zip(*whats, strict=True)
+    return Embedded(np.array(positions), list(arrays), np.array(tokens), np.array(truncated), np.array(cached), 0)
 
 
 _COST = struct.Struct("<q?")
 
 
-def _written(array: np.ndarray, tokens: int, truncated: bool) -> bytes:
+def _written(what: Kept) -> bytes:
     out = io.BytesIO()
-    out.write(_COST.pack(tokens, truncated))
-    np.save(out, array)
+    out.write(_COST.pack(what.tokens, what.truncated))
+    np.save(out, what.array)
     return out.getvalue()
 
 
-def _read(value: bytes) -> tuple[np.ndarray, int, bool]:
+def _read(value: bytes) -> Kept:
     source = io.BytesIO(value)
     tokens, truncated = _COST.unpack(source.read(_COST.size))
-    return np.load(source, allow_pickle=False), tokens, truncated
+    return Kept(np.load(source, allow_pickle=False), tokens, truncated, cached=True)

@@ -90,8 +90,8 @@ def test_the_parts_are_those_of_sentence_transformers(
 ) -> None:
     scorer = opened(exported)
     for text in QUERIES:
-        (query,) = scorer._memory.all([text], True)[0].arrays
-        parts = signals(query, scorer._memory.all(DOCUMENTS, False)[0].arrays)
+        (query,) = scorer._memory.all([text], True).arrays
+        parts = signals(query, scorer._memory.all(DOCUMENTS, False).arrays)
         assert np.abs(parts["cosine"] - by_hand[text]["cosine"]).max() < 1e-4
         # A sum over the query's tokens adds up what 16 bits round off each.
         assert np.abs(parts["maxsim"] - by_hand[text]["maxsim"]).max() < 1e-4 * len(query)
