@@ -15,12 +15,13 @@ DEMO := build/demo
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: $(VENV)/.with-all ## Set up, then retrieve, rerank and fuse the demo collection and compare the three
+demo: $(VENV)/.with-all ## Set up, then retrieve, rerank and fuse the demo collection and compare the four
 	@mkdir -p $(DEMO)
 	$(BIN)/rerank retrieve -c demo -o $(DEMO)/bm25.trec
+	$(BIN)/rerank rerank $(DEMO)/bm25.trec -c demo -o $(DEMO)/blend.trec
 	$(BIN)/rerank rerank $(DEMO)/bm25.trec -c demo -m minilm -o $(DEMO)/minilm.trec
 	$(BIN)/rerank fuse $(DEMO)/bm25.trec $(DEMO)/minilm.trec -m wsum --norm min-max -w 0.2,0.8 -o $(DEMO)/fused.trec
-	$(BIN)/rerank eval $(DEMO)/bm25.trec $(DEMO)/minilm.trec $(DEMO)/fused.trec -c demo -m nDCG@10 --format table
+	$(BIN)/rerank eval $(DEMO)/bm25.trec $(DEMO)/minilm.trec $(DEMO)/fused.trec $(DEMO)/blend.trec -c demo -m nDCG@10 --format table
 
 test: $(VENV)/.with-test ## Set up if needed, then run the tests (ARGS='-k name' chooses)
 	RERANK_TEST_DATA='$(RERANK_TEST_DATA)' $(BIN)/python -m pytest $(ARGS)
