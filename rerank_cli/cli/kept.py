@@ -22,6 +22,7 @@ KINDS = {
     "texts": "offsets of documents, and seekable copies of compressed ones",
     "onnx": "exported models",
     "hashes": "hashes of checkpoint files",
+    "tensorrt": "engines of GPUs",
     "irds": "marks of prepared ir_datasets",
 }
 #: Kinds that are one store of many small answers, not a folder an entry.

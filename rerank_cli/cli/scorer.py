@@ -104,7 +104,14 @@ def _opened(
             threads=terminal.threads,
             note=terminal.note,
         )
-    return methods.load(folder, provider=provider, note=terminal.note, name=checkpoint.name, **running)
+    return methods.load(
+        folder,
+        provider=provider,
+        note=terminal.note,
+        name=checkpoint.name,
+        cache_dir=settings.cache_dir,
+        **running,
+    )
 
 
 @contextmanager

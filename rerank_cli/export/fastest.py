@@ -15,9 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rerank_cli.core.build_once import build_once
+from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
-from rerank_cli.export.reduced import Lists, ranked
+from rerank_cli.export.reduced import Lists, ranked, scored
 
 if TYPE_CHECKING:
     from rerank_cli.methods import LoadedScorer
@@ -65,7 +68,7 @@ def quickest(
     """The quickest of bf16 and int8 that agrees with fp32, else fp32; measured once and kept in `cache_dir/onnx`.
 
     `told` names model, versions and threads: what the choice depends on besides the processor. `open_precision` opens the
-    model in a precision. Costs three passes over `lists()` a candidate, the first time.
+    model in a precision. Costs four passes over `lists()` a candidate, the first time.
     """
     key = hashlib.sha256(f"{told}\n{_processor()}".encode()).hexdigest()[:20]
 
@@ -83,33 +86,31 @@ def quickest(
 
 
 def _measured(open_precision: Callable[[str], LoadedScorer], lists: Lists) -> Choice:
-    exact = open_precision("fp32")
     tried: dict[str, Tried] = {}
     for precision in ("bf16", "int8"):
         if precision == "bf16" and not has_bf16():
             tried[precision] = Tried(obstacle="this processor has no instructions for it")
             continue
         try:
-            other = open_precision(precision)
+            tried[precision] = _beside_exact(open_precision, precision, lists)
         except (WorkFailed, WrongUsage, Missing) as error:
             tried[precision] = Tried(obstacle=error.message)
-            continue
-        tau = ranked(exact, other, lists).tau
-        tried[precision] = Tried(_times_quicker(exact, other, lists), tau)
     good = {name: one.speed for name, one in tried.items() if one.tau >= AGREES and one.speed >= _WORTH}
     return Choice(max(good, key=lambda name: good[name], default="fp32"), tried)
 
 
-def _times_quicker(exact: LoadedScorer, other: LoadedScorer, lists: Lists) -> float:
-    """How many times quicker `other` scores all lists: least of a few rounds each, in turn."""
-    pairs = [pair for one in lists for pair in one]
-    seconds: dict[int, list[float]] = {0: [], 1: []}
+def _beside_exact(open_precision: Callable[[str], LoadedScorer], precision: str, lists: Lists) -> Tried:
+    """Score all lists in fp32 and in `precision`, in turn, each time by a scorer that has seen no text yet; the least times count."""
+    seconds: dict[str, list[float]] = {"fp32": [], precision: []}
+    values: dict[str, list[np.ndarray]] = {}
     for _ in range(_ROUNDS):
-        for which, scorer in enumerate((exact, other)):
+        for name, taken in seconds.items():
+            scorer = open_precision(name)
+            scored(scorer, [[Pair("warm", "up")]])
             began = time.perf_counter()
-            scorer.score(pairs)
-            seconds[which].append(time.perf_counter() - began)
-    return min(seconds[0]) / min(seconds[1])
+            values[name] = scored(scorer, lists)
+            taken.append(time.perf_counter() - began)
+    return Tried(min(seconds["fp32"]) / min(seconds[precision]), ranked(values["fp32"], values[precision]).tau)
 
 
 def has_bf16() -> bool:

@@ -6,7 +6,6 @@ A reduced graph that does not keep the order is worse than a slow one: below `HO
 from __future__ import annotations
 
 import hashlib
-import itertools
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
-from rerank_cli.core.protocols import Pair
+from rerank_cli.core.protocols import ListScorer, Pair, Slate
 from rerank_cli.errors import WorkFailed
 from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record, write_record
 
@@ -39,17 +38,28 @@ class Ranked(NamedTuple):
     pairs: int
 
 
-def ranked(exact: LoadedScorer, other: LoadedScorer, lists: Lists) -> Ranked:
-    """Score all lists with both and compare the orders; two model calls a pair."""
+def scored(scorer: LoadedScorer, lists: Lists) -> list[np.ndarray]:
+    """The scores (n,) of each list; one model call a pair. A list method is told nothing of a first stage."""
+    if isinstance(scorer, ListScorer):
+        slates = [
+            Slate(one[0].query, [pair.document for pair in one], np.zeros(len(one)), np.arange(len(one)))
+            for one in lists
+        ]
+        return [np.asarray(values, np.float64) for values in scorer.rate(slates).values]
+    whole = scorer.score([pair for one in lists for pair in one]).values.astype(np.float64)
+    return np.split(whole, np.cumsum([len(one) for one in lists])[:-1])
+
+
+def ranked(wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> Ranked:
+    """Compare the orders of two scorers' answers to the same lists."""
     from rerank_cli.export.check import kendall
 
-    pairs = [pair for one in lists for pair in one]
-    wanted, got = (scorer.score(pairs).values.astype(np.float64) for scorer in (exact, other))
-    if not np.isfinite(got).all():
-        return Ranked(0.0, float("inf"), len(lists), len(pairs))
-    bounds = np.cumsum([0, *map(len, lists)])
-    taus = [kendall(wanted[i:j], got[i:j]) for i, j in itertools.pairwise(bounds)]
-    return Ranked(float(np.mean(taus)), float(np.abs(wanted - got).max()), len(lists), len(pairs))
+    pairs = sum(map(len, wanted))
+    if not all(np.isfinite(one).all() for one in got):
+        return Ranked(0.0, float("inf"), len(wanted), pairs)
+    tau = float(np.mean([kendall(a, b) for a, b in zip(wanted, got, strict=True)]))
+    difference = max(float(np.abs(a - b).max(initial=0)) for a, b in zip(wanted, got, strict=True))
+    return Ranked(tau, difference, len(wanted), pairs)
 
 
 def ensure_reduced(
@@ -101,7 +111,7 @@ def write_reduced(
     shutil.copyfile(exact / TOKENIZER, folder / TOKENIZER)
     write_record(folder, replace(record, precision=precision))
     quiet: dict[str, Any] = {"threads": threads, "device": "cpu", "note": note}
-    found = ranked(load(exact, **quiet), load(folder, **quiet), lists)
+    found = ranked(scored(load(exact, **quiet), lists), scored(load(folder, **quiet), lists))
     report = {**record.report, "against_fp32": found._asdict()}
     write_record(folder, replace(record, precision=precision, report=report))
     return found

@@ -96,6 +96,16 @@ def gpu_count() -> int:
     return count.value
 
 
+def gpu_name(device: Device) -> str:
+    """What the driver calls this GPU; "GPU" where it does not tell."""
+    name = ctypes.create_string_buffer(100)
+    try:
+        told = ctypes.CDLL("libcuda.so.1").cuDeviceGetName(name, len(name), device.index) == 0
+    except OSError:
+        told = False
+    return name.value.decode("ascii", "replace") if told else "GPU"
+
+
 def provider_obstacle(provider: str) -> str | None:
     """Why this provider does not load here (the missing library); None when it loads."""
     import onnxruntime

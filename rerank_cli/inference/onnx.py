@@ -17,6 +17,7 @@ import numpy as np
 from rerank_cli.errors import DeviceUnavailable, WorkFailed
 from rerank_cli.inference.devices import PROVIDERS, Device, onnx_provider
 from rerank_cli.inference.memory import failed_batch
+from rerank_cli.inference.tensorrt import LengthRanges, provider_options
 
 #: ONNX Runtime's log level for errors; below it are warnings that tell a user nothing.
 _ERRORS_ONLY = 3
@@ -30,15 +31,28 @@ class OnnxBackend:
     engine = "onnx"
 
     def __init__(
-        self, graph: Path, *, provider: str = "auto", device: str = "auto", threads: int, note: Callable[[str], None]
+        self,
+        graph: Path,
+        *,
+        provider: str = "auto",
+        device: str = "auto",
+        threads: int,
+        note: Callable[[str], None],
+        engines: Path | None = None,
     ) -> None:
-        """Open `graph` with `threads` (0: ONNX Runtime's choice). Raises `DeviceUnavailable` for what was asked for by name, `WorkFailed` on a broken graph."""
+        """Open `graph` with `threads` (0: ONNX Runtime's choice); TensorRT keeps what it builds under `engines`.
+
+        Raises `DeviceUnavailable` for what was asked for by name, `WorkFailed` on a broken graph."""
         self.provider, self.device = onnx_provider(provider, device, note)
         #: How many batches it takes at once.
         self.workers = threads if self.provider == "cpu" and threads > 1 else 1
         self._graph = graph
         self._threads = 1 if self.workers > 1 else threads
-        self._session = _session(graph, self.provider, self.device, self._threads)
+        self._session: Any
+        if self.provider == "tensorrt":
+            self._session = _tensorrt(graph, self.device, engines or graph.parent / "tensorrt", note)
+        else:
+            self._session = _session(graph, self.provider, _providers(self.provider, self.device), self._threads)
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
@@ -75,11 +89,26 @@ def _providers(provider: str, device: Device) -> list[Any]:
     return chosen
 
 
-def _session(graph: Path, provider: str, device: Device, threads: int) -> Any:
+def _tensorrt(graph: Path, device: Device, engines: Path, note: Callable[[str], None]) -> LengthRanges:
+    import onnxruntime
+
+    from rerank_cli.inference.devices import gpu_name
+
+    inputs = [one.name for one in _session(graph, "cpu", _providers("cpu", device), 1).get_inputs()]
+    folder = engines / f"{gpu_name(device)}-onnxruntime-{onnxruntime.__version__}".replace(" ", "-")
+
+    def open_range(end: int) -> Any:
+        own = (PROVIDERS["tensorrt"], provider_options(inputs, end, device.index, folder))
+        return _session(graph, "tensorrt", [own, *_providers("cuda", device)], 1)
+
+    return LengthRanges(open_range, folder, note)
+
+
+def _session(graph: Path, provider: str, providers: list[Any], threads: int) -> Any:
     import onnxruntime
 
     try:
-        session = onnxruntime.InferenceSession(str(graph), _options(threads), providers=_providers(provider, device))
+        session = onnxruntime.InferenceSession(str(graph), _options(threads), providers=providers)
     except Exception as error:  # onnxruntime's own classes share no public base
         raise WorkFailed(f"{graph}: ONNX Runtime cannot load the graph: {_first_line(error)}") from error
     if PROVIDERS[provider] not in session.get_providers():

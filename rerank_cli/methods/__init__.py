@@ -109,6 +109,7 @@ def load(
     batch_tokens: int | None = None,
     note: Callable[[str], None],
     name: str | None = None,
+    cache_dir: Path | None = None,
     instruction: str | None = None,
     around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
@@ -116,7 +117,7 @@ def load(
 
     `name` is what to call the model in headers (default: what it was called when exported), `instruction` what
     an instruction-aware model is told (default: what its checkpoint was trained with); `around` wraps the
-    backend, for who watches it. Raises
+    backend, for who watches it. TensorRT's engines are kept in `cache_dir`, or beside the graph. Raises
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
     """
@@ -134,7 +135,8 @@ def load(
             f"name the checkpoint it was made from ({record.source}), or leave --engine out",
         )
     module = method_named(record.method)
-    backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note)
+    engines = None if cache_dir is None else cache_dir / "tensorrt" / record.source_hash / record.precision
+    backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note, engines=engines)
     tokenizer = load_tokenizer(folder / TOKENIZER)
     scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
