@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rerank_cli.core.protocols import ListScorer, Slate
 from rerank_cli.export.sample import sample, sizes
 from rerank_cli.inference.devices import Device
 from rerank_cli.methods.exported import Record
@@ -47,13 +46,6 @@ def answers(record: Record, tokenizer: Any, backend: Any) -> np.ndarray:
     from rerank_cli.methods import method_named
 
     scorer = method_named(record.method).scorer(record, tokenizer, backend, min(512, record.max_length), None)
-    if isinstance(scorer, ListScorer):
-        pairs, size = sample(), sizes()[0]
-        lists = [pairs[at : at + size] for at in range(0, len(pairs), size)]
-        slates = [
-            Slate(some[0].query, [pair.document for pair in some], np.zeros(size), np.arange(size)) for some in lists
-        ]
-        return np.concatenate(scorer.rate(slates).values)
     return scorer.score(sample()).values.astype(np.float64)
 
 

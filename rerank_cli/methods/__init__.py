@@ -57,7 +57,7 @@ class MethodModule(Protocol):
 class LoadedScorer(Protocol):
     """A `core.protocols.Scorer` that says what it is: `description` for headers, `checkpoint` for notes, its `tokenizer`.
 
-    What a method that rates lists returns has `rate` in place of `stream` and `score`: a `core.protocols.ListScorer`.
+    What a method that rates lists returns is a `core.protocols.ListScorer` too, and is asked so when it reranks.
     """
 
     checkpoint: str

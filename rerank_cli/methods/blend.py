@@ -11,14 +11,14 @@ J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval Sys
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rerank_cli.core.method import Method
-from rerank_cli.core.protocols import Lengths, Pair, Ratings, Scores, Slate
+from rerank_cli.core.protocols import Answers, Lengths, Pair, Ratings, Scores, Slate, gathered
 from rerank_cli.errors import BadData
 from rerank_cli.methods import bi_encoder
 
@@ -119,6 +119,23 @@ class BlendScorer:
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `ListScorer.measure`."""
         return self._model.pair_lengths(pairs)
+
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
+        """The pairs of each query as one list without a first stage: how exports are compared and speed is measured."""
+        places: dict[str, list[int]] = {}
+        for at, pair in enumerate(pairs):
+            places.setdefault(pair.query, []).append(at)
+        slates = [
+            Slate(query, [pairs[at].document for at in own], np.zeros(len(own)), np.arange(len(own)))
+            for query, own in places.items()
+        ]
+        costs = self.rate(slates).costs
+        positions = np.array([at for own in places.values() for at in own], dtype=np.int64)
+        yield Answers(positions, costs.values.astype(np.float32), costs.tokens, costs.truncated, costs.calls)
+
+    def score(self, pairs: Sequence[Pair]) -> Scores:
+        """What `stream` answers, in the pairs' order."""
+        return gathered(self.stream(pairs), len(pairs))
 
     def rate(self, slates: Sequence[Slate]) -> Ratings:
         """See `ListScorer.rate`; distinct queries + documents not met before through the model."""

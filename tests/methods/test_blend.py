@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rerank_cli.core.protocols import Slate
+from rerank_cli.core.protocols import Pair, Slate
 from rerank_cli.export import ensure_exported
 from rerank_cli.inference.tokens import load_tokenizer
 from rerank_cli.methods import load
@@ -163,3 +163,11 @@ def test_tokens_are_counted_for_query_and_document(exported: Path) -> None:
     lengths = [min(256, len(tokenizer.encode(text).ids)) for text in DOCUMENTS]
     query = len(tokenizer.encode(QUERIES[0]).ids)
     assert opened(exported).rate([slate()]).costs.tokens.tolist() == [query + length for length in lengths]
+
+
+def test_pairs_are_rated_by_their_query_in_whatever_order_they_come(exported: Path) -> None:
+    pairs = [Pair(query, document) for document in DOCUMENTS for query in QUERIES]
+    values = opened(exported).score(pairs).values
+    for number, query in enumerate(QUERIES):
+        wanted = opened(exported).rate([slate(number, scores=np.zeros(6))]).values[0]
+        assert np.abs(values[number::2] - wanted).max() < 1e-4, query
