@@ -286,7 +286,7 @@ _rerank() {
                     if [[ $cur == -* ]]; then
                         words='--prune --older-than --max-size --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
-                        words="answers bm25 texts onnx hashes irds all"
+                        words="answers bm25 texts onnx hashes tensorrt irds all"
                     fi
                     ;;
                 man)

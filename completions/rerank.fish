@@ -314,7 +314,7 @@ complete -c rerank -n '__rerank_in config' -l threads -x -d 'Processor threads'
 complete -c rerank -n '__rerank_in config' -l offline -d 'Download nothing'
 complete -c rerank -n '__rerank_in config' -s h -l help -d 'Show this help and exit'
 
-complete -c rerank -n '__rerank_in cache' -a 'answers bm25 texts onnx hashes irds all'
+complete -c rerank -n '__rerank_in cache' -a 'answers bm25 texts onnx hashes tensorrt irds all'
 complete -c rerank -n '__rerank_in cache' -l prune -d 'Remove what is kept of the kinds named'
 complete -c rerank -n '__rerank_in cache' -l older-than -x -d 'With --prune: only what was made so long ago: 12h, 30d, 2w'
 complete -c rerank -n '__rerank_in cache' -l max-size -x -d 'With --prune: only as much as is beyond this: 5G, 500M'
