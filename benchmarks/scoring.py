@@ -26,7 +26,9 @@ import numpy as np
 from rerank_cli.cli.terminal import usable_cores
 from rerank_cli.core.protocols import Pair
 from rerank_cli.export import ensure_exported
-from rerank_cli.methods import load
+from rerank_cli.export.check import kendall
+from rerank_cli.export.reduced import write_reduced
+from rerank_cli.methods import LoadedScorer, load, load_torch
 from rerank_cli.methods.catalog import find
 
 #: Words of a document: with word pieces and the query, 79 and 383 tokens a pair.
@@ -95,14 +97,32 @@ def t5(folder: Path) -> Path:
     return folder
 
 
-def ours(folder: Path, threads: int, method: str | None = None) -> Way:
-    """The engine as `rerank rerank` opens it; the model is open already, as the peers' are."""
-    exported = ensure_exported(find(str(folder), method=method), folder / "cache", note=lambda _: None, offline=True)
-    scorer = load(exported, threads=threads, note=print)
-    return lambda pairs: scorer.score(pairs).values
+def ours(folder: Path, threads: int, method: str | None = None) -> dict[str, Way]:
+    """The engine as `rerank rerank` opens it, in fp32 and in what `--precision` may take; open already, as the peers are."""
+    import torch
+
+    checkpoint = find(str(folder), method=method)
+    exported = ensure_exported(checkpoint, folder / "cache", note=lambda _: None, offline=True)
+    small = folder / "int8"
+    small.mkdir()
+    write_reduced(exported, small, "int8", [texts(8, 20)], threads=threads, note=lambda _: None)
+    scorers = {
+        "fp32": load(exported, threads=threads, note=print),
+        "bf16": load_torch(checkpoint, precision="bf16", threads=threads, offline=True, note=lambda _: None),
+        "int8": load(small, threads=threads, note=print),
+    }
+
+    def way(scorer: LoadedScorer) -> Way:
+        def scores(pairs: list[Pair]) -> np.ndarray:
+            torch.set_num_threads(1)  # as the engine has it: a batch a thread
+            return scorer.score(pairs).values
+
+        return scores
+
+    return {f"rerank {name}": way(scorer) for name, scorer in scorers.items()}
 
 
-def sentence_transformers(folder: Path, batch: int, **model: Any) -> Way:
+def sentence_transformers(folder: Path, batch: int, threads: int, **model: Any) -> Way:
     """sentence-transformers' CrossEncoder, which sorts by length itself; raw logits."""
     import torch
     from sentence_transformers import CrossEncoder
@@ -111,6 +131,7 @@ def sentence_transformers(folder: Path, batch: int, **model: Any) -> Way:
     plain = torch.nn.Identity()
 
     def scores(pairs: list[Pair]) -> np.ndarray:
+        torch.set_num_threads(threads)
         answer = encoder.predict(
             [tuple(p) for p in pairs], batch_size=batch, activation_fn=plain, show_progress_bar=False
         )
@@ -119,7 +140,7 @@ def sentence_transformers(folder: Path, batch: int, **model: Any) -> Way:
     return scores
 
 
-def transformers_t5(folder: Path, batch: int) -> Way:
+def transformers_t5(folder: Path, batch: int, threads: int) -> Way:
     """monoT5 as it is usually run: sorted batches, the whole decoder and vocabulary for one step, log-softmax of two words."""
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -131,6 +152,7 @@ def transformers_t5(folder: Path, batch: int) -> Way:
         sentences = [f"Query: {q} Document: {d} Relevant:" for q, d in pairs]
         order = sorted(range(len(sentences)), key=lambda at: -len(sentences[at]))
         out = np.empty(len(sentences), np.float32)
+        torch.set_num_threads(threads)
         with torch.inference_mode():
             for at in range(0, len(order), batch):
                 some = order[at : at + batch]
@@ -165,15 +187,15 @@ def in_turn(ways: dict[str, Way], pairs: list[Pair], rounds: int) -> dict[str, t
 
 
 def report(title: str, ways: dict[str, Way], pairs: list[Pair], rounds: int) -> None:
-    """Print one line a way; the first way is ours."""
+    """Print one line a way; the first is ours in fp32, and the order is compared with its."""
     done = in_turn(ways, pairs, rounds)
     wall, processor, scores = next(iter(done.values()))
     print(f"{title}: {len(pairs)} pairs")
     for name, (seconds, used, values) in done.items():
         print(
             f"  {name:34} {len(pairs) / seconds:8.1f} pairs/s {len(pairs) / used:8.1f} pairs/processor-s"
-            f"   ours is {seconds / wall:5.2f} x by wall, {used / processor:5.2f} x by processor"
-            f"   largest difference {np.abs(values - scores).max():.1g}",
+            f"   fp32 is {seconds / wall:5.2f} x by wall, {used / processor:5.2f} x by processor"
+            f"   largest difference {np.abs(values - scores).max():.1g}, tau {kendall(scores, values):.4f}",
             flush=True,
         )
 
@@ -191,23 +213,24 @@ def main() -> None:
     parser.add_argument("--only", choices=["short", "long", "monot5"])
     parser.add_argument("--threads", type=int, default=usable_cores())
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
     sizes = {"short": asked.pairs, "long": max(8, asked.pairs // WORTH), "monot5": max(8, asked.pairs // 3)}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("short", "long") if asked.only in (None, "short", "long") else ():
             if asked.only in (None, name):
                 model = classifier(Path(folder) / "classifier")
-                ways = {"rerank, fp32": ours(model, asked.threads)}
+                ways = ours(model, asked.threads)
                 for batch in asked.batches:
-                    ways[f"sentence-transformers fp32, b{batch}"] = sentence_transformers(model, batch)
+                    ways[f"sentence-transformers fp32, b{batch}"] = sentence_transformers(model, batch, asked.threads)
                     ways[f"sentence-transformers bf16, b{batch}"] = sentence_transformers(
-                        model, batch, dtype=torch.bfloat16
+                        model, batch, asked.threads, dtype=torch.bfloat16
                     )
                 report(f"cross-encoder, {name}", ways, texts(sizes[name], LENGTHS[name]), asked.rounds)
         if asked.only in (None, "monot5"):
             model = t5(Path(folder) / "t5")
-            ways = {"rerank, fp32": ours(model, asked.threads, "monot5")}
-            ways |= {f"transformers fp32, b{batch}": transformers_t5(model, batch) for batch in asked.batches}
+            ways = ours(model, asked.threads, "monot5")
+            ways |= {
+                f"transformers fp32, b{batch}": transformers_t5(model, batch, asked.threads) for batch in asked.batches
+            }
             report("monoT5, small", ways, texts(sizes["monot5"], LENGTHS["short"]), asked.rounds)
 
 

@@ -27,8 +27,8 @@ def quantised(weights: np.ndarray, block: int = BLOCK) -> tuple[np.ndarray, np.n
     columns = np.zeros((n, -(-k // block) * block), dtype=np.float32)
     columns[:, :k] = weights.T
     blocks = columns.reshape(n, -1, block)
-    largest = np.abs(blocks).max(axis=2)
-    scales = np.where(largest == 0, 1.0, largest / 127).astype(np.float32)
+    scales = (np.abs(blocks).max(axis=2) / 127).astype(np.float32)
+    scales[scales == 0] = 1  # a block of zeros, or of numbers too small to have a scale
     codes = np.rint(blocks / scales[:, :, None]) + 128
     return codes.astype(np.uint8), scales
 

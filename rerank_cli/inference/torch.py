@@ -1,4 +1,4 @@
-"""PyTorch: the same graph module that is exported, run as it is."""
+"""PyTorch: the same graph module that is exported, run as it is; on a processor a batch a thread, as in `onnx`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ class TorchBackend:
 
     engine = "torch"
     provider = "torch"
-    #: PyTorch shares one batch out among its own threads.
-    workers = 1
-
     def __init__(self, module: Any, *, device: str = "auto", threads: int) -> None:
         """Move `module` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
         import torch
 
-        torch.set_num_threads(threads)
         self.device = torch_device(device)
+        #: How many batches it takes at once.
+        self.workers = threads if self.device.kind == "cpu" and threads > 1 else 1
+        torch.set_num_threads(1 if self.workers > 1 else threads)
         self._module = module.to(str(self.device)).eval()
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
