@@ -12,6 +12,9 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rerank_cli.core.run import Run
     from rerank_cli.fusion.fuse import Recipe
     from rerank_cli.fusion.rule import Rule
 
@@ -94,6 +97,7 @@ def fuse(
     from rerank_cli.cli.fuse_tuning import one_measure, read_grids, read_params, told, tuned, write_params
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.whole_runs import agreed_header, read_runs
+    from rerank_cli.formats.output import is_regular_target
     from rerank_cli.fusion import all_rules
     from rerank_cli.fusion.fuse import fused_blocks
 
@@ -125,10 +129,12 @@ def fuse(
     rule = recipe.rule
     done, tag = None, tag or f"rerank-{rule.name}"
     if tune is None:
-        parts = fused_blocks([file.run for file in files], paths, recipe, tag, terminal.note)
+        parts: Iterable[Run] = fused_blocks([file.run for file in files], paths, recipe, tag, terminal.note)
+        if params_out is not None or not is_regular_target(output):
+            parts = list(parts)  # what cannot be taken back is written when nothing can fail any more
     else:
         done = tuned(tune, folds or 5, grids, recipe, files, paths, (qrels, collection, split), tag, terminal)
-        parts, recipe = [done.run], done.fitted
+        parts, recipe, tag = [done.run], done.fitted, done.run.tag
     if params_out is not None:
         write_params(params_out, recipe, paths, done, tune)
     facts = provenance(
@@ -142,8 +148,9 @@ def fuse(
         depth=depth,
         runs=paths,
     )
-    with written_run(output, parts[0].tag, output_format.value, facts, header=header, terminal=terminal) as writer:
-        writer.write_runs(parts)
+    rows = sum(len(file.run.docids) for file in files)
+    with written_run(output, tag, output_format.value, facts, header=header, terminal=terminal) as writer:
+        writer.write_runs(parts, rows)
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Any, BinaryIO
@@ -53,14 +53,17 @@ class RunWriter:
         self._stream.flush()
         self.steps += moved
 
-    def write_runs(self, runs: Sequence[Run]) -> None:
-        """Write all lists of runs, many at a time on every core where the format allows; as `write` would. Raises as it does."""
+    def write_runs(self, runs: Iterable[Run], rows: int) -> None:
+        """Write all lists of runs, of about `rows` documents, many at a time on every core where the format allows.
+
+        As `write` would; raises as it does.
+        """
         if self._format != "trec":
-            for ranking in chain(*runs):
+            for ranking in chain.from_iterable(runs):
                 self.write(ranking)
             return
         workers = os.cpu_count() or 1
-        many = sum(len(run.docids) for run in runs) >= POLARS_FROM
+        many = rows >= POLARS_FROM
         with ThreadPoolExecutor(workers) as pool:
             waiting: deque[Future[tuple[bytes, int]]] = deque()
             for run in runs:

@@ -7,7 +7,7 @@ in a processor's cache, and the memory that fusion takes beside runs and result 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
@@ -26,13 +26,14 @@ def in_blocks(
     runs: Sequence[Run],
     note: Callable[[str], None],
     rows: int = BLOCK_ROWS,
-) -> list[Run]:
-    """What `fuse(runs, note)` gives for blocks of queries, one after the other.
+) -> Iterator[Run]:
+    """What `fuse(runs, note)` gives for blocks of queries, each as soon as it and all before it are fused.
 
     Queries keep their order: the first run's, then new ones. What several blocks have to say is said once.
     """
     if sum(len(run.docids) for run in runs) <= rows:
-        return [fuse(runs, note)]
+        yield fuse(runs, note)
+        return
     qids = tuple(dict.fromkeys(qid for run in runs for qid in run.qids))
     positions = [_positions(run, qids) for run in runs]
     lengths = sum(np.where(own < 0, 0, np.diff(run.offsets)[own]) for run, own in zip(runs, positions, strict=True))
@@ -52,7 +53,7 @@ def in_blocks(
         return fuse(parts, say_once)
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        return list(pool.map(fused, blocks_of_lists(offsets, rows)))
+        yield from pool.map(fused, blocks_of_lists(offsets, rows))
 
 
 def _positions(run: Run, qids: Sequence[bytes]) -> np.ndarray:

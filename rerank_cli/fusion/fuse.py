@@ -7,7 +7,7 @@ the lists. Queries keep the order of the first run, then new ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,20 +44,20 @@ def fuse(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, no
 
     Raises `WrongUsage` when weights, parameters or scores do not fit the rule. O(N log N) in all rows.
     """
-    return joined(fused_blocks(runs, names, recipe, tag, note))
+    return joined(list(fused_blocks(runs, names, recipe, tag, note)))
 
 
 def fused_blocks(
     runs: Sequence[Run], names: Sequence[str], recipe: Recipe, tag: str, note: Callable[[str], None]
-) -> list[Run]:
-    """What `fuse` gives as runs of some queries each, in order. Raises as it does."""
+) -> Iterator[Run]:
+    """What `fuse` gives as runs of some queries each, in order; raises as it does, for scores when it comes to them."""
     settings = settings_of(recipe, len(runs), note)
 
     def fused(some: Sequence[Run], say: Callable[[str], None]) -> Run:
         pool = pooled(some, names, recipe, say)
         return ranked(pool, scored(pool, recipe.rule, settings), recipe.k, tag)
 
-    return in_blocks(fused, runs, note) if recipe.rule.in_blocks else [fused(runs, note)]
+    return in_blocks(fused, runs, note) if recipe.rule.in_blocks else iter([fused(runs, note)])
 
 
 def pooled(runs: Sequence[Run], names: Sequence[str], recipe: Recipe, note: Callable[[str], None]) -> Pool:

@@ -16,6 +16,7 @@ class TorchBackend:
 
     engine = "torch"
     provider = "torch"
+
     def __init__(self, module: Any, *, device: str = "auto", threads: int) -> None:
         """Move `module` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
         import torch

@@ -21,7 +21,7 @@ def written(run: Run, whole: bool) -> tuple[bytes, int]:
     out = io.BytesIO()
     writer = RunWriter(out, "tag-é")
     if whole:
-        writer.write_runs([run])
+        writer.write_runs([run], len(run.docids))
     else:
         for ranking in run:
             writer.write(ranking)
