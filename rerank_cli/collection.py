@@ -26,6 +26,8 @@ from rerank_cli.formats.qrels import read_qrels
 from rerank_cli.formats.topics import read_topics
 
 DEMO = "demo"
+#: Where the collection of that name lies, whatever the working directory holds.
+SHIPPED = Path(__file__).parent / "demo"
 _DEFAULT_TEMPLATE = "{title} {text}"
 _TRY_DEMO = "name one with -c, or try the collection that comes with the program: -c demo"
 _TEXT_KEYS = {"topics", "qrels", "index", "doc_template", "instruction"}
@@ -204,8 +206,7 @@ def _named(name: str | None, overrides: Overrides, registered: Mapping[str, tupl
             raise WrongUsage(f"{name} is a collection's name and a folder here", f"./{name} is the folder")
         if name in registered:
             return _from_table(name, *registered[name])
-        shipped = Path(__file__).parent / "demo"
-        return _from_folder("collection demo, which comes with rerank", shipped, overrides)
+        return _from_folder("collection demo, which comes with rerank", SHIPPED, overrides)
     if folder.is_dir():
         return _from_folder(f"collection {folder.resolve().name}", folder, overrides)
     if folder.is_file():

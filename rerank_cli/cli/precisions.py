@@ -33,12 +33,12 @@ def quickest_here(opened: Callable[[str], LoadedScorer], settings: Settings, ter
 
 def real_lists(settings: Settings, terminal: Terminal) -> list[list[Pair]]:
     """Real pairs to compare precisions on: every topic of the demo collection with its judged documents and others, ten each."""
-    from rerank_cli.collection import DEMO, Overrides, open_collection
+    from rerank_cli.collection import SHIPPED, Overrides, open_collection
     from rerank_cli.core.protocols import Pair
     from rerank_cli.core.texts import rendered
 
     demo = open_collection(
-        DEMO, Overrides(), registered={}, cache_dir=settings.cache_dir, note=lambda _: None, offline=True
+        str(SHIPPED), Overrides(), registered={}, cache_dir=settings.cache_dir, note=lambda _: None, offline=True
     )
     judged = demo.qrels().by_query
     texts = {document.docid: rendered(document, demo.doc_template) for document in demo.documents()}

@@ -20,13 +20,11 @@ import numpy as np
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
-from rerank_cli.export.reduced import Lists, ranked, scored
+from rerank_cli.export.reduced import HOLDS, Lists, ranked, scored
 
 if TYPE_CHECKING:
     from rerank_cli.methods import LoadedScorer
 
-#: Kendall's tau with fp32, mean over queries, from which a precision counts as agreeing.
-AGREES = 0.99
 #: A precision must be this much quicker than fp32 to be worth its error.
 _WORTH = 1.05
 _ROUNDS = 2
@@ -95,7 +93,7 @@ def _measured(open_precision: Callable[[str], LoadedScorer], lists: Lists) -> Ch
             tried[precision] = _beside_exact(open_precision, precision, lists)
         except (WorkFailed, WrongUsage, Missing) as error:
             tried[precision] = Tried(obstacle=error.message)
-    good = {name: one.speed for name, one in tried.items() if one.tau >= AGREES and one.speed >= _WORTH}
+    good = {name: one.speed for name, one in tried.items() if one.tau >= HOLDS and one.speed >= _WORTH}
     return Choice(max(good, key=lambda name: good[name], default="fp32"), tried)
 
 

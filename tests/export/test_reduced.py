@@ -126,3 +126,9 @@ def test_fast_says_what_it_measured_and_measures_once(rerank: Runner, classifier
     assert "measuring" not in again.err and told in again.err
     by_name = rerank("rerank", "-m", str(classifier), "--precision", chosen, stdin=RUN)
     assert again.text == first.text == by_name.text
+
+
+def test_a_folder_called_demo_is_not_in_the_way(rerank: Runner, classifier: Path, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    done = rerank("export-onnx", str(classifier), "--precision", "int8", "-o", "small", "--force")
+    assert done.code == 0, done.err
