@@ -95,10 +95,10 @@ def test_a_signal_does_not_wait_for_the_model(environment, tmp_path, shell, sent
     )
     (tmp_path / "topics.tsv").write_text("1\tdolor\n")
     (tmp_path / "long.run").write_text("".join(f"1 Q0 {n} {n + 1} {-n} t\n" for n in range(150)))
-    assert shell("rerank retrieve -q -c demo -k 1 | rerank rerank -q -c demo -o /dev/null").code == 0, "exported before"
-    command = (
-        "rerank long.run --docs docs.jsonl --topics topics.tsv -k 150 --batch-tokens 1000000 --threads 1 -o out.run"
+    assert shell("rerank retrieve -q -c demo -k 1 | rerank rerank -m minilm -q -c demo -o /dev/null").code == 0, (
+        "exported before"
     )
+    command = "rerank long.run -m minilm --docs docs.jsonl --topics topics.tsv -k 150 --batch-tokens 1000000 --threads 1 -o out.run"
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "rerank_cli", *command.split()],
         stderr=subprocess.PIPE,
@@ -106,9 +106,10 @@ def test_a_signal_does_not_wait_for_the_model(environment, tmp_path, shell, sent
         cwd=tmp_path,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    said = b""
-    while b"bi-encoder" not in said:
-        said += process.stderr.readline()
+    said = [process.stderr.readline()]
+    while said[-1] and b"bi-encoder" not in said[-1]:
+        said.append(process.stderr.readline())
+    assert b"bi-encoder" in said[-1], said
     began = os.times()
     time.sleep(0.5)
     process.send_signal(sent)
