@@ -23,11 +23,12 @@ from rerank_cli.errors import BadData
 from rerank_cli.methods import bi_encoder
 
 if TYPE_CHECKING:
+    from rerank_cli.core.protocols import Cache
     from rerank_cli.inference.batching import Row
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import LoadedBackend
     from rerank_cli.methods.source import Source
-    from rerank_cli.methods.vectors import Store, TextModel
+    from rerank_cli.methods.vectors import TextModel
 
 METHOD = Method(
     name="blend",
@@ -112,7 +113,7 @@ class BlendScorer:
         self._model = model
         self._memory = TextMemory(model)
 
-    def keep_in(self, store: Store) -> None:
+    def keep_in(self, store: Cache) -> None:
         """Keep texts' vectors in `store` too, and look there before asking the model."""
         self._memory.store = store
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +16,11 @@ from rerank_cli.methods.exported import Record
 
 #: Padded tokens in a batch unless the user says another: few fit a processor's cache, many fill a GPU.
 BATCH_TOKENS = {"cpu": 512, "cuda": 32768}
+
+#: Raised when the same question gets another answer from a newer version of the program.
+_ANSWERS = 1
+#: What a description says that changes no answer: whatever else it says, now or later, parts the answers.
+_SAYS_NOTHING = ("name", "source", "revision", "batch_tokens", "device")
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,13 @@ class Description:
     #: The same checkpoint asked in the same way has the same hash, in every engine.
     model_hash: str
     batch_tokens: int
+
+    def asked(self) -> hashlib.blake2b:
+        """A hash of everything but the texts that an answer depends on."""
+        facts = {name: fact for name, fact in asdict(self).items() if name not in _SAYS_NOTHING}
+        # One GPU answers as another does, a processor does not.
+        facts |= {"answers": _ANSWERS, "kind": self.device.partition(":")[0]}
+        return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
 
     def __str__(self) -> str:
         where = self.device if self.provider in ("torch", "cpu", "cuda") else f"{self.device} by {self.provider}"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from rerank_cli.core.protocols import Answers, Lengths, Pair
+from rerank_cli.core.protocols import Answers, Cache, Lengths, Pair
 from rerank_cli.inference.batching import Row, computed
 from rerank_cli.methods.exported import Record
 from rerank_cli.methods.pointwise import BatchScorer, Description, LoadedBackend, lengths
@@ -47,11 +47,10 @@ class Kept(NamedTuple):
     cached: bool
 
 
-class Store(Protocol):
-    """A place on disk that outlives the process; `inference.cache.AnswerCache` is one."""
-
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
-    def put(self, items: Iterable[tuple[bytes, bytes]]) -> None: ...
+def _key(asked: hashlib.blake2b, text: str) -> bytes:
+    key = asked.copy()
+    key.update(text.encode("utf-8", "surrogatepass"))
+    return key.digest()
 
 
 class TextModel:
@@ -102,18 +101,16 @@ class TextMemory:
         self._limit = limit
         self._bytes = 0
         self._kept: dict[bytes, Kept] = {}
-        self.store: Store | None = None
+        self.store: Cache | None = None
 
     def embed(self, texts: Sequence[str], as_query: bool) -> Iterator[Embedded]:
         """Embed n distinct texts: those in memory, those in the store, and the others batch by batch.
 
         A batch is in the store before it is handed over.
         """
-        about = self._model.description
-        asked = f"{about.model_hash}\0{about.precision}\0{about.max_length}\0{as_query}".encode()
-        keys = [
-            hashlib.blake2b(asked + text.encode("utf-8", "surrogatepass"), digest_size=20).digest() for text in texts
-        ]
+        asked = self._model.description.asked()
+        asked.update(b"query " if as_query else b"document ")
+        keys = [_key(asked, text) for text in texts]
         known = [at for at, key in enumerate(keys) if key in self._kept]
         if known:
             yield _columns(known, [self._kept[keys[at]] for at in known])

@@ -7,10 +7,7 @@ are looked up before they are tokenised; an answer is kept before it is handed o
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,13 +17,8 @@ from rerank_cli.core.protocols import Answers, Cache, Lengths, Pair, Scores, gat
 
 if TYPE_CHECKING:
     from rerank_cli.methods import LoadedScorer
-    from rerank_cli.methods.pointwise import Description
 
-#: Raised when the same question gets another answer from a newer version of the program.
-_ANSWERS = 1
 _ROW = np.dtype([("value", "<f4"), ("tokens", "<u4"), ("truncated", "?")])
-#: What a description says that changes no score: whatever else it says, now or later, parts the answers.
-_SAYS_NOTHING = ("name", "source", "revision", "batch_tokens", "device")
 
 
 class _Found(NamedTuple):
@@ -49,7 +41,7 @@ class CachedScorer:
         self.tokenizer = scorer.tokenizer
         self._scorer = scorer
         self._cache = cache
-        self._asked = _as_asked(scorer.description)
+        self._asked = scorer.description.asked()
         #: How many of the pairs streamed or measured so far had an answer.
         self.found = 0
 
@@ -108,14 +100,6 @@ class CachedScorer:
         key.update(query)
         key.update(document)
         return key.digest()
-
-
-def _as_asked(description: Description) -> hashlib.blake2b:
-    """A hash of everything but the texts that an answer depends on."""
-    facts = {name: fact for name, fact in asdict(description).items() if name not in _SAYS_NOTHING}
-    # One GPU answers as another does, a processor does not.
-    facts |= {"answers": _ANSWERS, "kind": description.device.partition(":")[0]}
-    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
 
 
 def _answers(found: _Found, numbers: Sequence[int], rows: np.ndarray, calls: int, *, cached: bool) -> Answers:
