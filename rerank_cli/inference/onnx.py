@@ -39,8 +39,11 @@ class OnnxBackend:
         threads: int,
         note: Callable[[str], None],
         engines: Path | None = None,
+        fused: bool = False,
     ) -> None:
         """Open `graph` with `threads` (0: ONNX Runtime's choice); TensorRT keeps what it builds under `engines`.
+
+        A graph that was `fused` when it was exported opens without looking for more to fuse.
 
         Raises `DeviceUnavailable` for what was asked for by name, `WorkFailed` on a broken graph."""
         self.provider, self.device = onnx_provider(provider, device, note)
@@ -52,7 +55,8 @@ class OnnxBackend:
         if self.provider == "tensorrt":
             self._session = _tensorrt(graph, self.device, engines or graph.parent / "tensorrt", note)
         else:
-            self._session = _session(graph, self.provider, _providers(self.provider, self.device), self._threads)
+            providers = _providers(self.provider, self.device)
+            self._session = _session(graph, self.provider, providers, self._threads, fused=fused)
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
@@ -73,10 +77,12 @@ class OnnxBackend:
         return operations(self._graph, _options(self._threads), _providers(self.provider, self.device), batch)
 
 
-def _options(threads: int) -> Any:
+def _options(threads: int, *, fused: bool = False) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    if fused:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = threads
     options.log_severity_level = _ERRORS_ONLY
     return options
@@ -104,11 +110,11 @@ def _tensorrt(graph: Path, device: Device, engines: Path, note: Callable[[str], 
     return LengthRanges(open_range, folder, note)
 
 
-def _session(graph: Path, provider: str, providers: list[Any], threads: int) -> Any:
+def _session(graph: Path, provider: str, providers: list[Any], threads: int, *, fused: bool = False) -> Any:
     import onnxruntime
 
     try:
-        session = onnxruntime.InferenceSession(str(graph), _options(threads), providers=providers)
+        session = onnxruntime.InferenceSession(str(graph), _options(threads, fused=fused), providers=providers)
     except Exception as error:  # onnxruntime's own classes share no public base
         raise WorkFailed(f"{graph}: ONNX Runtime cannot load the graph: {_first_line(error)}") from error
     if PROVIDERS[provider] not in session.get_providers():

@@ -136,7 +136,10 @@ def load(
         )
     module = method_named(record.method)
     engines = None if cache_dir is None else cache_dir / "tensorrt" / record.source_hash / record.precision
-    backend = OnnxBackend(folder / GRAPH, provider=provider, device=device, threads=threads, note=note, engines=engines)
+    fused = bool(record.report.get("fused"))
+    backend = OnnxBackend(
+        folder / GRAPH, provider=provider, device=device, threads=threads, note=note, engines=engines, fused=fused
+    )
     tokenizer = load_tokenizer(folder / TOKENIZER)
     scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
