@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rerank_cli.core.protocols import Answers, Lengths, Pair
+from rerank_cli.core.protocols import Answers, Lengths, Pair, Scores, gathered
 from rerank_cli.methods.pointwise import Description
 
 BATCH = 16
@@ -72,8 +72,8 @@ class CountedModel:
                     log.write(f"{len(at)}\n")
             yield Answers(at, self.answers([pairs[i] for i in at]), lengths.tokens[at], lengths.truncated[at], 1)
 
-    def score(self, pairs: Sequence[Pair]) -> None:
-        raise NotImplementedError
+    def score(self, pairs: Sequence[Pair]) -> Scores:
+        return gathered(self.stream(pairs), len(pairs))
 
     def answers(self, pairs: Sequence[Pair]) -> np.ndarray:
         """What the model says, (n,) float32."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -92,7 +93,7 @@ class PairRows(Protocol):
     def rows(self, pairs: Sequence[Pair]) -> list[Row]: ...
 
 
-class BatchScorer:
+class BatchScorer(ABC):
     """What every scorer of this room shares: its description, and an answer to all pairs at once."""
 
     #: The model's tokenizer, for who must cut a text where the model would; given by `methods.load`.
@@ -102,9 +103,9 @@ class BatchScorer:
         self.description = description
         self.checkpoint = record.name
 
+    @abstractmethod
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`."""
-        raise NotImplementedError
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
         """Every answer, in the pairs' order."""
