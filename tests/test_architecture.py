@@ -22,11 +22,12 @@ DOORS: dict[str, set[str]] = {
     "retrieval": set(),
     "aggregation": set(),
     "fusion": {"aggregation"},
+    "strategies": {"aggregation"},
     "evaluation": set(),
     "methods": {"inference"},
     "inference": set(),
     "export": {"methods", "inference"},
-    "pipeline": {"methods", "fusion"},
+    "pipeline": {"methods", "fusion", "strategies"},
 }
 DOORS["cli"] = set(DOORS)
 #: Seconds and gigabytes: imported where they are used, inside a function.

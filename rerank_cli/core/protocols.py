@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -65,10 +65,11 @@ class Scorer(Protocol):
 
 
 class Slate(NamedTuple):
-    """One query's list as a list method sees it: n `documents`' texts, best first as they came.
+    """Documents of one query that a model sees together: a list method's whole list, or one question of a ranking algorithm.
 
-    `first_stage (n,)` float64 are their incoming scores, not increasing, equal where they were tied; `positions (n,)`
-    int64 their places in the incoming list, from 0 (a document without text is left out and leaves a gap).
+    `documents` are the n texts in the order they are presented; `first_stage (n,)` float64 their incoming scores, equal
+    where they were tied, carried with the document wherever it stands; `positions (n,)` int64 their places in the incoming
+    list, from 0 (a document without text is left out and leaves a gap). A list method's list comes best first.
     """
 
     query: str
@@ -99,6 +100,58 @@ class ListScorer(Protocol):
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """Tokenise only: what rating these queries' documents would cost."""
+        ...
+
+
+class Reply(NamedTuple):
+    """What a model says of one slate of m documents, whatever it was asked.
+
+    `values (m,)` float64 in the slate's order, higher is better, NaN where it said nothing: an order is m, m-1, … 1; a choice
+    is 1 for the chosen and 0 for the others, or a number for each where the model gives one; a duel is P(first beats
+    second) and 1 minus it; a rating is the rating.
+    """
+
+    values: np.ndarray
+    #: Tokens read and tokens written; `calls` of the model it took, 0 when it was paid for earlier.
+    tokens: int
+    written: int = 0
+    calls: int = 1
+    #: How many of its documents were cut.
+    truncated: int = 0
+    cached: bool = False
+    #: What had to be mended in the model's words to read them: empty, or wrong_format, repetition, missing_documents.
+    repaired: str = ""
+    #: The reason that the model gave, where it gave one.
+    reason: str = ""
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """A model that is asked about several documents at once. A reply depends on its slate, and on no other slate.
+
+    A slate's documents stand as the ranking algorithm presents them; a model that wants another order (shuffled, by first
+    stage) arranges them itself and answers in the slate's.
+    """
+
+    #: What it tells of a slate: which of two is better, which is the best, an order, or a value for each.
+    asks: Literal["prefer", "pick", "order", "rate"]
+    #: Most documents of a slate; None: no limit but the model's length.
+    most: int | None
+    #: How many threads may call `answer` at a time; 1: it batches what it is given by itself.
+    at_once: int
+    #: The ranking algorithm it was made for, and that algorithm's settings (fields of `strategies.Settings`).
+    strategy: str
+    settings: Mapping[str, Any]
+
+    def answer(self, slates: Sequence[Slate]) -> Iterator[tuple[int, Reply]]:
+        """Answer every slate once, in whatever order and batches are quickest: (place among `slates`, reply).
+
+        A reply is handed over before the next is waited for, so that nothing that was paid for is lost.
+        """
+        ...
+
+    def measure(self, slates: Sequence[Slate]) -> Lengths:
+        """Tokenise only: the tokens of each slate's question, and whether a document of it is cut."""
         ...
 
 

@@ -10,7 +10,15 @@ group `rerank_cli.methods`. Besides `METHOD` it has
 - `graph(model, record, folder) -> torch.nn.Module`: token arrays in, scores or vectors out: what is exported and what PyTorch runs;
   arrays besides these it names in `more_inputs` (example, names of dynamic axes) and `more_outputs` (names of dynamic axes);
 - `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
-- `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate".
+- `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate",
+  a `Ranker` where it is "prefer", "pick" or "order"; all have `LoadedScorer`'s attributes;
+- `ENGINES`: ("torch",) where the graph cannot be exported (it generates, or looks at attention) and only PyTorch runs it.
+
+A method that is asked in words, of a model that writes, has `asked` instead of, or besides, graph and record:
+
+- `asked(checkpoint, writer, prompt, *, max_length, instruction, note)`: a Ranker, ListScorer or Scorer over a `Writer`
+  (`inference.writing`), which is a server or a local model; `prompt` is the user's own template or None. It may have
+  `keep_in(store)`: from then on the writer's completions are kept there.
 """
 
 from __future__ import annotations
