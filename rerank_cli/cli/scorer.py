@@ -119,21 +119,23 @@ def keeping_answers(
     scorer: LoadedScorer, limit_bytes: int | None, settings: Settings, terminal: Terminal
 ) -> Iterator[LoadedScorer]:
     """The scorer with the answers of the cache directory before it; as it is when `limit_bytes` is None."""
-    from rerank_cli.core.protocols import ListScorer
+    from rerank_cli.core.protocols import ListScorer, Ranker
     from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.pipeline.cached import CachedScorer
+    from rerank_cli.pipeline.kept_replies import KeptReplies
 
     if limit_bytes is None:
         yield scorer
         return
     with AnswerCache(settings.cache_dir / "answers", limit_bytes, terminal.warn) as cache:
-        if isinstance(scorer, ListScorer):
-            # A rating depends on its whole list: what is kept is what the model made of each text.
-            if hasattr(scorer, "keep_in"):
-                scorer.keep_in(cache)
+        if hasattr(scorer, "keep_in"):
+            # It keeps what is below its answers: what the model made of each text, or the words that it wrote.
+            scorer.keep_in(cache)
             yield scorer
-            return
-        yield CachedScorer(scorer, cache)
+        elif isinstance(scorer, Ranker):
+            yield KeptReplies(scorer, cache)
+        else:
+            yield scorer if isinstance(scorer, ListScorer) else CachedScorer(scorer, cache)
 
 
 def facts_of(scorer: LoadedScorer) -> dict[str, Any]:

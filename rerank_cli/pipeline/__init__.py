@@ -20,12 +20,13 @@ from rerank_cli.core.protocols import Answers, ListScorer, Ranker, Scorer, gathe
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, answered
 from rerank_cli.pipeline.as_rankers import as_ranker
-from rerank_cli.pipeline.asked import asked, estimate_asked
+from rerank_cli.pipeline.asked import AskedEstimate, asked, estimate_asked
 from rerank_cli.pipeline.lists import Answered, check, rated
 from rerank_cli.pipeline.plan import Plan, planned
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
 __all__ = [
+    "AskedEstimate",
     "Estimate",
     "Options",
     "Plan",

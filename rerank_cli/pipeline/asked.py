@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import Ranker, Reply
+from rerank_cli.core.protocols import Ranker, Reply, Slate
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, ordered
 from rerank_cli.pipeline.courses import Course
 from rerank_cli.pipeline.drivers import driven
-from rerank_cli.pipeline.plan import Plan
+from rerank_cli.pipeline.plan import Plan, as_duel
 from rerank_cli.pipeline.questions import Options, Sources, windows
 
 
@@ -66,7 +66,7 @@ def estimate_asked(
             slates = [course.slate(place) for place in places]
             lengths = ranker.measure(slates)
             for place, slate, tokens in zip(places, slates, lengths.tokens.tolist()):
-                course.take(place, Reply(-slate.positions.astype(np.float64), tokens))
+                course.take(place, Reply(_as_it_came(slate, ranker.asks), tokens))
             total.truncated += int(lengths.truncated.sum())
             total.longest = max(total.longest, int(lengths.tokens.max(initial=0)))
         total.questions += course.tally.questions
@@ -77,3 +77,8 @@ def estimate_asked(
 def _rounds(course: Course) -> Iterator[list[int]]:
     while not course.done:
         yield [course.ask()[0] for _ in range(len(course.waiting))]
+
+
+def _as_it_came(slate: Slate, asks: str) -> np.ndarray:
+    values = -slate.positions.astype(np.float64)
+    return as_duel(values, "order") if asks == "prefer" else values

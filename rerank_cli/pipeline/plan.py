@@ -39,6 +39,11 @@ class Plan:
     #: Queries under way at a time.
     at_a_time: int = 64
 
+    def facts(self) -> dict[str, Any]:
+        """The settings that the algorithm reads, for headers."""
+        told = {name: getattr(self.settings, name) for name in self.strategy.reads}
+        return {name: value for name, value in told.items() if value is not None} | {"seed": self.seed}
+
     def count(self, n: int) -> int:
         """The most questions for a list of n documents."""
         return self.strategy.count(n, self.settings)

@@ -33,6 +33,8 @@ LISTED = {
     "C": "collections",
     "COMMAND": "commands",
     "KEY": "settings",
+    "STRATEGY": "strategies",
+    "AGGREGATION": "aggregations",
 }
 #: Kinds that are a path, alone or beside names.
 FILES = {"FILE", "RUN", "MODEL"}
@@ -59,6 +61,8 @@ FREE = {
     "TOKENS:STRIDE",
     "SIZE",
     "TIME",
+    "SECONDS",
+    "PERCENT",
 }
 
 
@@ -83,6 +87,7 @@ class Values:
 def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
     """The long lists that several options draw on."""
     from rerank_cli.fusion import all_rules
+    from rerank_cli.strategies import strategies
 
     return {
         "commands": tuple(command.name for command in program.commands),
@@ -91,6 +96,7 @@ def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
         "rules": tuple(all_rules()),
         "collections": COLLECTIONS,
         "settings": tuple(KEYS),
+        "strategies": tuple(strategies()),
     }
 
 
