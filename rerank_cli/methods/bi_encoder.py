@@ -30,6 +30,12 @@ METHOD = Method(
     paper="Reimers and Gurevych, Sentence-BERT, arXiv:1908.10084",
     calls="n + 1",
     score="cosine",
+    when=(
+        "The cheapest neural reranker: a document is embedded once and kept, so a second query over the same "
+        "documents costs next to nothing. It has to squeeze a text into one vector, and misses the one sentence "
+        "that answers; with two hundred candidates or more it is the first of several steps, followed by a "
+        "cross-encoder over the best."
+    ),
 )
 MODEL_CLASS = "AutoModel"
 FUSION: str | None = "bert"

@@ -37,6 +37,12 @@ METHOD = Method(
     paper="Khattab and Zaharia, ColBERT, arXiv:2004.12832; Rocchio, Relevance feedback, 1971",
     calls="n + 1",
     score="blend",
+    when=(
+        "The default, because it needs no download and no GPU. It is meant for a first stage of plain term "
+        "matching (BM25), which it helps on all three collections of docs/blend.md; a first stage that is better "
+        "than its small model (a learned sparse or large dense one) it hurts. Its scores compare documents of one "
+        "list only."
+    ),
 )
 MODEL_CLASS = bi_encoder.MODEL_CLASS
 FUSION = bi_encoder.FUSION

@@ -106,6 +106,7 @@ class Course:
         self._answers[place] = as_duel(values, self._asks) if duel else values
         self._open -= 1
         if not self._open and not self.waiting:
+            tally.rounds += 1
             self._advance()
 
     def stop(self, why: str) -> None:
@@ -129,7 +130,6 @@ class Course:
         if left is not None and left <= 0:
             self.stop("max-calls")
             return
-        self.tally.rounds += 1
         asked = self._round.questions if left is None else self._round.questions[:left]
         if len(asked) < len(self._round.questions):
             self.tally.stopped = "max-calls"

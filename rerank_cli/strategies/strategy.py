@@ -91,6 +91,8 @@ class Strategy:
     reads: tuple[str, ...] = ()
     #: Names that `--compat` may have.
     compats: tuple[str, ...] = ()
+    #: A few sentences on what it is good for, for docs/methods.md.
+    when: str = ""
 
 
 def by_value(positions: Sequence[int], values: np.ndarray) -> list[int]:
