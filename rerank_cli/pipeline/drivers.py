@@ -108,7 +108,8 @@ def _lockstep(held: _Held, ranker: Ranker) -> Generator[Course]:
 
 def _as_they_come(held: _Held, ranker: Ranker) -> Generator[Course]:
     def one(slate: Slate) -> Reply:
-        return next(iter(ranker.answer([slate])))[1]
+        ((_, reply),) = ranker.answer([slate])
+        return reply
 
     workers = _Workers(one, ranker.at_once)
     pending: dict[int, tuple[Course, int]] = {}

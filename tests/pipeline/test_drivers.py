@@ -20,7 +20,13 @@ def run(ranker, candidates, sources, strategy=None, options=None, limits=None, *
 @pytest.mark.parametrize("at_once", [1, 8])
 @pytest.mark.parametrize(
     ("asks", "strategy"),
-    [("order", "sliding"), ("pick", "heapsort"), ("prefer", "heapsort"), ("rate", "bubblesort"), ("prefer", "allpairs")],
+    [
+        ("order", "sliding"),
+        ("pick", "heapsort"),
+        ("prefer", "heapsort"),
+        ("rate", "bubblesort"),
+        ("prefer", "allpairs"),
+    ],
 )
 def test_the_best_ten_come_first_whatever_is_asked_and_however(asks: str, strategy: str, at_once: int) -> None:
     candidates, sources, truth = lists(5, 30)
@@ -39,9 +45,11 @@ def test_an_order_alone_is_written_as_n_minus_rank_plus_one_over_the_whole_list(
 
 
 def test_scores_that_a_strategy_makes_are_written_and_the_tail_follows_below() -> None:
-    candidates, sources, truth = lists(1, 9)
+    candidates, sources, _truth = lists(1, 9)
     (answer,) = run(Knowing("rate"), candidates, sources, "single", Options(depth=6))
-    best = sorted((float(sources.texts.lookup([d])[0].text.split()[1]) for d in docids(candidates[0].ranking)[:6]), reverse=True)
+    best = sorted(
+        (float(sources.texts.lookup([d])[0].text.split()[1]) for d in docids(candidates[0].ranking)[:6]), reverse=True
+    )
     assert answer.ranking.scores[:6].tolist() == best
     assert docids(answer.ranking)[6:] == docids(candidates[0].ranking)[6:]
     assert np.all(np.diff(answer.ranking.scores.astype(np.float32)) < 0)
@@ -82,7 +90,7 @@ def test_max_calls_ends_each_list_with_the_best_order_so_far() -> None:
 
 
 def test_a_budget_inside_one_round_uses_the_answers_that_it_paid_for() -> None:
-    candidates, sources, truth = lists(1, 8)
+    candidates, sources, _truth = lists(1, 8)
     (answer,) = run(Knowing("prefer"), candidates, sources, "allpairs", limits={"max_calls": 50})
     assert answer.stats.questions == 50
     assert answer.stats.told["stopped"] == "max-calls"
