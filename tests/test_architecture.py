@@ -19,7 +19,7 @@ DOORS: dict[str, set[str]] = {
     "core": set(),
     "formats": set(),
     "collection": {"formats"},
-    "retrieval": set(),
+    "retrieval": {"methods", "fusion", "aggregation"},
     "aggregation": set(),
     "fusion": {"aggregation"},
     "strategies": {"aggregation"},

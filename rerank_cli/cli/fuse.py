@@ -98,7 +98,7 @@ def fuse(
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.whole_runs import agreed_header, read_runs
     from rerank_cli.formats.output import is_regular_target
-    from rerank_cli.fusion import all_rules
+    from rerank_cli.fusion import all_rules, rule_named
     from rerank_cli.fusion.fuse import fused_blocks
 
     rules = all_rules()
@@ -114,7 +114,7 @@ def fuse(
         one_measure(tune)  # a misspelt name is said before any run is read
     grids = read_grids(grid or [])
     if params is None:
-        recipe = _recipe(_rule(method or "rrf", rules), norm, weights, rrf_k, param, floor)
+        recipe = _recipe(rule_named(method or "rrf"), norm, weights, rrf_k, param, floor)
         recipe = replace(recipe, seed=terminal.seed)
     else:
         if tune or method or norm or weights or rrf_k or param or floor != "0":
@@ -159,20 +159,6 @@ def _refuse_without_tune(folds: int | None, grid: list[str] | None, qrels: str |
     for option, value in (("--folds", folds), ("--grid", grid), ("--qrels", qrels), ("--collection", collection)):
         if value is not None:
             raise WrongUsage(f"{option} is for --tune", "add --tune nDCG@10, or leave it out")
-
-
-def _rule(name: str, rules: dict[str, Rule]) -> Rule:
-    from difflib import get_close_matches
-
-    spellings = {spelling: rule for rule in rules.values() for spelling in (rule.name, *rule.aliases)}
-    asked = name.lower().replace("-", "_")
-    if asked in spellings:
-        return spellings[asked]
-    near = get_close_matches(asked, spellings, n=3)
-    raise WrongUsage(
-        f"there is no rule {name!r}",
-        f"did you mean {', '.join(near)}?" if near else "rerank fuse --list names them all",
-    )
 
 
 def _recipe(

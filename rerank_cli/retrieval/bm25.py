@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from rerank_cli.errors import WrongUsage
 from rerank_cli.retrieval.analysis import Analyzer, analyzer_named
 from rerank_cli.retrieval.index import InvertedIndex, lucene_lengths
 from rerank_cli.retrieval.indexing import build_index
+from rerank_cli.retrieval.retriever import Found, Topic
 from rerank_cli.retrieval.topk import top_k
 
 Lengths = Literal["lucene", "exact"]
@@ -109,6 +110,28 @@ class Bm25Index:
         with np.errstate(divide="ignore", invalid="ignore"):  # k1 = 0, and an index without terms
             norms: np.ndarray = one / (k1_single * ((one - b_single) + b_single * values.astype(np.float32) / average))
         return norms
+
+
+class Bm25:
+    """A `Retriever` over a BM25 index with its parameters."""
+
+    name = "bm25"
+
+    def __init__(self, index: Bm25Index, *, k1: float = 0.9, b: float = 0.4, lengths: Lengths = "lucene") -> None:
+        """Raises `WrongUsage` on k1 < 0 or b outside 0..1."""
+        check_parameters(k1, b)
+        self.index = index
+        self.k1, self.b, self.lengths = k1, b, lengths
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See `Retriever.facts`."""
+        return {"k1": self.k1, "b": self.b, "analyzer": self.index.analyzer.name}
+
+    def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
+        """See `Retriever.search`; only documents that share a term with the query."""
+        for topic in topics:
+            yield Found(*self.index.search(topic.text, k, k1=self.k1, b=self.b, lengths=self.lengths))
 
 
 def check_parameters(k1: float, b: float) -> None:
