@@ -2,8 +2,9 @@
 
 Each stage deals the documents that are left into groups, the model names the best half (or two fifths) of every group,
 and each of those gets a point. A hundred go 100, 50, 20, 10, 5, 2; any other number shrinks by the same ratios. A group
-gets every G-th document, so that each has strong and weak ones, and is shuffled, which makes tournaments differ.
-The points of one tournament tie in large groups; only their sum over several makes an order.
+gets every G-th document, so that each has strong and weak ones, and is shuffled. The points of one tournament tie in
+large groups, and it is the model's changing its mind with the order of the documents that tells these apart over several:
+a model that does not mind their order says the same in every tournament.
 """
 
 from __future__ import annotations
