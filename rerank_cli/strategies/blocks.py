@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from rerank_cli.strategies import designs
 from rerank_cli.strategies.designs import Block
 from rerank_cli.strategies.strategy import Asking, Ranked, Round, Settings, Strategy, by_value
 
-_DEFAULTS = Settings(window=20, passes=2, aggregate_by="pagerank")
+_WINDOW, _PASSES, _RULE = 20, 2, "pagerank"
 
 #: `design(n, size of a block, replicas, rng)`.
 Design = Callable[[int, int, int, np.random.Generator], list[Block]]
@@ -30,7 +32,7 @@ def run(n: int, settings: Settings, rng: np.random.Generator, design: Design) ->
     nothing. Who was compared nowhere stands below all others, in the incoming order.
     Raises `WrongUsage` for a rule that there is not, before anything is asked.
     """
-    rule = rule_named(settings.aggregate_by or _DEFAULTS.aggregate_by or "")
+    rule = rule_named(settings.aggregate_by or _RULE)
     everything = list(range(n))
     if n < 2:
         return Ranked(everything)
@@ -42,8 +44,7 @@ def run(n: int, settings: Settings, rng: np.random.Generator, design: Design) ->
 
 def _shape(n: int, settings: Settings) -> tuple[int, int]:
     """Documents a block, from 2 to n, and replicas."""
-    settings = settings.filled(window=_DEFAULTS.window, passes=_DEFAULTS.passes)
-    return max(min(settings.window or 0, n), 2), settings.passes or 0
+    return max(min(settings.window or _WINDOW, n), 2), settings.passes or _PASSES
 
 
 def chosen(n: int, size: int, replicas: int, rng: np.random.Generator) -> list[Block]:
@@ -64,47 +65,41 @@ def count(n: int, settings: Settings) -> int:
     return blocks - (n % size == 1) + math.ceil((blocks - 1) / (size - 1))
 
 
-def _strategy(name: str, summary: str, calls: str, design: Design, **changed: object) -> Strategy:
-    return Strategy(
-        name=name,
-        asks="order",
-        summary=summary,
-        paper="Dedov, JointRank: Rank Large Set with Single Pass, ICTIR 2025",
-        calls=calls,
-        run=lambda n, settings, rng: run(n, settings, rng, design),
-        **{"count": count, "defaults": _DEFAULTS, "reads": ("window", "passes", "aggregate_by"), **changed},  # type: ignore[arg-type]
-    )
-
-
-_SQUARE = {"defaults": Settings(aggregate_by="pagerank"), "reads": ("aggregate_by",)}
+_BLOCKS = Strategy(
+    name="blocks",
+    asks="order",
+    summary="blocks that overlap, all asked at once, each document in as many",
+    paper="Dedov, JointRank: Rank Large Set with Single Pass, ICTIR 2025",
+    calls="⌈rn/b⌉, r = --passes, b = --window; r = 1: and ⌈(n/b - 1)/(b - 1)⌉ that link them",
+    run=partial(run, design=chosen),
+    count=count,
+    defaults=Settings(window=_WINDOW, passes=_PASSES, aggregate_by=_RULE),
+    reads=("window", "passes", "aggregate_by"),
+)
+_TABLE = replace(_BLOCKS, defaults=Settings(aggregate_by=_RULE), reads=("aggregate_by",))
 
 STRATEGIES = [
-    _strategy(
-        "blocks",
-        "blocks that overlap, all asked at once, each document in as many",
-        "⌈rn/b⌉, r = --passes, b = --window; r = 1: and the blocks that link them",
-        chosen,
+    _BLOCKS,
+    replace(
+        _BLOCKS,
+        name="blocks-random",
+        summary="blocks drawn at random, all asked at once",
+        run=partial(run, design=designs.drawn),
     ),
-    _strategy(
-        "blocks-random",
-        "blocks drawn at random, all asked at once",
-        "⌈rn/b⌉, r = --passes, b = --window; r = 1: and the blocks that link them",
-        designs.drawn,
-    ),
-    _strategy(
-        "blocks-latin",
-        "rows and columns of a square, all asked at once",
-        "2⌈√n⌉ blocks of ⌈√n⌉ documents",
-        lambda n, size, replicas, rng: designs.latin(n),
+    replace(
+        _TABLE,
+        name="blocks-latin",
+        summary="rows and columns of a square, all asked at once",
+        calls="2⌈√n⌉, of ⌈√n⌉ documents",
+        run=partial(run, design=lambda n, size, replicas, rng: designs.latin(n)),
         count=lambda n, settings: len(designs.latin(n)),
-        **_SQUARE,
     ),
-    _strategy(
-        "blocks-triangular",
-        "rows of a symmetric table, any two of which share a document, all asked at once",
-        "about √(2n) blocks of as many documents",
-        lambda n, size, replicas, rng: designs.triangular(n),
+    replace(
+        _TABLE,
+        name="blocks-triangular",
+        summary="rows of a symmetric table, any two of which share a document, all asked at once",
+        calls="about √(2n), of as many documents",
+        run=partial(run, design=lambda n, size, replicas, rng: designs.triangular(n)),
         count=lambda n, settings: len(designs.triangular(n)),
-        **_SQUARE,
     ),
 ]

@@ -6,6 +6,8 @@ over blocks that share one: what falls apart can be ordered in each part and in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 Block = tuple[int, ...]
@@ -110,6 +112,6 @@ def joined(n: int, blocks: list[list[int]]) -> list[Block]:
     return [tuple(block) for block in blocks]
 
 
-def _of_two(blocks: list) -> list[Block]:
+def _of_two(blocks: Sequence[Sequence[int]]) -> list[Block]:
     """Those with anything to compare."""
     return [tuple(block) for block in blocks if len(block) > 1]

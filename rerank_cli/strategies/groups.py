@@ -13,7 +13,7 @@ import numpy as np
 from rerank_cli.aggregation.rules import completed
 from rerank_cli.strategies.strategy import Asking, Ranked, Round, Settings, Strategy, by_value
 
-_DEFAULTS = Settings(window=10, step=10, passes=2)
+_WINDOW, _PASSES = 10, 2
 
 
 def run(n: int, settings: Settings, rng: np.random.Generator) -> Asking:
@@ -40,10 +40,9 @@ def run(n: int, settings: Settings, rng: np.random.Generator) -> Asking:
 
 
 def _shape(settings: Settings) -> tuple[int, int, int]:
-    """Documents a group, how far apart groups begin (a window at most, so that all are in one), and shufflings."""
-    settings = settings.filled(window=_DEFAULTS.window, passes=_DEFAULTS.passes)
-    window = settings.window or 1
-    return window, min(settings.step or window, window), settings.passes or 1
+    """Documents a group, how far apart groups begin (a whole group by default and at most), and shufflings."""
+    window = settings.window or _WINDOW
+    return window, min(settings.step or window, window), settings.passes or _PASSES
 
 
 def count(n: int, settings: Settings) -> int:
@@ -56,10 +55,10 @@ STRATEGY = Strategy(
     name="groups",
     asks="rate",
     summary="shuffled groups rated side by side, the mean of several shufflings",
-    paper="GroupRank: A Groupwise Reranking Paradigm Driven by Reinforcement Learning, arXiv:2511.11653",
-    calls="r⌈n/s⌉, r = --passes, s = --step",
+    paper="Sun, Long, Yang et al., GroupRank: A Groupwise Reranking Paradigm Driven by Reinforcement Learning, arXiv:2511.11653",
+    calls="r⌈n/s⌉, r = --passes, s = --step, a whole group by default",
     run=run,
     count=count,
-    defaults=_DEFAULTS,
+    defaults=Settings(window=_WINDOW, passes=_PASSES),
     reads=("window", "step", "passes"),
 )

@@ -36,7 +36,8 @@ def windows(n: int, settings: Settings) -> list[tuple[int, int]]:
     step = settings.step or max(1, window // 2)
     if window < 2 or step > window:
         raise WrongUsage(
-            f"a window of {window} that moves by {step} leaves documents out", "give a window of 2 or more and a step up to it"
+            f"a window of {window} that moves by {step} leaves documents out",
+            "give a window of 2 or more and a step up to it",
         )
     if settings.compat == "rankgpt":
         return [(end - window, end) for end in range(n, window - 1, -step)]
