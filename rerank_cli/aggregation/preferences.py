@@ -81,10 +81,10 @@ def log_sum(p: np.ndarray, both_sides: bool) -> np.ndarray:
     A pair that was not asked counts as even, because to add nothing would be to win it.
     """
     even = np.where(np.isnan(p), 0.5, p)
-    np.fill_diagonal(even, 0.5)
     logs = np.log(np.maximum(even, _LEAST))
     if both_sides:
         logs += np.log(np.maximum(1.0 - even.T, _LEAST))
+    np.fill_diagonal(logs, 0.0)
     return row_sums(logs)
 
 

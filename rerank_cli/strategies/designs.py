@@ -6,6 +6,7 @@ over blocks that share one: what falls apart can be ordered in each part and in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ Block = tuple[int, ...]
 
 def latin(n: int) -> list[Block]:
     """Rows and columns of the smallest square that holds n positions: two blocks for each, and no pair meets twice."""
-    side = int(np.ceil(np.sqrt(n)))
+    side = math.isqrt(max(n - 1, 0)) + 1
     rows = [range(start, min(start + side, n)) for start in range(0, n, side)]
     return _of_two([*rows, *(range(start, n, side) for start in range(side))])
 
