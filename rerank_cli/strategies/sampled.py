@@ -23,9 +23,14 @@ def opponents(n: int, settings: Settings) -> int:
 
 
 def steps(n: int, settings: Settings) -> list[int]:
-    """How far on round the circle the opponents of `skip-window` stand: multiples of `step`, without the document itself and without repeats."""
-    gap = settings.step or _STEP
-    far = dict.fromkeys(gap * turn % n for turn in range(1, opponents(n, settings) + 1)) if n > 1 else {}
+    """How far on round the circle the opponents of `skip-window` stand: multiples of `step`, each once, never the document itself.
+
+    A step of whole circles, which would compare nothing, is taken for one place.
+    """
+    if n < 2:
+        return []
+    gap = (settings.step or _STEP) % n or 1
+    far = dict.fromkeys(gap * turn % n for turn in range(1, opponents(n, settings) + 1))
     return [step for step in far if step]
 
 
