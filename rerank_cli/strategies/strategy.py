@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-Kind = Literal["prefer", "pick", "order"]
+Kind = Literal["prefer", "pick", "order", "rate"]
 
 
 class Round(NamedTuple):
@@ -76,7 +76,8 @@ class Strategy:
     """A ranking algorithm: the record each file of this room shows as `STRATEGY`."""
 
     name: str
-    #: The least a model must tell of a question: which of two, which is the best, or an order of all.
+    #: The least a model must tell of a question: which of two, which is the best, an order of all, or a value for each
+    #: on a scale that is the same in every question.
     asks: Kind
     summary: str
     paper: str
