@@ -42,7 +42,7 @@ ALL = (
 
 
 def run(*arguments: str) -> str:
-    done = subprocess.run([*RERANK, *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run([*RERANK, *arguments], cwd=ROOT, check=True, capture_output=True)
     return done.stdout.decode()
 
 

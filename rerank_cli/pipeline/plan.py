@@ -100,8 +100,9 @@ def _told(settings: Settings) -> dict[str, Any]:
 
 
 def _check_reads(strategy: Strategy, given: Mapping[str, Any]) -> None:
+    known = {*strategy.reads, *(["compat"] if strategy.compats else [])}
     for name in given:
-        if name not in strategy.reads:
+        if name not in known:
             reads = ", ".join("--" + one.replace("_", "-") for one in strategy.reads)
             raise WrongUsage(
                 f"--{name.replace('_', '-')}: the strategy {strategy.name} does not read it",

@@ -66,4 +66,8 @@ STRATEGY = Strategy(
     count=lambda n, settings: n * (n - 1) // (2 if settings.orders == "once" else 1),
     defaults=_DEFAULTS,
     reads=("orders", "aggregate_by"),
+    when=(
+        "The surest and the dearest: every comparison counts, and no single wrong answer decides. For the best "
+        "thirty or fifty documents and a cheap model; its rules differ little once all pairs are known."
+    ),
 )

@@ -56,4 +56,9 @@ STRATEGY = Strategy(
     count=count,
     defaults=Settings(fanout=SLATE),
     reads=("top", "fanout", "orders"),
+    when=(
+        "Exact for the top k, and steadier than a heap when answers are noisy, because a good document is "
+        "compared many times on its way up. It costs more questions than heapsort; where only the first few "
+        "places matter (--top 3) the two are close."
+    ),
 )

@@ -57,4 +57,8 @@ STRATEGY = Strategy(
     run=run,
     count=count,
     exact=False,
+    when=(
+        "For models that rate a list and do it better when the list is short: what is clearly bad goes first, and "
+        "the rest is looked at again."
+    ),
 )

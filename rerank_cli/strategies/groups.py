@@ -61,4 +61,9 @@ STRATEGY = Strategy(
     count=count,
     defaults=Settings(window=_WINDOW, passes=_PASSES),
     reads=("window", "step", "passes"),
+    when=(
+        "For models that give absolute grades to a handful of documents (GroupRank, REBEL). Everything is asked "
+        "at once, so it is as quick as the server is wide; a second shuffling evens out what the first group was "
+        "like."
+    ),
 )

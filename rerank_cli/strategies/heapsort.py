@@ -90,4 +90,9 @@ STRATEGY = Strategy(
     exact=False,
     defaults=Settings(fanout=SLATE),
     reads=("top", "fanout", "orders"),
+    when=(
+        "The fewest questions for an exact top k with a model that names the best of several, 82 for a hundred "
+        "documents with three challengers. Each query is one chain of questions: run many queries together. One "
+        "wrong answer near the root costs a place."
+    ),
 )

@@ -72,6 +72,10 @@ STRATEGIES = [
         count=lambda n, settings: n * opponents(n, settings),
         defaults=Settings(aggregate_by=_RULE),
         reads=("pairs", "aggregate_by"),
+        when=(
+            "A third of all comparisons, drawn at random, rank about as well as all of them; give --pairs to pay "
+            "for fewer. The rule matters now: bradley-terry takes into account whom a document met."
+        ),
     ),
     Strategy(
         name="neighbourhood",
@@ -84,6 +88,10 @@ STRATEGIES = [
         defaults=Settings(aggregate_by=_RULE),
         reads=("pairs", "aggregate_by"),
         compats=("ascending",),
+        when=(
+            "Compares each document with those near it in the first stage's order, where most of the doubt is. As "
+            "cheap as sampled; better where the first stage is good, worse where it is not."
+        ),
     ),
     Strategy(
         name="skip-window",
@@ -96,5 +104,9 @@ STRATEGIES = [
         defaults=Settings(aggregate_by=_RULE, step=_STEP),
         reads=("pairs", "step", "aggregate_by"),
         compats=("ascending",),
+        when=(
+            "Steps over the near neighbours, so that few comparisons tie the whole list together: the choice when "
+            "only a handful for each document can be paid for."
+        ),
     ),
 ]

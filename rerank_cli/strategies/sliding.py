@@ -59,4 +59,9 @@ STRATEGY = Strategy(
     defaults=Settings(window=WINDOW, step=WINDOW // 2, passes=PASSES),
     reads=("window", "step", "passes", "compat"),
     compats=("rankgpt",),
+    when=(
+        "What listwise papers run: 9 questions for a hundred documents, one after the other. One pass brings the "
+        "best window - step documents to the top and leaves the rest roughly sorted; a second pass helps noisy "
+        "models and doubles the price."
+    ),
 )

@@ -111,4 +111,8 @@ STRATEGY = Strategy(
     exact=False,
     defaults=Settings(window=WINDOW, winners=WINNERS),
     reads=("top", "window", "winners"),
+    when=(
+        "Exact for the top k with small groups of five: the paths that do not change are never asked again. Made "
+        "for ListT5; a good choice for any model that is reliable on short lists only."
+    ),
 )

@@ -86,6 +86,7 @@ class Values:
 
 def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
     """The long lists that several options draw on."""
+    from rerank_cli.aggregation.rules import rules as aggregations
     from rerank_cli.fusion import all_rules
     from rerank_cli.strategies import strategies
 
@@ -97,6 +98,7 @@ def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
         "collections": COLLECTIONS,
         "settings": tuple(KEYS),
         "strategies": tuple(strategies()),
+        "aggregations": tuple(aggregations()),
     }
 
 
