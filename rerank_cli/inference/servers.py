@@ -5,14 +5,15 @@ server where there is one, else after a wait that doubles and differs from reque
 back at the same moment. A server that says how long to wait (Retry-After) gets nothing from anybody until then. Requests
 that cannot succeed (a wrong key, a prompt that is too long) fail at once.
 
-The key is a part of a request's header and of nothing else: messages carry an address without user, password and
-parameters, and what a server says is shown only after the key is struck out of it.
+The key is a part of a request's header and of nothing else: an address may hold no
+user, password or parameters, and what a server says is shown only after the key is struck out of it.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,11 +37,18 @@ class _Server:
     """One address, and how it is doing."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise WrongUsage(f"{_shown(url)!r} is no address of a server", "write it as http://HOST:PORT")
+        # What stands before @ or behind ? may be secret.
+        shown = re.split("[?#]", url)[0].rpartition("@")[2]
+        try:
+            parts = urlsplit(url)
+            wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+        except ValueError:
+            wrong = True
+        if wrong:
+            raise WrongUsage(f"{shown!r} is no address of a server", "write it as http://HOST:PORT")
+        if shown != url:
+            raise WrongUsage(f"{shown} was given with more than host and path", "a key goes into --api-key-env")
         self.root = url.rstrip("/").removesuffix("/v1").removesuffix("/v2").rstrip("/")
-        self.shown = _shown(self.root)
         self.busy = 0
         #: Until when it gets no request at all, and until when others are asked before it.
         self.closed_until = self.rests_until = 0.0
@@ -86,7 +94,7 @@ class Servers:
     @property
     def addresses(self) -> list[str]:
         """The servers' addresses as they may be shown."""
-        return [server.shown for server in self._servers]
+        return [server.root for server in self._servers]
 
     def ask(self, path: str, body: bytes, read: Callable[[Any], tuple[T, int, int]]) -> T:
         """Post `body` (JSON) to `path` of a server; `read` makes (answer, tokens read, tokens written) of the reply.
@@ -102,7 +110,7 @@ class Servers:
                 except _Passing as failure:
                     self._failed(server, failure, tries)
                     if tries == TRIES:
-                        what = f"{server.shown}{path} {failure.what}, and so {TRIES} times"
+                        what = f"{server.root}{path} {failure.what}, and so {TRIES} times"
                         raise WorkFailed(what, server_errors.hint(failure.status, "")) from None
                     continue
                 finally:
@@ -153,7 +161,7 @@ class Servers:
                 server.closed_until = max(server.closed_until, until)
             told, server.told = server.told, True
         if not told:
-            self._note(f"{server.shown} {failure.what}: asked again, later or elsewhere")
+            self._note(f"{server.root} {failure.what}: asked again, later or elsewhere")
 
     def _made(
         self, server: _Server, path: str, body: bytes, read: Callable[[Any], tuple[T, int, int]]
@@ -165,9 +173,9 @@ class Servers:
             shown = self._without_key(f"answered {status}" + (f" ({message})" if message else ""))
             wait = server_errors.seconds_asked(retry_after)
             if not server_errors.is_passing(status, reply):
-                raise WorkFailed(f"{server.shown}{path} {shown}", server_errors.hint(status, message))
+                raise WorkFailed(f"{server.root}{path} {shown}", server_errors.hint(status, message))
             if wait > _PATIENCE:
-                raise WorkFailed(f"{server.shown}{path} {shown} and asks to wait {wait:.0f} seconds")
+                raise WorkFailed(f"{server.root}{path} {shown} and asks to wait {wait:.0f} seconds")
             raise _Passing(shown, status, wait)
         try:
             return read(json.loads(reply))
@@ -195,14 +203,14 @@ class Servers:
                 while some := response.raw.read1(1 << 20, decode_content=True):
                     reply += some
                     if len(reply) > _LARGEST:
-                        raise WorkFailed(f"{server.shown}{path} sends a reply of more than {_LARGEST >> 20} MiB")
+                        raise WorkFailed(f"{server.root}{path} sends a reply of more than {_LARGEST >> 20} MiB")
                     if time.monotonic() > deadline:
                         raise _Passing(f"was not done in {self._timeout:g} seconds")
                 return response.status_code, response.headers.get("Retry-After"), bytes(reply)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise _Passing(f"did not answer in {self._timeout:g} seconds") from None
         except requests.exceptions.SSLError:
-            raise WorkFailed(f"{server.shown} shows no certificate that is trusted here") from None
+            raise WorkFailed(f"{server.root} shows no certificate that is trusted here") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             cause = "cannot be reached" if isinstance(error, requests.ConnectionError) else "dropped the connection"
             raise _Passing(cause) from None
@@ -229,9 +237,3 @@ def _session(servers: int, concurrency: int) -> Any:
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(pool_connections=servers, pool_maxsize=concurrency))
     return session
-
-
-def _shown(url: str) -> str:
-    """An address without user, password, parameters and fragment."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -91,7 +91,11 @@ def _handler(loopback):
             self.do_POST()
 
         def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            expected = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(expected)
+            if len(body) < expected:  # whoever asked was killed
+                self.close_connection = True
+                return
             reply = loopback.replied(self.command, self.path, dict(self.headers), body)
             content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             self.send_response(reply.status)
