@@ -63,6 +63,7 @@ FREE = {
     "TIME",
     "SECONDS",
     "PERCENT",
+    "URL",
 }
 
 
