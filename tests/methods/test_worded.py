@@ -155,10 +155,13 @@ def test_only_documents_shrink_when_the_context_is_short() -> None:
     reply = only(loaded, slate([1, 2, 3, 4], words=200))
     assert reply.truncated == 4 and reply.repaired == ""
     (tokens,) = writer.count(writer.told)
-    assert 300 < tokens <= 400 - writer.decodings[0].max_tokens, "as much of each as fits"
     said = whole(writer.told[0])
-    assert len({fillers.count("filler") for fillers in re.findall(r"gain\d((?: filler)*)", said)}) == 1
-    assert said.endswith("only respond with the ranking results, do not say any word or explain. ")
+    room = 400 - writer.decodings[0].max_tokens
+    frame, words = tokens - sum(len(found.split()) for found in re.findall(r"gain\d(?: filler)*", said)), 200
+    while frame + 4 * words > room:  # the field's own rule: a quarter of the excess, shared by all, and at least a word
+        words -= max(1, (frame + 4 * words - room) // (4 * 4))
+    assert [1 + found.count("filler") for found in re.findall(r"gain\d((?: filler)*)", said)] == [words] * 4
+    assert said.rstrip().endswith("only respond with the ranking results, do not say any word or explain.")
     lengths = loaded.measure([slate([1, 2, 3, 4], words=200), slate([1, 2])])
     assert lengths.tokens[0] == tokens and lengths.truncated.tolist() == [True, False]
 
@@ -215,6 +218,24 @@ def test_the_users_own_prompt_decides_what_is_asked() -> None:
         ranker("rankgpt", writer, "setwize")
     with pytest.raises(BadData, match="rank1: there is no parser 'true_false'"):
         ranker("rankgpt", writer, "rank1")
+
+
+def test_letters_that_a_server_does_not_tell_stand_after_those_it_does() -> None:
+    told = ({"B": -0.2, "D": -2.0, "A": -3.0, "The": -4.0},)
+    writer = ScriptedWriter(lambda prompt: Completion("B", 50, 1, (("B", told[0]),)))
+    loaded = ranker("rankgpt", writer, "first")
+    reply = only(loaded)
+    np.testing.assert_allclose(reply.values, [-3.0, -0.2, np.nan, -2.0, np.nan])
+    assert (reply.repaired, loaded.most, loaded.asks) == ("missing_documents", 26, "order")
+    assert writer.told[0].prefill == "[" and writer.decodings[0][:2] == (1, 0) and writer.decodings[0].logprobs == 20
+
+
+def test_two_passages_are_compared_as_they_stand() -> None:
+    writer = ScriptedWriter(lambda prompt: "Passage A" if gains(prompt)[0] > gains(prompt)[1] else "Passage B")
+    loaded = ranker("rankgpt", writer, "prp")
+    replies = dict(loaded.answer([slate([1, 2]), slate([2, 1])]))
+    assert [replies[at].values.tolist() for at in (0, 1)] == [[0, 1], [1, 0]]
+    assert (loaded.asks, loaded.most) == ("prefer", 2)
 
 
 def test_what_the_reply_depends_on_parts_the_keys() -> None:
