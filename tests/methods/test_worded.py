@@ -156,11 +156,9 @@ def test_only_documents_shrink_when_the_context_is_short() -> None:
     assert reply.truncated == 4 and reply.repaired == ""
     (tokens,) = writer.count(writer.told)
     said = whole(writer.told[0])
+    (words,) = {1 + found.count("filler") for found in re.findall(r"gain\d((?: filler)*)", said)}
     room = 400 - writer.decodings[0].max_tokens
-    frame, words = tokens - sum(len(found.split()) for found in re.findall(r"gain\d(?: filler)*", said)), 200
-    while frame + 4 * words > room:  # the field's own rule: a quarter of the excess, shared by all, and at least a word
-        words -= max(1, (frame + 4 * words - room) // (4 * 4))
-    assert [1 + found.count("filler") for found in re.findall(r"gain\d((?: filler)*)", said)] == [words] * 4
+    assert tokens <= room < tokens + 4 and words < 200, "no document could have had one word more"
     assert said.rstrip().endswith("only respond with the ranking results, do not say any word or explain.")
     lengths = loaded.measure([slate([1, 2, 3, 4], words=200), slate([1, 2])])
     assert lengths.tokens[0] == tokens and lengths.truncated.tolist() == [True, False]
