@@ -66,13 +66,14 @@ class Framing:
 class Words:
     """Token ids to text: that of one token, of an answer, and which token a text is."""
 
-    def __init__(self, name: str, tokenizer: Any, *, begins: bool) -> None:
+    def __init__(self, tokenizer: Any, *, begins: bool) -> None:
         """`begins`: an answer is a text of its own and does not go on from another one."""
-        self._name, self._tokenizer, self._begins = name, tokenizer, begins
+        self._tokenizer, self._begins = tokenizer, begins
         # Some tokenizers leave out the blank before the first word of a text: a token's own text shows after another.
         self._before = [tokenizer.encode("a", add_special_tokens=False).ids[-1]]
         self._skip = len(tokenizer.decode(self._before))
         self._texts: dict[int, str] = {}
+        self._numbers: dict[str, int | None] = {}
 
     def one(self, number: int) -> str:
         """The text of a token, its blank too; the name of a special one, or of one that is half a character."""
@@ -88,12 +89,10 @@ class Words:
             return str(self._tokenizer.decode(list(ids)))
         return str(self._tokenizer.decode([*self._before, *ids])[self._skip :])
 
-    def number(self, text: str) -> int:
-        """The token that `text` is; raises `WrongUsage` when it is none."""
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        if len(ids) != 1 or ids == self._tokenizer.encode("\ue000", add_special_tokens=False).ids:
-            raise WrongUsage(
-                f"{text!r} is not one token in the vocabulary of {self._name}",
-                "this checkpoint was trained with other words",
-            )
-        return int(ids[0])
+    def number(self, text: str) -> int | None:
+        """The token that `text` is; None when it is none, or several."""
+        if text not in self._numbers:
+            ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+            single = len(ids) == 1 and ids != self._tokenizer.encode("\ue000", add_special_tokens=False).ids
+            self._numbers[text] = int(ids[0]) if single else None
+        return self._numbers[text]

@@ -144,7 +144,7 @@ class LocalWriter:
         if early and self._ends:
             scores[torch.tensor(early)[:, None], torch.tensor(self._ends)] = -torch.inf
         if decoding.allowed:
-            allowed = [self._words.number(text) for text in decoding.allowed]
+            allowed = [self._allowed(text) for text in decoding.allowed]
             scores = torch.full_like(scores, -torch.inf).index_copy_(
                 1, torch.tensor(allowed, device=scores.device), scores[:, allowed]
             )
@@ -162,15 +162,24 @@ class LocalWriter:
         """Note the log-probabilities of the likeliest tokens, of the chosen one and of those that are watched."""
         logprobs = logits.log_softmax(-1)
         best = logprobs.topk(min(decoding.logprobs, logprobs.shape[1]))
-        watched = dict.fromkeys((*decoding.allowed, *decoding.watched))
-        numbers = [self._words.number(text) for text in watched]
+        found = {text: self._words.number(text) for text in (*decoding.allowed, *decoding.watched)}
+        watched = {text: number for text, number in found.items() if number is not None}
         own = logprobs.gather(1, logits.new_tensor([[page.ids[-1]] for page in pages]).long())[:, 0].tolist()
-        rows = zip(pages, own, best.indices.tolist(), best.values.tolist(), logprobs[:, numbers].tolist())
+        rows = zip(pages, own, best.indices.tolist(), best.values.tolist(), logprobs[:, list(watched.values())].tolist())
         for page, value, likeliest, values, others in rows:
             told: dict[str, float] = {}
             for number, logprob in (*zip(likeliest, values), (page.ids[-1], value)):
                 told.setdefault(self._words.one(number), logprob)
             page.told.append((self._words.one(page.ids[-1]), told | dict(zip(watched, others))))
+
+    def _allowed(self, text: str) -> int:
+        number = self._words.number(text)
+        if number is None:
+            raise WrongUsage(
+                f"{text!r} is not one token in the vocabulary of {self._name}",
+                "this checkpoint was trained with other words",
+            )
+        return number
 
     def _finished(self, page: _Page, decoding: Decoding) -> Completion | None:
         """The completion when its last token ended it."""

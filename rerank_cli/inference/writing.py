@@ -41,8 +41,8 @@ class Decoding(NamedTuple):
     logprobs: int = 0
     #: Texts of single tokens, one of which the (only) token must be; empty: any.
     allowed: tuple[str, ...] = ()
-    #: Texts of single tokens whose log-probabilities a local model tells at each place however unlikely they are, under
-    #: these texts; a server tells only the likeliest.
+    #: Texts whose log-probabilities a local model tells at each place, under these texts and however unlikely they are;
+    #: those that are no single token are left out, and a server tells only the likeliest.
     watched: tuple[str, ...] = ()
     #: Whether a model that can think aloud is to: None leaves it to the model.
     thinking: bool | None = None

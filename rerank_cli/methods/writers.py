@@ -56,7 +56,7 @@ def load_writer(
     return LocalWriter(
         model,
         Framing(checkpoint.name, source.tokenizer, chat, apart=apart),
-        Words(checkpoint.name, source.tokenizer, begins=apart),
+        Words(source.tokenizer, begins=apart),
         identity=f"{source.source_hash} torch {precision} {where.kind}",
         name=checkpoint.name,
         device=where,
@@ -89,7 +89,7 @@ def _tokenizer_says(source: Source, note: Callable[[str], None]) -> tuple[Chat |
     def chat(turns: list[dict[str, str]], thinking: bool | None) -> str:
         nonlocal said
         # Templates call the switch by either name, and read no other one.
-        switch = {} if thinking is None else {"enable_thinking": thinking, "thinking": thinking}
+        switch: dict[str, Any] = {} if thinking is None else {"enable_thinking": thinking, "thinking": thinking}
         try:
             return str(made.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **switch))
         except TemplateError as error:
