@@ -38,6 +38,7 @@ CLEAN = {
 #: What of it holds for the query too.
 _OF_QUERIES = ("numbers", "letters")
 CUTS = ("words", "words_together", "characters", "tokens")
+LENGTHS = ("list", "at most list")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -74,10 +75,14 @@ class PromptFile:
     cut: Mapping[str, int] = field(default_factory=dict)
     #: What is cleaned out of texts: numbers and letters ([12] becomes (12)), newlines, blanks (any run of them is one).
     clean: tuple[str, ...] = ()
-    #: Fields of `inference.writing.Decoding`; max_tokens = "list": as long as the list of all labels.
+    #: Fields of `inference.writing.Decoding`; max_tokens may be one of `LENGTHS`.
     decoding: Mapping[str, Any] = field(default_factory=dict)
     #: Most documents of a question; 0: as many as there are labels.
     most: int = 0
+    #: Whether documents are shown in an order of chance (the same one for the same question), so that no place is favoured.
+    shuffled: bool = False
+    #: What a rating is divided by.
+    out_of: int = 1
     #: False when not all of it was read in the authors' own files.
     verified: bool = True
     #: Where the words are from: repository@commit:path.
@@ -111,10 +116,15 @@ class PromptFile:
         }
         return Prompt(tuple(self._messages(whole, each)), _filled(self.text, whole), _filled(self.prefill, whole))
 
+    @property
+    def limit(self) -> int | None:
+        """Most documents of a question; None: any number."""
+        return self.most or (len(LETTERS) if self.labels == "letters" else None)
+
     def names(self, n: int) -> list[str]:
         """The labels of n documents; raises `WrongUsage` when there are not so many."""
-        most = self.most or (len(LETTERS) if self.labels == "letters" else n)
-        if n > most:
+        most = self.limit
+        if most is not None and n > most:
             raise WrongUsage(
                 f"the prompt {self.name} can hold {most} documents, not {n}", f"give --window {most} or less"
             )
@@ -139,16 +149,14 @@ class PromptFile:
     def decode(self, list_tokens: int, *, exact: bool = True) -> Decoding:
         """How the words are chosen when the list of all labels is `list_tokens` long.
 
-        The references forbid their models to end before the list is whole; where tokens are only estimated (not `exact`) the
-        model ends when it likes, and has room to spare.
+        A max_tokens of "list" is just that length, no more and no less, as the references hold their models to it; where tokens
+        are only estimated (not `exact`), and with "at most list", the model ends when it likes and has room to spare.
         """
         known: dict[str, Any] = dict(self.decoding)
-        if known.get("max_tokens") == "list":
-            known |= (
-                {"max_tokens": list_tokens, "min_tokens": list_tokens}
-                if exact
-                else {"max_tokens": 2 * list_tokens + 16}
-            )
+        if known.get("max_tokens") == "list" and exact:
+            known |= {"max_tokens": list_tokens, "min_tokens": list_tokens}
+        elif known.get("max_tokens") in LENGTHS:
+            known["max_tokens"] = 2 * list_tokens + 16
         known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return Decoding(**known)
 

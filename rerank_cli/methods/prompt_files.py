@@ -24,6 +24,11 @@ _FOLDER = Path(__file__).with_name("prompts")
 #: The fields that a text may have, and those of a passage or a repeated turn.
 _OF_ALL = {"query", "num", "keep", "instruction", "labels", "passages"}
 _OF_ONE = {"query", "num", "i", "text", "score"}
+#: What a field of the file holds, where it is no text.
+_KINDS = {
+    **{"turns": list, "clean": list, "cut": dict, "decoding": dict},
+    **{"most": int, "out_of": int, "shuffled": bool, "verified": bool},
+}
 _ROLES = ("system", "user", "assistant")
 
 
@@ -88,9 +93,7 @@ def _prompt(name: str, table: Mapping[str, Any], where: str) -> PromptFile:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1) or sorted(known)
             raise BadData(f"unknown field {key!r}", f"did you mean {', '.join(close)}?", where=where)
-        expected = {"turns": list, "clean": list, "cut": dict, "decoding": dict, "most": int, "verified": bool}.get(
-            key, str
-        )
+        expected = _KINDS.get(key, str)
         if not isinstance(value, expected):
             raise BadData(f"{key} = {value!r} is not of the kind {expected.__name__}", where=where)
     values = dict(table) | {"clean": tuple(table.get("clean", ()))}
