@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from rerank_cli.core.method import Method
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.prompt_files import PromptFile
+from rerank_cli.methods.worded import Asked
 from rerank_cli.methods.written_scores import Asking, Verdict, WrittenScorer, prompt_of, reason_of
 
 METHOD = Method(
@@ -39,7 +38,7 @@ _SENTENCE = re.compile(r".*[.!?]", re.S)
 def asked(
     checkpoint: Checkpoint,
     writer: Writer,
-    prompt: str | Path | PromptFile | None,
+    prompt: Asked,
     *,
     max_length: int | None,
     instruction: str | None,

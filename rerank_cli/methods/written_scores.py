@@ -8,7 +8,6 @@ under way as it takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.pointwise import Description
 from rerank_cli.methods.prompt_files import PromptFile, load_prompt
 from rerank_cli.methods.prompt_fit import Fitted, fit
+from rerank_cli.methods.worded import Asked
 
 #: Tokens that a second question may write after the first one's answer.
 _MORE = 16
@@ -184,7 +184,7 @@ class _Course:
         return False
 
 
-def prompt_of(checkpoint: Checkpoint, prompt: str | Path | PromptFile | None, own: str) -> PromptFile:
+def prompt_of(checkpoint: Checkpoint, prompt: Asked, own: str) -> PromptFile:
     """The user's prompt, else the checkpoint's, else the method's `own`; raises `Missing` or `BadData`."""
     return prompt if isinstance(prompt, PromptFile) else load_prompt(prompt or checkpoint.prompt or own)
 
