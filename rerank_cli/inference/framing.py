@@ -30,7 +30,7 @@ class Framing:
     def __init__(self, name: str, tokenizer: Any, chat: Chat | None, *, apart: bool) -> None:
         """From here on `tokenizer` (a `tokenizers.Tokenizer`) reads special tokens as such; `chat`: None where there is no frame."""
         tokenizer.encode_special_tokens = False
-        self._name, self._tokenizer, self._chat, self._apart = name, tokenizer, chat, apart
+        self._name, self.tokenizer, self._chat, self._apart = name, tokenizer, chat, apart
         self._plain = PlainText(tokenizer)
         self._first = frame_of(tokenizer, 1).pieces[0].tolist()
 
@@ -58,9 +58,7 @@ class Framing:
         )
 
     def _ids(self, texts: Sequence[str], *, specials: bool = False) -> list[list[int]]:
-        return [
-            list(found.ids) for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=specials)
-        ]
+        return [list(found.ids) for found in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=specials)]
 
 
 class Words:

@@ -64,6 +64,8 @@ class LocalWriter:
         self.identity, self.device, self.precision, self.context = identity, str(device), precision, context
         self._model = model.to(self.device).eval()
         self._framing, self._words, self._name, self._note = framing, words, name, note
+        #: The `tokenizers.Tokenizer`, for who must cut a text where the model would.
+        self.tokenizer = framing.tokenizer
         self._ends = sorted(set(ends))
         self._budget = batch_tokens or BATCH_TOKENS[device.kind]
 
@@ -165,7 +167,9 @@ class LocalWriter:
         found = {text: self._words.number(text) for text in (*decoding.allowed, *decoding.watched)}
         watched = {text: number for text, number in found.items() if number is not None}
         own = logprobs.gather(1, logits.new_tensor([[page.ids[-1]] for page in pages]).long())[:, 0].tolist()
-        rows = zip(pages, own, best.indices.tolist(), best.values.tolist(), logprobs[:, list(watched.values())].tolist())
+        rows = zip(
+            pages, own, best.indices.tolist(), best.values.tolist(), logprobs[:, list(watched.values())].tolist()
+        )
         for page, value, likeliest, values, others in rows:
             told: dict[str, float] = {}
             for number, logprob in (*zip(likeliest, values), (page.ids[-1], value)):

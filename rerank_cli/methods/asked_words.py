@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rerank_cli.core.method import Method
 from rerank_cli.errors import WrongUsage
@@ -96,6 +97,8 @@ def _file(checkpoint: Checkpoint, question: str) -> PromptFile:
     """The checkpoint's template as a prompt, or the question in a user's turn."""
     asked = checkpoint.template or f"{{instruction}}{question}"
     words = asked.replace(APART, "").replace("{document}", "{passages}")
-    own = {"text": words} if checkpoint.template else {"turns": (Turn("user", words),)}
+    own: Any = {"text": words} if checkpoint.template else {"turns": (Turn("user", words),)}
     decoding = {"max_tokens": 1, "logprobs": 20, "thinking": None if checkpoint.template else False}
-    return PromptFile(name=f"{checkpoint.method}'s own", parser="first_token", passage="{text}", decoding=decoding, **own)  # type: ignore[arg-type]
+    return PromptFile(
+        name=f"{checkpoint.method}'s own", parser="first_token", passage="{text}", decoding=decoding, **own
+    )

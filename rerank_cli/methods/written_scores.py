@@ -48,8 +48,6 @@ class WrittenScorer:
     `tokens` of its answers are those read and those written.
     """
 
-    tokenizer: Any = None
-
     def __init__(
         self,
         method: Method,
@@ -67,6 +65,8 @@ class WrittenScorer:
         if instruction is not None and not any("{instruction}" in text for text in words):
             raise WrongUsage(f"{checkpoint.name} reads no instruction", "leave --instruction out")
         self.checkpoint = checkpoint.name
+        #: The model's tokenizer, where it is on this machine.
+        self.tokenizer: Any = getattr(writer, "tokenizer", None)
         #: Called with each pair and the reason that the model gave for its score.
         self.explain: Callable[[Pair, str], None] | None = None
         self._writer = self._fresh = writer
@@ -154,12 +154,12 @@ class WrittenScorer:
         return fit(self._prompt, self._fresh, pair.query, [pair.document], room=room, instruction=self._instruction)
 
     def _affordable(self, decoding: Decoding, note: Callable[[str], None]) -> Decoding:
-        """An answer gets at most half of the context; it is said when that is less than the prompt file asks for."""
-        half = None if self._context is None else self._context // 2
-        if half is None or decoding.max_tokens <= half:
+        """An answer gets at most three quarters of the context; it is said when that is less than the prompt file asks for."""
+        most = decoding.max_tokens if self._context is None else self._context * 3 // 4
+        if decoding.max_tokens <= most:
             return decoding
-        note(f"{self.checkpoint} may write {half} tokens, not {decoding.max_tokens}: its context is {self._context}")
-        return decoding._replace(max_tokens=half)
+        note(f"{self.checkpoint} may write {most} tokens, not {decoding.max_tokens}: its context is {self._context}")
+        return decoding._replace(max_tokens=most)
 
 
 class _Course:

@@ -19,6 +19,7 @@ from rerank_cli.inference.writing import Completion, Decoding, Prompt
 from rerank_cli.methods import rank1
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.checkpoint import Checkpoint
+from rerank_cli.methods.prompt_files import load_prompt
 from rerank_cli.methods.writers import load_writer
 from rerank_cli.pipeline.cached import CachedScorer
 
@@ -31,7 +32,7 @@ PROMPT = (
 
 def scorer(writer: Any, **options: Any) -> Any:
     told = {"max_length": None, "instruction": None, "note": pytest.fail} | options
-    return rank1.asked(replace(find("rank1-7b"), max_length=None), writer, None, **told)
+    return rank1.asked(find("rank1-7b"), writer, None, **told)
 
 
 def test_the_prompt_and_the_decoding_are_the_authors(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_model_that_never_comes_to_an_end_is_made_to_say_it() -> None:
     reasons: list[tuple[Pair, str]] = []
     one.explain = lambda pair, reason: reasons.append((pair, reason))
     found = one.score([PAIR])
-    (_, first), (prompt, second) = writer.asked
+    (prompt, second) = writer.asked[1]
     assert prompt == Prompt(text=PROMPT, prefill="\nBees see light. Is it so?\n</think>")
     assert second == Decoding(max_tokens=1, logprobs=20, allowed=(" false", " true"))
     assert found.values[0] == pytest.approx(1 / (1 + math.exp(-1)))
@@ -83,7 +84,9 @@ def test_a_model_that_never_comes_to_an_end_is_made_to_say_it() -> None:
 
 
 def test_what_is_made_up_is_counted_and_not_kept(tmp_path: Path) -> None:
-    writer = Scripted(lambda prompt, _: said("no idea" if "lake" in prompt.text else "</think>", (" true", {" true": 0.0})))
+    writer = Scripted(
+        lambda prompt, _: said("no idea" if "lake" in prompt.text else "</think>", (" true", {" true": 0.0}))
+    )
     pairs = [Pair("q", "a lake"), Pair("q", "a lake"), Pair("q", "bees")]
     with AnswerCache(tmp_path / "answers", 1 << 27, pytest.fail) as cache:
         found = CachedScorer(scorer(writer), cache).score(pairs)
@@ -108,17 +111,18 @@ def test_many_pairs_are_under_way_at_a_server() -> None:
     assert values == pytest.approx([1 / (1 + math.exp(1 - i)) for i in range(4)])
 
 
-def test_only_the_document_is_cut_and_an_answer_gets_at_most_half_of_the_context() -> None:
+def test_only_the_document_is_cut_and_an_answer_gets_at_most_three_quarters_of_the_context() -> None:
     said_so: list[str] = []
-    writer = Scripted(lambda *_: said("</think>", (" true", {" true": 0.0, " false": -1.0})), context=120)
+    writer = Scripted(lambda *_: said("</think>", (" true", {" true": 0.0, " false": -1.0})), context=200)
     one = scorer(writer, note=said_so.append)
     long = Pair("query", "word " * 300)
     found = one.score([long, PAIR])
-    assert "rank1-7b may write 60 tokens, not 8192: its context is 120" in said_so
+    assert "rank1-7b may write 150 tokens, not 8192: its context is 200" in said_so
     assert found.truncated.tolist() == [True, False]
     texts = [prompt.text for prompt, _ in writer.asked]
-    assert min(texts, key=len).endswith("<think>") and max(map(len, (text.split() for text in texts))) <= 120 - 60 - 16
-    assert one.measure([long]).tokens[0] <= 44
+    assert all(text.endswith("\n<think>") for text in texts)
+    assert 30 < max(len(text.split()) for text in texts) <= 200 - 150 - 16
+    assert 30 < one.measure([long]).tokens[0] <= 34
     with pytest.raises(WrongUsage, match="reads no instruction"):
         scorer(writer, instruction="be strict", note=said_so.append)
 
@@ -130,10 +134,11 @@ def test_a_real_models_verdict_is_its_own_probability(tmp_path: Path) -> None:
 
     # With a blank before them " true" and " false" are single tokens; the tiny model never says them, so all are forced.
     folder = tiny_causal.causal(tmp_path / "qwen2", "qwen2", words="true false")
-    checkpoint = Checkpoint("tiny", str(folder), "rank1", max_length=300)
+    checkpoint = Checkpoint("tiny", str(folder), "rank1")
+    file = replace(load_prompt("rank1"), decoding={"max_tokens": 40, "logprobs": 20})
     writer = load_writer(checkpoint, threads=1, device="cpu", note=pytest.fail)
     pairs = [PAIR, Pair("copper", "the price of copper in a mine"), Pair("lake", "flour water salt " * 9)]
-    one = rank1.asked(checkpoint, writer, None, max_length=None, instruction=None, note=lambda _: None)
+    one = rank1.asked(checkpoint, writer, file, max_length=None, instruction=None, note=pytest.fail)
     found = one.score(pairs)
     alone = np.array([one.score([pair]).values[0] for pair in pairs])
     np.testing.assert_allclose(found.values, alone, atol=1e-5)
