@@ -23,10 +23,10 @@ from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.writing import Decoding, Message, Prompt
 
 FIELD = re.compile(r"\{(\w+)\}")
-#: What some model's chat template or tokenizer may read as a marker.
+#: Where what some model's chat template or tokenizer may read as a marker begins: its first character.
 _MARKER = re.compile(
-    r"<\|[^|<>\s]{1,40}\|>|</?(?:s|unk|pad|bos|eos|mask|think|answer|reason|start_of_turn|end_of_turn|extra_id_\d+)>"
-    r"|<<SYS>>|<</SYS>>|\[/?INST\]"
+    r"<(?=[|｜][^|｜<>\s]{1,40}[|｜]>|<SYS>>|</SYS>>|/?(?:s|unk|pad|bos|eos|mask|think|answer|reason)>)"
+    r"|<(?=(?:(?:start|end)_of_turn|extra_id_\d+)>)|\[(?=/?INST\])"
 )
 #: How a text is cleaned before it is cut: pattern and what stands for it.
 CLEAN = {
@@ -195,7 +195,7 @@ class PromptFile:
 def plain(text: str) -> str:
     """`text` with a blank inside whatever a model might read as a marker, and without half characters."""
     text = text.encode("utf-8", "replace").decode()
-    return _MARKER.sub(lambda marker: f"{marker[0][0]} {marker[0][1:]}", text)
+    return _MARKER.sub(lambda first: f"{first[0]} ", text)
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

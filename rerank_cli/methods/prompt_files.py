@@ -8,7 +8,6 @@ and `default` names the one that is meant (`NAME@VERSION` asks for another).
 from __future__ import annotations
 
 import difflib
-import functools
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
-from rerank_cli.methods.prompt import CLEAN, CUTS, FIELD, PromptFile, Turn
+from rerank_cli.methods.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
 
 __all__ = ["PromptFile", "load_prompt", "prompt_names"]
 
@@ -66,7 +65,6 @@ def load_prompt(name: str | Path) -> PromptFile:
         ) from None
 
 
-@functools.cache
 def _versions(path: Path) -> dict[str, PromptFile]:
     """Every version that the file holds by its full name, the default first."""
     import tomllib
@@ -134,10 +132,16 @@ def _checked(prompt: PromptFile, where: str) -> None:
         )
     if not any("{query}" in text for text in once + each):
         raise BadData("says {query} nowhere", where=where)
-    wrong = [one for one in prompt.clean if one not in CLEAN] + [one for one in prompt.cut if one not in CUTS]
-    wrong += [one for one in prompt.decoding if one not in Decoding._fields]
-    if wrong or prompt.labels not in ("numbers", "letters") or len(prompt.cut) > 1:
-        raise BadData(
-            f"{wrong[0] if wrong else prompt.cut or prompt.labels!r} is no way to clean, cut, label or decode",
-            where=where,
-        )
+    wrong = [name for name in prompt.clean if name not in CLEAN] + [name for name in prompt.cut if name not in CUTS]
+    wrong += [name for name in prompt.decoding if name not in Decoding._fields]
+    wrong += [prompt.labels] if prompt.labels not in ("numbers", "letters") else []
+    wrong += [" and ".join(prompt.cut)] if len(prompt.cut) > 1 else []
+    if wrong:
+        raise BadData(f"{wrong[0]} is no way to clean, cut, decode or label", where=where)
+    for name, number in [
+        *prompt.cut.items(),
+        ("max_tokens", prompt.decoding.get("max_tokens", 1)),
+        ("out_of", prompt.out_of),
+    ]:
+        if (not isinstance(number, int) or number < 1) and not (name == "max_tokens" and number in LENGTHS):
+            raise BadData(f"{name} = {number!r} is no number above 0", where=where)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -46,12 +46,22 @@ class Parsed(NamedTuple):
 Parser = Callable[[Completion, Sequence[str]], Parsed]
 
 
-def parser_named(name: str) -> Parser:
-    """The parser `name`; raises `BadData` listing the names."""
+class Reading(NamedTuple):
+    """A parser, what it can tell of a slate (as `Ranker.asks`), and the scale of its values."""
+
+    parse: Parser
+    asks: Literal["prefer", "pick", "order", "rate"]
+    score: str
+
+
+def reading(name: str, where: str) -> Reading:
+    """The parser `name`, which the prompt `where` names; raises `BadData` listing the names."""
     try:
         return PARSERS[name]
     except KeyError:
-        raise BadData(f"there is no parser {name!r}", f"the parsers are {', '.join(PARSERS)}") from None
+        raise BadData(
+            f"there is no parser {name!r} for several documents", f"the parsers are {', '.join(PARSERS)}", where=where
+        ) from None
 
 
 def order(reply: Completion, labels: Sequence[str]) -> Parsed:
@@ -151,17 +161,17 @@ def json_list(reply: Completion, labels: Sequence[str]) -> Parsed:
     return _read(reply, labels, lambda text: _ranked(listed(text), labels))
 
 
-PARSERS: dict[str, Parser] = {
-    "order": order,
-    "anywhere": anywhere,
-    "subset": subset,
-    "ties": ties,
-    "pick": pick,
-    "prefer": prefer,
-    "first_token": first_token,
-    "json_scores": json_scores,
-    "json_components": json_components,
-    "json_list": json_list,
+PARSERS = {
+    "order": Reading(order, "order", "rank"),
+    "anywhere": Reading(anywhere, "order", "rank"),
+    "subset": Reading(subset, "order", "rank"),
+    "ties": Reading(ties, "order", "rank"),
+    "json_list": Reading(json_list, "order", "rank"),
+    "first_token": Reading(first_token, "order", "logprob"),
+    "pick": Reading(pick, "pick", "rank"),
+    "prefer": Reading(prefer, "prefer", "prob"),
+    "json_scores": Reading(json_scores, "rate", "grade"),
+    "json_components": Reading(json_components, "rate", "grade"),
 }
 
 

@@ -22,7 +22,7 @@ from rerank_cli.methods.pointwise import Description
 from rerank_cli.methods.prompt import PromptFile
 from rerank_cli.methods.prompt_files import load_prompt
 from rerank_cli.methods.prompt_fit import Fitted, fit
-from rerank_cli.methods.replies import WRONG, parser_named
+from rerank_cli.methods.replies import WRONG, reading
 
 #: The user's own prompt: a name, a file, or one already loaded.
 Asked = str | Path | PromptFile | None
@@ -47,7 +47,8 @@ class WordedRanker:
         instruction: str | None = None,
         note: Callable[[str], None] = lambda said: None,
     ) -> None:
-        self.asks: Any = method.asks
+        read = reading(prompt.parser, prompt.name)
+        self.asks: Any = read.asks
         self.most = prompt.limit
         self.at_once = writer.at_once
         self.strategy = checkpoint.strategy or method.strategy
@@ -56,7 +57,7 @@ class WordedRanker:
         self.prompt = prompt
         self._writer = writer
         self._instruction = instruction or checkpoint.instruction
-        self._parse = parser_named(prompt.parser)
+        self._parse = read.parse
         self._note = note
         self._list_tokens: dict[int, int] = {}
         known = [limit for limit in (writer.context, max_length or checkpoint.max_length) if limit]
@@ -64,7 +65,7 @@ class WordedRanker:
         self.description = Description(
             name=checkpoint.name,
             method=method.name,
-            score=checkpoint.score or method.score,
+            score=read.score,
             max_length=self._context or 0,
             engine=writer.engine,
             provider=writer.engine,
@@ -188,9 +189,11 @@ def worded(
     instruction: str | None,
     note: Callable[[str], None],
 ) -> WordedRanker:
-    """The ranker that `asked` of a method returns: with the user's prompt, else the checkpoint's, else the method's `own`.
-
-    Raises `Missing` or `BadData` for a prompt that cannot be had or used.
-    """
-    file = prompt if isinstance(prompt, PromptFile) else load_prompt(prompt or checkpoint.prompt or own)
+    """The ranker that a method's `asked` returns; see `prompt_of`."""
+    file = prompt_of(prompt, checkpoint, own)
     return WordedRanker(method, checkpoint, writer, file, max_length=max_length, instruction=instruction, note=note)
+
+
+def prompt_of(prompt: Asked, checkpoint: Checkpoint, own: str) -> PromptFile:
+    """The user's prompt, else the checkpoint's, else the method's `own`; raises `Missing` or `BadData` as `load_prompt`."""
+    return prompt if isinstance(prompt, PromptFile) else load_prompt(prompt or checkpoint.prompt or own)
