@@ -59,6 +59,7 @@ FREE = {
     "TOKENS:STRIDE",
     "SIZE",
     "TIME",
+    "URL",
 }
 
 
