@@ -27,6 +27,13 @@ def failed_batch(batch: dict[str, np.ndarray], why: str, *, is_memory: bool) -> 
     return WorkFailed(what)
 
 
+def is_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch raised `error` for want of memory."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 class WithinMemory:
     """A backend that never gives up a batch of several rows for want of memory; says once that it halves them.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rerank_cli.errors import DeviceUnavailable
 from rerank_cli.inference.devices import Device, parsed
-from rerank_cli.inference.memory import failed_batch
+from rerank_cli.inference.memory import failed_batch, is_memory
 
 
 class TorchBackend:
@@ -41,8 +41,7 @@ class TorchBackend:
                 made = self._module(*arrays)
                 answer = [one.float().cpu().numpy() for one in (made if isinstance(made, tuple) else (made,))]
         except RuntimeError as error:
-            is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-            raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory) from error
+            raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory(error)) from error
         return answer
 
     def operations(self, batch: dict[str, np.ndarray]) -> int:
