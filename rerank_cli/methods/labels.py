@@ -150,12 +150,12 @@ def _next_words(source: Source, cue: str, labels: str) -> dict[str, list[int]]:
 
 
 def _spellings(source: Source, labels: str) -> dict[str, list[int]]:
-    """The ids of every token that reads as each letter, up to the first letter that has none."""
+    """The ids of every token that reads as each letter but for blanks, up to the first letter that has none."""
     tokenizer = source.tokenizer
     rows = min(tokenizer.get_vocab_size(), int(source.config.get("vocab_size") or 2**31))
     readings: dict[str, list[int]] = {}
     for number, text in enumerate(tokenizer.decode_batch([[number] for number in range(rows)])):
-        readings.setdefault(text.strip(), []).append(number)
+        readings.setdefault(text.strip(" ▁"), []).append(number)
     found: dict[str, list[int]] = {}
     for letter in labels:
         if letter not in readings:
