@@ -94,7 +94,7 @@ class SlatePrompts:
 
     def _row(self, prompt: _Filled, encoding: Any, written: Sequence[tuple[str, bool]]) -> SlateRow:
         ids = np.array(encoding.ids, dtype=np.int64)
-        cut_already = np.array([was_cut for _, was_cut in written])
+        was_cut = np.array([was_cut for _, was_cut in written])
         over = len(ids) + len(self._before) + len(self._after) - self._max_length
         if over > 0:
             ends = np.array([end for _, end in encoding.offsets])  # a token belongs where it ends
@@ -102,16 +102,14 @@ class SlatePrompts:
                 [np.flatnonzero((ends > start) & (ends <= stop)) for start, stop in places]
                 for places in (prompt.queries, prompt.documents)
             )
-            sizes = [np.array([len(own) for own in places], dtype=np.int64) for places in (queries, documents)]
-            kept = cut(int(sizes[0].sum()), int(sizes[1].sum()), max(0, int(sum(map(sum, sizes))) - over))
-            gone = [np.empty(0, dtype=np.int64)]
-            for places, size, room in zip((queries, documents), sizes, kept):
-                level = _level(size, room)
-                gone += [own[level:] for own in places]
-            cut_already |= sizes[1] > level
+            asked, shown = (np.array([len(own) for own in places], dtype=np.int64) for places in (queries, documents))
+            rooms = cut(int(asked.sum()), int(shown.sum()), max(0, int(asked.sum() + shown.sum()) - over))
+            of_query, of_document = _level(asked, rooms[0]), _level(shown, rooms[1])
+            gone = [own[of_query:] for own in queries] + [own[of_document:] for own in documents]
             ids = np.delete(ids, np.concatenate(gone))
-        row = Row(np.concatenate([self._before, ids, self._after]), None, bool(over > 0 or cut_already.any()))
-        return SlateRow(row, int(cut_already.sum()))
+            was_cut |= shown > of_document
+        row = Row(np.concatenate([self._before, ids, self._after]), None, bool(over > 0 or was_cut.any()))
+        return SlateRow(row, int(was_cut.sum()))
 
 
 class _Filled:

@@ -121,15 +121,19 @@ def replies(ranker: Ranker, asked: list[Slate]) -> list[Reply]:
     return [reply for _, reply in sorted(found, key=lambda one: one[0])]
 
 
+def kind_of(folder: Path) -> str:
+    return "t5" if folder.name in tiny_labels.T5S else "causal"
+
+
 def wanted(folder: Path, one: Slate, prompt: Any, said: str, scale: str) -> np.ndarray:
     logits, reading = tiny_labels.next_logits(folder, said)(prompt(one.query, list(one.documents)))
-    bare = [reading(number).strip("▁Ġ ") for number in range(len(logits))]
     answers = ("true", "false") if scale == "words" else LETTERS[: len(one.documents)]
-    is_t5 = (folder / "config.json").read_text().count("decoder_start_token_id") > 0
-    own = [
-        max(logits[i] for i, text in enumerate(bare) if text == answer and (not is_t5 or reading(i)[0] == "▁"))
-        for answer in answers
+    # After what a T5 has said comes a word, of a causal model every spelling counts.
+    spelled = [
+        reading(number).replace("▁", "" if kind_of(folder) == "causal" else " ") for number in range(len(logits))
     ]
+    blank = "" if kind_of(folder) == "causal" else " "
+    own = [max(logits[i] for i, text in enumerate(spelled) if text.strip("Ġ") == blank + answer) for answer in answers]
     if scale == "logit":
         return np.array(own)
     chances = np.exp(own) / np.exp(own).sum()
