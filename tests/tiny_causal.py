@@ -29,7 +29,15 @@ FAMILIES: dict[str, dict[str, object]] = {
 _CORPUS = [TEXT, "yes no Yes No true false 0 1 2 3 4", "<Query>: what?\n<Document>: a", "system user assistant\n"] * 3
 
 
-def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, words: str = "yes no 0 1 2 3 4") -> Path:
+def causal(
+    folder: Path,
+    family: str,
+    *,
+    chat: bool = True,
+    pad: bool = True,
+    words: str = "yes no 0 1 2 3 4",
+    longest: int = 512,
+) -> Path:
     """Save a tiny decoder of `family`; its tokenizer writes each of `words` as one token."""
     import torch
     import transformers
@@ -45,7 +53,7 @@ def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, wo
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": longest,
         "initializer_range": 0.3,
     }
     if not pad:
@@ -59,7 +67,7 @@ def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, wo
     model.save_pretrained(folder)
     names = {"eos_token": "<|im_end|>"} | ({"pad_token": "<|im_end|>"} if pad else {})
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=512, chat_template=CHAT if chat else None, **names
+        tokenizer_object=tokenizer, model_max_length=longest, chat_template=CHAT if chat else None, **names
     ).save_pretrained(folder)
     return folder
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Checkpoint:
     #: The vocabulary's pieces (of a prompt: texts, spellings parted by |) whose logits are compared: (not relevant,
     #: relevant), grades upwards, or one alone; empty: the method's own.
     words: tuple[str, ...] = ()
+    #: What only this method is told; empty: the method's own.
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
     #: Where the tokenizer's files are, when not beside the weights.
     tokenizer: str | None = None
     licence: str = ""
