@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tiny_models import TEXT
 
@@ -37,8 +39,9 @@ def causal(
     pad: bool = True,
     words: str = "yes no 0 1 2 3 4",
     longest: int = 512,
+    markers: Sequence[str] = (),
 ) -> Path:
-    """Save a tiny decoder of `family`; its tokenizer writes each of `words` as one token."""
+    """Save a tiny decoder of `family`; its tokenizer writes each of `words` as one token, and has `markers` as special ones."""
     import torch
     import transformers
 
@@ -46,6 +49,7 @@ def causal(
     tokenizer = (
         byte_level(words) if family.startswith("qwen") else metaspace(words, always=family in ("llama", "mistral"))
     )
+    tokenizer.add_special_tokens(list(markers))
     size = {
         "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": 32,
@@ -72,7 +76,7 @@ def causal(
     return folder
 
 
-def byte_level(words: str) -> object:
+def byte_level(words: str) -> Any:
     """A byte-level BPE as Qwen's: markers of the chat are special tokens, those of thinking are added words."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -90,7 +94,7 @@ def byte_level(words: str) -> object:
     return tokenizer
 
 
-def metaspace(words: str, *, always: bool) -> object:
+def metaspace(words: str, *, always: bool) -> Any:
     """A BPE over `▁` as SentencePiece makes it: a beginning mark, and (Llama) a blank before every text."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 

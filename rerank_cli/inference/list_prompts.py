@@ -16,13 +16,13 @@ from rerank_cli.errors import WrongUsage
 
 
 class Placed(NamedTuple):
-    """A prompt's token `ids (L,)` int64; of its n documents the `spans (n, 2)`, first token and the one behind the last,
-    and `truncated (n,)` bool; `last_words`, the first token that belongs to the words behind the last document."""
+    """A prompt's token `ids (L,)` int64 and where in the text each ends, `ends (L,)`; of its n documents the `spans (n, 2)`,
+    first token and the one behind the last, and `truncated (n,)` bool."""
 
     ids: np.ndarray
+    ends: np.ndarray
     spans: np.ndarray
     truncated: np.ndarray
-    last_words: int
 
 
 def placed(tokenizer: Any, parts: Sequence[str], max_length: int, *, framed: bool, most: int | None = None) -> Placed:
@@ -56,8 +56,7 @@ def placed(tokenizer: Any, parts: Sequence[str], max_length: int, *, framed: boo
     # Where each token of the whole prompt is in the cut one.
     place = np.concatenate([[0], np.cumsum(stays)])
     starts = np.array([place[tokens[0]] if len(tokens) else 0 for tokens in inside], dtype=np.int64)
-    last_words = int(np.flatnonzero(own & (ends > bounds[-2]))[0])
-    return Placed(ids[stays], np.stack([starts, starts + kept], 1), kept < sizes, int(place[last_words]))
+    return Placed(ids[stays], ends[stays], np.stack([starts, starts + kept], 1), kept < sizes)
 
 
 def fair_share(sizes: np.ndarray, room: int) -> int:
