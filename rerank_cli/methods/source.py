@@ -202,6 +202,8 @@ def open_source(
     asked = json.dumps([checkpoint.method, checkpoint.score, checkpoint.template, checkpoint.words])
     if checkpoint.instruction:
         asked += json.dumps([checkpoint.instruction, checkpoint.instruction_as])
+    if checkpoint.params:
+        asked += json.dumps(dict(checkpoint.params), sort_keys=True)
     memory = cache_dir / "hashes" if cache_dir else None
     files = fingerprint(folder, memory)
     if tokenizer_folder != folder:

@@ -1,0 +1,100 @@
+"""Relevance feedback over embeddings: documents that are taken for relevant help the query find more of their kind.
+
+A query says little; a relevant document says the same in many words. The first stage's best documents are taken for
+relevant (pseudo-relevance feedback), and each document is compared with them too. Two ways are the field's: Rocchio
+adds the mean of the documents' vectors to the query's, k nearest neighbours adds up the similarities with query and
+documents, or takes the greatest. Similarities are products, so the sum is Rocchio with a weight of one for each
+document fed back. A document that is fed back is like itself: the first stage's choice counts in the answer.
+
+J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval System, 1971.
+T. Baumgärtner et al.: Incorporating relevance feedback for information-seeking retrieval. EMNLP 2022, arXiv:2210.10695.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rerank_cli.core.method import Method
+from rerank_cli.errors import BadData
+from rerank_cli.methods import bi_encoder
+from rerank_cli.methods.bi_encoder import FUSION, MAY_LACK, MODEL_CLASS, graph, reference
+from rerank_cli.methods.lists import TextLists
+from rerank_cli.methods.vectors import rocchio
+
+if TYPE_CHECKING:
+    from rerank_cli.core.protocols import Slate
+    from rerank_cli.methods.exported import Record
+    from rerank_cli.methods.pointwise import LoadedBackend
+    from rerank_cli.methods.source import Source
+
+__all__ = ["FUSION", "MAY_LACK", "METHOD", "MODEL_CLASS", "graph", "record", "reference", "scorer"]
+
+METHOD = Method(
+    name="feedback",
+    asks="rate",
+    summary="compares each document with the query and with the first stage's best documents, as vectors",
+    paper="Rocchio, Relevance feedback, 1971; Baumgärtner et al., arXiv:2210.10695",
+    calls="n + 1",
+    score="dot",
+    strategy="single",
+    when=(
+        "Good where a query is a few words and the first stage finds something right near the top: the documents found "
+        "say in many words what the query meant. It costs what a bi-encoder costs, one small forward pass a text, and "
+        "documents' vectors are kept from query to query. Where the first stage's best documents are wrong it walks "
+        "after them; a cross-encoder is more exact at twenty times the cost."
+    ),
+)
+
+#: How many documents are fed back, how much their mean counts beside the query, and what is made of the similarities:
+#: "mean" (Rocchio), "sum" or "max" (k nearest neighbours; no weight).
+DEFAULTS: dict[str, Any] = {"fed_back": 3, "weight": 1.0, "combine": "mean"}
+
+
+def record(source: Source) -> Record:
+    """As the bi-encoder's, with the checkpoint's own feedback; raises `BadData` for feedback that is not known."""
+    from dataclasses import replace
+
+    told = DEFAULTS | dict(source.checkpoint.params)
+    if set(told) != set(DEFAULTS) or told["combine"] not in ("mean", "sum", "max") or told["fed_back"] < 1:
+        raise BadData(f"{source.checkpoint.name}: there is no feedback {told}")
+    own = bi_encoder.record(source)
+    return replace(own, score="dot", params=own.params | {"similarity": own.score, "feedback": told})
+
+
+def scorer(
+    record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
+) -> FeedbackScorer:
+    """A `ListScorer`."""
+    return FeedbackScorer(
+        bi_encoder.text_model(record, tokenizer, backend, max_length, batch_tokens),
+        record.name,
+        record.params["feedback"],
+    )
+
+
+class FeedbackScorer(TextLists):
+    """A `core.protocols.ListScorer`; the list's order says which documents are fed back, the first stage's scores do not count."""
+
+    def __init__(self, model: Any, name: str, feedback: dict[str, Any]) -> None:
+        super().__init__(model, name)
+        self._feedback = feedback
+
+    def rated(
+        self, query: np.ndarray, documents: Sequence[np.ndarray], slate: Slate
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See `TextLists.rated`."""
+        best = np.argsort(slate.positions, kind="stable")[: self._feedback["fed_back"]]
+        return similarities(query, np.stack(documents), best, **self._feedback), {"fed_back": len(best)}
+
+
+def similarities(
+    query: np.ndarray, documents: np.ndarray, best: np.ndarray, *, combine: str, weight: float, fed_back: int
+) -> np.ndarray:
+    """The scores (n,) float64 of `documents (n, d)` for `query (d,)` when the documents `best (m,)` are fed back."""
+    if combine == "max":
+        return np.asarray(np.max(documents @ np.stack([query, *documents[best]]).T, axis=1), np.float64)
+    moved = rocchio(query, documents[best], len(best) if combine == "sum" else weight)
+    return np.asarray(documents @ moved, np.float64)
