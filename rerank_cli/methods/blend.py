@@ -11,16 +11,17 @@ J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval Sys
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rerank_cli.core.method import Method
-from rerank_cli.core.protocols import Answers, Lengths, Pair, Ratings, Scores, Slate, gathered
+from rerank_cli.core.protocols import Lengths, Pair, Ratings, Scores, Slate
 from rerank_cli.errors import BadData
 from rerank_cli.methods import bi_encoder
+from rerank_cli.methods.list_rater import ListRater
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Cache
@@ -100,7 +101,7 @@ def _kept(states: np.ndarray, row: Row, as_query: bool) -> np.ndarray:
     return unit(np.concatenate([own.mean(0, keepdims=True), own])).astype(np.float16)
 
 
-class BlendScorer:
+class BlendScorer(ListRater):
     """A `core.protocols.ListScorer`; texts are read once and kept, in memory and in a store when it is given one."""
 
     uses_first_stage = True
@@ -108,8 +109,7 @@ class BlendScorer:
     def __init__(self, model: TextModel, name: str) -> None:
         from rerank_cli.methods.vectors import TextMemory
 
-        self.description = model.description
-        self.checkpoint = name
+        super().__init__(model.description, name)
         self._model = model
         self._memory = TextMemory(model)
 
@@ -120,23 +120,6 @@ class BlendScorer:
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `ListScorer.measure`."""
         return self._model.pair_lengths(pairs)
-
-    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
-        """The pairs of each query as one list without a first stage: how exports are compared and speed is measured."""
-        places: dict[str, list[int]] = {}
-        for at, pair in enumerate(pairs):
-            places.setdefault(pair.query, []).append(at)
-        slates = [
-            Slate(query, [pairs[at].document for at in own], np.zeros(len(own)), np.arange(len(own)))
-            for query, own in places.items()
-        ]
-        costs = self.rate(slates).costs
-        positions = np.array([at for own in places.values() for at in own], dtype=np.int64)
-        yield Answers(positions, costs.values.astype(np.float32), costs.tokens, costs.truncated, costs.calls)
-
-    def score(self, pairs: Sequence[Pair]) -> Scores:
-        """What `stream` answers, in the pairs' order."""
-        return gathered(self.stream(pairs), len(pairs))
 
     def rate(self, slates: Sequence[Slate]) -> Ratings:
         """See `ListScorer.rate`; distinct queries + documents not met before through the model."""

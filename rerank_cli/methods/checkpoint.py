@@ -30,6 +30,8 @@ class Checkpoint:
     #: The vocabulary's pieces (of a prompt: texts, spellings parted by |) whose logits are compared: (not relevant,
     #: relevant), grades upwards, or one alone; empty: the method's own.
     words: tuple[str, ...] = ()
+    #: How many documents it was trained to see together; None: the method's own number.
+    window: int | None = None
     #: Where the tokenizer's files are, when not beside the weights.
     tokenizer: str | None = None
     licence: str = ""

@@ -34,7 +34,20 @@ def test_entries_are_whole() -> None:
     for entry in known():
         assert entry.name == entry.name.lower() and "_" not in entry.name
         assert entry.method in methods()
-        assert entry.score in ("logit", "margin", "logprob", "prob", "cosine", "dot", "grade", "maxsim", "blend")
+        scales = (
+            "logit",
+            "margin",
+            "logprob",
+            "prob",
+            "cosine",
+            "dot",
+            "grade",
+            "maxsim",
+            "attention",
+            "blend",
+            "rank",
+        )
+        assert entry.score in scales
         template = entry.template
         assert template is None or template.count("{query}") == template.count("{document}") == 1
         assert entry.instruction == "" or "{instruction}" in (template or "")
