@@ -1,4 +1,4 @@
-"""Tiny T5s that read documents apart and look at them together, saved as their authors save them; fixture `fused`."""
+"""Tiny T5s that read documents apart and look at them together, saved as their authors save them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import tiny_models
 
 from rerank_cli.core.protocols import Slate
@@ -17,7 +16,8 @@ from rerank_cli.methods.source import Source, open_source
 from rerank_cli.methods.torch_model import load_model
 
 VIEWS = tuple(f"<extra_id_{number}>" for number in range(4))
-DIGITS = (*(f"▁{number}" for number in range(1, 7)), *map(str, range(10)))
+NUMBERS = tuple(f"▁{number}" for number in range(1, 7))
+DIGITS = tuple(map(str, range(10)))
 #: What the templates need besides what every tiny T5 can spell.
 SIGNS = (*"SPICT|",)
 QUERIES = ["what is the price of copper", "lighthouse"]
@@ -32,13 +32,15 @@ DOCUMENTS = [
 ]
 
 
-def t5(folder: Path, *, gated: bool = False, layers: int = 2, spare: int = 0) -> Path:
-    """Save a tiny T5 that knows the numbers 1 to 6 and the four views, its weights of a size that makes it write."""
+def t5(
+    folder: Path, *, gated: bool = False, layers: int = 2, spare: int = 0, likely: tuple[str, ...] = NUMBERS + DIGITS
+) -> Path:
+    """Save a tiny T5 that can spell numbers and the four views; with `gated`, one that likes to write words of `likely`."""
     import torch
     import transformers
     from tokenizers import Tokenizer, decoders
 
-    tiny_models.t5(folder, words=("▁true", *DIGITS, *VIEWS, *SIGNS), gated=gated, layers=layers)
+    tiny_models.t5(folder, words=("▁true", *NUMBERS, *DIGITS, *VIEWS, *SIGNS), gated=gated, layers=layers)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.add_special_tokens(list(VIEWS))
     tokenizer.decoder = decoders.Metaspace()
@@ -50,19 +52,20 @@ def t5(folder: Path, *, gated: bool = False, layers: int = 2, spare: int = 0) ->
     with torch.no_grad():
         if gated:
             model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
-        # Numbers are likelier than other words, so that some answers are orders and others are not.
-        model.lm_head.weight[[tokenizer.token_to_id(word) for word in DIGITS]] *= 3
+            # Numbers and the end are likelier than other words, so that answers differ in what is wrong with them.
+            model.lm_head.weight[[tokenizer.token_to_id(word) for word in likely]] *= 3
+            model.lm_head.weight[model.config.eos_token_id] *= 6
     model.save_pretrained(folder)
     return folder
 
 
-def wrapped(folder: Path) -> Path:
+def wrapped(folder: Path, *, gated: bool = False) -> Path:
     """Save a tiny T5 under the names that the wrappers around its encoder and blocks give to its weights."""
     import re
 
     from safetensors.torch import load_file, save_file
 
-    t5(folder)
+    t5(folder, gated=gated, likely=NUMBERS)
     state = load_file(folder / "model.safetensors")
     names = {name: re.sub(r"^(encoder\.)(block\.\d+\.)?", _wrapped_name, name) for name in state}
     assert "encoder.encoder.block.1.module.layer.0.SelfAttention.q.weight" in names.values()
@@ -97,7 +100,7 @@ def fusion_in_t5(folder: Path) -> Path:
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "lit5-distill": lambda folder: t5(folder, gated=True),
     "lit5-score": lambda folder: t5(folder, gated=True),
-    "listt5": wrapped,
+    "listt5": lambda folder: wrapped(folder, gated=True),
     "mvp": wrapped,
     "fit5": fusion_in_t5,
 }
@@ -124,12 +127,14 @@ class Fused:
             self._models[method] = load_model(self.source(method), module.MODEL_CLASS, may_lack=module.MAY_LACK)
         return self._models[method]
 
-    def opened(self, method: str, *, max_length: int | None = None, batch_tokens: int | None = None) -> Any:
-        """The Ranker or ListScorer."""
+    def opened(
+        self, method: str, *, max_length: int | None = None, batch_tokens: int | None = None, model: Any = None
+    ) -> Any:
+        """The Ranker or ListScorer, over another `model` where one is given."""
         module: Any = method_named(method)
         source = self.source(method)
         return module.by_torch(
-            self.model(method),
+            model or self.model(method),
             module.record(source),
             source.tokenizer,
             device="cpu",
@@ -143,12 +148,6 @@ class Fused:
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(self._place / method)(text).input_ids  # type: ignore[no-any-return]
-
-
-@pytest.fixture(scope="session")
-def fused(tmp_path_factory: pytest.TempPathFactory) -> Fused:
-    """The tiny checkpoints of `BUILDERS`."""
-    return Fused(tmp_path_factory.mktemp("fused"))
 
 
 def slate(query: int, documents: list[int], positions: list[int] | None = None) -> Slate:
