@@ -1,6 +1,6 @@
 """What the methods that rate whole lists share: pairs as lists, vectors of texts kept, ratings of lists kept.
 
-There are two kinds. Some read each text alone and compare the vectors (`TextLists`): a document that several queries
+Some read each text alone and compare the vectors (`TextLists`): a document that several queries
 meet goes through the model once. Others read the list in one prompt (`PromptLists`): nothing of it serves another
 list, so the whole list's rating is kept.
 """
@@ -19,6 +19,7 @@ from rerank_cli.inference.batching import at_once
 from rerank_cli.methods.vectors import TextMemory, TextModel, distinct
 
 if TYPE_CHECKING:
+    from rerank_cli.inference.batching import Row
     from rerank_cli.methods.pointwise import Description
 
 
@@ -38,15 +39,8 @@ class ListMethod(ABC):
         """See `ListScorer.rate`."""
 
     @abstractmethod
-    def lengths(self, slates: Sequence[Slate]) -> Lengths:
-        """What rating the lists would cost, their documents end to end; tokenises only."""
-
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `ListScorer.measure`."""
-        slates, positions = _lists_of(pairs)
-        lengths = self.lengths(slates)
-        back = np.argsort(positions)
-        return Lengths(lengths.tokens[back], lengths.truncated[back])
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """The pairs of each query as one list without a first stage: how exports are compared and speed is measured."""
@@ -59,7 +53,22 @@ class ListMethod(ABC):
         return gathered(self.stream(pairs), len(pairs))
 
 
-class TextLists(ListMethod):
+class _OfLists(ListMethod):
+    """One whose cost depends on the list."""
+
+    @abstractmethod
+    def lengths(self, slates: Sequence[Slate]) -> Lengths:
+        """What rating the lists would cost, their documents end to end; tokenises only."""
+
+    def measure(self, pairs: Sequence[Pair]) -> Lengths:
+        """See `ListScorer.measure`."""
+        slates, positions = _lists_of(pairs)
+        lengths = self.lengths(slates)
+        back = np.argsort(positions)
+        return Lengths(lengths.tokens[back], lengths.truncated[back])
+
+
+class TextLists(_OfLists):
     """Lists rated from what the model makes of each text alone; texts' arrays are kept, in memory and in a store when there is one."""
 
     #: Whether the query's text holds the list: then its tokens are spread over the documents, and else each pair has them all.
@@ -85,7 +94,7 @@ class TextLists(ListMethod):
         self._memory.store = store
 
     def lengths(self, slates: Sequence[Slate]) -> Lengths:
-        """See `ListMethod.lengths`."""
+        """See `_OfLists.lengths`."""
         asked, documents, owner, place = self._texts(slates)
         return self._costs(self._model.lengths(asked, True), self._model.lengths(documents, False), owner, place)
 
@@ -140,7 +149,7 @@ class Rated(NamedTuple):
 _ROW = np.dtype([("value", "<f8"), ("tokens", "<u4"), ("truncated", "?")])
 
 
-class PromptLists(ListMethod):
+class PromptLists(_OfLists):
     """Lists that the model reads whole, each by itself, as many at once as the backend takes; their ratings are kept in a store."""
 
     def __init__(self, description: Description, name: str, workers: int) -> None:
@@ -219,3 +228,17 @@ def _read(value: bytes, n: int) -> Rated:
     rows = np.frombuffer(value, _ROW, n)
     lengths = Lengths(rows["tokens"].astype(np.int64), rows["truncated"].copy())
     return Rated(rows["value"].copy(), lengths, 0, json.loads(value[n * _ROW.itemsize :]))
+
+
+def ratings(
+    values: list[np.ndarray], rows: Sequence[Sequence[Row]], told: list[dict[str, Any]] | None = None
+) -> Ratings:
+    """`Ratings` of lists that were each one call: values (n,) and the rows of each list's documents."""
+    from rerank_cli.methods.pointwise import lengths
+
+    tokens, truncated = lengths([row for own in rows for row in own])
+    whole = np.concatenate([np.zeros(0), *values])
+    calls = sum(len(own) > 0 for own in rows)
+    return Ratings(
+        values, Scores(whole, tokens, truncated, np.zeros(len(whole), bool), calls), told or [{} for _ in rows]
+    )

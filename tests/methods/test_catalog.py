@@ -34,7 +34,19 @@ def test_entries_are_whole() -> None:
     for entry in known():
         assert entry.name == entry.name.lower() and "_" not in entry.name
         assert entry.method in methods()
-        scales = ("logit", "margin", "logprob", "prob", "grade", "cosine", "dot", "maxsim", "blend", "attention", "rank")
+        scales = (
+            "logit",
+            "margin",
+            "logprob",
+            "prob",
+            "grade",
+            "cosine",
+            "dot",
+            "maxsim",
+            "blend",
+            "attention",
+            "rank",
+        )
         assert entry.score in scales
         template = entry.template
         assert template is None or template.count("{query}") == template.count("{document}") == 1
