@@ -96,6 +96,8 @@ class Source:
             revision=self.checkpoint.revision,
             source_hash=self.source_hash,
             licence=self.checkpoint.licence,
+            strategy=self.checkpoint.strategy,
+            settings=dict(self.checkpoint.settings),
             **own,
         )
 

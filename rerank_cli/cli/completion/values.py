@@ -35,6 +35,7 @@ LISTED = {
     "KEY": "settings",
     "STRATEGY": "strategies",
     "AGGREGATION": "aggregations",
+    "PROMPT": "prompts",
 }
 #: Kinds that are a path, alone or beside names.
 FILES = {"FILE", "RUN", "MODEL"}
@@ -89,6 +90,7 @@ def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
     """The long lists that several options draw on."""
     from rerank_cli.aggregation.rules import rules as aggregations
     from rerank_cli.fusion import all_rules
+    from rerank_cli.methods.prompt_files import prompt_names
     from rerank_cli.strategies import strategies
 
     return {
@@ -100,6 +102,7 @@ def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
         "settings": tuple(KEYS),
         "strategies": tuple(strategies()),
         "aggregations": tuple(aggregations()),
+        "prompts": tuple(prompt_names()),
     }
 
 
