@@ -22,6 +22,11 @@ def test_topdown_compares_everything_with_the_tenth_of_the_first_window() -> Non
     assert driven.rounds[1][0] == (9, *range(20, 39)) and driven.rounds[1][4] == (9, *range(96, 100))
 
 
+def test_topdown_takes_a_higher_pivot_for_fewer_places() -> None:
+    driven = drive(TOPDOWN, 100, perfect(range(100, 0, -1)), Settings(top=3))
+    assert {question[0] for question in driven.rounds[1]} == {2}
+
+
 def test_topdown_takes_the_published_calls_and_is_exact() -> None:
     driven = []
     for seed in range(60):

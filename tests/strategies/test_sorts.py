@@ -134,6 +134,13 @@ def test_who_stands_stays_where_the_orders_disagree() -> None:
     assert drive(BUBBLESORT, 12, favours_the_first(shuffled_gains(12)), told).order == list(range(12))
 
 
+def test_one_order_that_tells_nothing_is_no_agreement() -> None:
+    told = Settings(orders="both")
+    for unsure in ([0.5, 0.5], [np.nan, np.nan]):
+        driven = drive(BUBBLESORT, 2, lambda question, unsure=unsure: np.array([1, 0] if question[0] else unsure), told)
+        assert driven.order == [0, 1]
+
+
 @pytest.mark.parametrize("orders", ["once", "both", "calibrated"])
 @BOTH
 def test_duels_that_tell_nothing_keep_the_incoming_order(sort: Strategy, orders: str) -> None:

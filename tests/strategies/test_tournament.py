@@ -54,6 +54,11 @@ def test_a_short_group_is_filled_with_the_first_of_its_level() -> None:
     assert driven.rounds[1] == [(0, 3, 4, 5, 6)]
 
 
+def test_the_best_of_a_group_goes_on_behind_the_second_best() -> None:
+    driven = drive(TOURNAMENT, 25, perfect(range(25, 0, -1)), Settings(top=1))
+    assert driven.rounds[1] == [(0, 1, 5, 6, 11), (10, 15, 16, 20, 21)]
+
+
 def test_no_group_is_asked_twice_and_a_question_is_in_the_incoming_order() -> None:
     for one in trials(100, 10, 5):
         assert len(set(one.questions)) == len(one.questions)
