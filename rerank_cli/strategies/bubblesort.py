@@ -25,10 +25,9 @@ def run(n: int, settings: Settings, rng: np.random.Generator) -> Asking:
         now = [windows[step] for windows, step in turns if 0 <= step < len(windows)]
         if not now:
             continue
-        winners = yield from choose([tuple(order[at] for at in window) for window in now], list(order), settings)
-        for window, winner in zip(now, winners):
-            at = next(at for at in window if order[at] == winner)
-            order[window[0]], order[at] = order[at], order[window[0]]
+        places = yield from choose([tuple(order[at] for at in window) for window in now], list(order), settings)
+        for window, place in zip(now, places):
+            order[window[0]], order[window[place]] = order[window[place]], order[window[0]]
     return Ranked(with_rest(order[: settings.top], n))
 
 

@@ -42,13 +42,11 @@ def _sift_down(
         families = [family for family in families if len(family) > 1]
         if not families:
             return
-        winners = yield from choose([tuple(heap[at] for at in family) for family in families], best, settings)
-        nodes = []
-        for family, winner in zip(families, winners):
-            at = next(at for at in family if heap[at] == winner)
-            if at != family[0]:
-                heap[family[0]], heap[at] = heap[at], heap[family[0]]
-                nodes.append(at)
+        places = yield from choose([tuple(heap[at] for at in family) for family in families], best, settings)
+        risen = [(family[0], family[place]) for family, place in zip(families, places) if place]
+        for node, child in risen:
+            heap[node], heap[child] = heap[child], heap[node]
+        nodes = [child for _, child in risen]
 
 
 def count(n: int, settings: Settings) -> int:
@@ -86,7 +84,7 @@ STRATEGY = Strategy(
     summary="a heap with several children a node, its root taken off top times",
     paper="Zhuang, Zhuang, Koopman and Zuccon, A Setwise Approach for Effective and Highly Efficient Zero-shot Ranking "
     "with Large Language Models, arXiv:2310.09497",
-    calls="at most about n·fanout/(fanout - 1)^2 + (top - 1)·log_fanout n slates; duels: fanout times as many, twice that in both orders",
+    calls="at most about n/(fanout - 1) + (top - 1)·log_fanout n; duels: fanout times that, twice that in both orders",
     run=run,
     count=count,
     exact=False,
