@@ -242,3 +242,10 @@ def test_calibrated_compares_the_two_orders_with_each_other() -> None:
 def test_blocks_count_what_a_model_names_above_what_it_leaves_out() -> None:
     wins = block_wins(5, [(3, 0, 1), (1, 4)], [np.array([NAN, 2.0, NAN]), np.array([NAN, NAN])])
     assert wins[0, 3] == wins[0, 1] == 1 and wins.sum() == 2
+
+
+def test_rules_for_duels_see_shares_of_what_blocks_counted() -> None:
+    wins = np.array([[0, 3, 0], [1, 0, 2], [0, 2, 0]], float)
+    rng = np.random.default_rng(0)
+    assert by_wins(rule_named("max"), wins, rng).tolist() == [0.75, 0.5, 0.5]
+    assert by_wins(rule_named("sum"), wins, rng).tolist() == [0.75, 0.75, 0.5]
