@@ -83,6 +83,8 @@ def test_what_falls_apart_is_joined_without_a_block_more() -> None:
     apart = [[0, 1, 2], [2, 1, 0], [3, 4], [4, 3]]
     whole = joined(6, [*apart])
     assert reached(whole) == set(range(6)) and [len(block) for block in whole] == [3, 3, 2, 2]
+    pairs = joined(8, [[one, one + 1] for one in (0, 2, 4, 6)] + [[one + 1, one] for one in (0, 2, 4, 6)])
+    assert reached(pairs) == set(range(8)) and len(pairs) == 8, "each part has one place to spare"
 
 
 @pytest.mark.parametrize("name", NAMES)
