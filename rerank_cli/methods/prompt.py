@@ -157,6 +157,8 @@ class PromptFile:
             known |= {"max_tokens": list_tokens, "min_tokens": list_tokens}
         elif known.get("max_tokens") in LENGTHS:
             known["max_tokens"] = 2 * list_tokens + 16
+        if known.get("logprobs") and self.labels == "letters":
+            known["watched"] = [before + letter for letter in LETTERS[: self.limit] for before in ("", " ")]
         known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return Decoding(**known)
 

@@ -54,7 +54,7 @@ def test_entries_are_whole() -> None:
         assert (
             len(entry.words) == 1 if (entry.method, entry.score) == ("yes-no", "logit") else len(entry.words) in (0, 2)
         )
-        assert entry.source or entry.prompt
+        assert entry.source or entry.prompt or entry.template
     asked = [(entry.source or entry.name, entry.method, str(entry.params)) for entry in known()]
     assert len(set(asked)) == len(asked)
 

@@ -252,14 +252,22 @@ def test_an_entry_without_a_checkpoint_says_what_it_needs() -> None:
     assert "--method listwise --prompt rankgpt" in caught.value.hint
 
 
-def test_the_writers_store_is_the_one_it_is_given() -> None:
-    class Keeping(ScriptedWriter):
-        store: object = None
+def test_what_is_kept_is_not_asked_again() -> None:
+    class Store(dict[bytes, bytes]):
+        def get(self, keys: Any) -> Any:  # type: ignore[override]
+            return [dict.get(self, key) for key in keys]
 
-        def keep_in(self, store: object) -> None:
-            self.store = store
+        def put(self, items: Any) -> None:
+            self.update(items)
 
-    writer, store = Keeping(oracle), object()
-    ranker("rankgpt", writer).keep_in(store)
-    assert writer.store is store
-    ranker("rankgpt", ScriptedWriter(oracle)).keep_in(store)
+    store = Store()
+    writer = ScriptedWriter(oracle)
+    for cached in (False, True):
+        loaded = ranker("rankgpt", writer)
+        loaded.keep_in(store)
+        reply = only(loaded)
+        assert (reply.cached, reply.calls) == (cached, 1 - cached) and np.argmax(reply.values) == 1
+    assert len(writer.told) == 1
+    other = ranker("rankgpt", writer, "rankgpt@head")
+    other.keep_in(store)
+    assert not only(other).cached
