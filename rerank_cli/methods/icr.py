@@ -112,10 +112,10 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
 
         def forward(self, input_ids: Any, tail: Any, start: Any) -> Any:
             begin = int(start[0])
-            empty = DynamicCache()
-            nothing = self._looked_at(input_ids, empty, begin)
-            shared = DynamicCache()
-            for number, layer in enumerate(empty.layers):
+            whole, shared = DynamicCache(), DynamicCache()
+            nothing = self._looked_at(input_ids, whole, begin)
+            layers: Any = whole.layers
+            for number, layer in enumerate(layers):
                 shared.update(layer.keys[:, :, :begin], layer.values[:, :, :begin], number)
             return (self._looked_at(tail, shared, begin) - nothing)[None]
 

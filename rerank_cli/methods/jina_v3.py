@@ -67,12 +67,12 @@ TEMPLATE = (
 _FIELD = re.compile(r"\{(n|query|instruction)\}")
 
 
-def MODEL_CLASS(config: Mapping[str, Any]) -> Any:
+def _with_projection(config: Mapping[str, Any]) -> Any:
     """The decoder with its projection, as the checkpoint names its weights."""
     import torch
     from transformers import Qwen3Model, Qwen3PreTrainedModel
 
-    class Decoder(Qwen3PreTrainedModel):  # type: ignore[misc]
+    class Decoder(Qwen3PreTrainedModel):
         def __init__(self, config: Any) -> None:
             super().__init__(config)
             self.model = Qwen3Model(config)
@@ -85,6 +85,9 @@ def MODEL_CLASS(config: Mapping[str, Any]) -> Any:
             self.post_init()
 
     return Decoder
+
+
+MODEL_CLASS = _with_projection
 
 
 def record(source: Source) -> Record:

@@ -98,12 +98,12 @@ class TextLists(ListMethod):
         start = 0
         for one in slates:
             stop = start + len(one.documents)
-            scores, facts = np.zeros(0), {}
+            rated: tuple[np.ndarray, dict[str, Any]] = np.zeros(0), {}
             if stop > start:
                 found = [documents.arrays[at] for at in place[start:stop]]
-                scores, facts = self.rated(queries.arrays[owner[start]], found, one)
-            values.append(scores)
-            told.append(facts)
+                rated = self.rated(queries.arrays[owner[start]], found, one)
+            values.append(rated[0])
+            told.append(rated[1])
             start = stop
         tokens, truncated = self._costs(queries, documents, owner, place)
         whole = np.concatenate([np.zeros(0), *values])

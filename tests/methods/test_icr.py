@@ -63,7 +63,9 @@ def by_hand(folder: Path, query: str, documents: list[str]) -> tuple[np.ndarray,
 
     def attention(asked: str) -> tuple[np.ndarray, np.ndarray]:
         text = f"{fixed}{question}{between}Query: {asked}{after}"
-        own = tokenizer(text, return_offsets_mapping=True, return_tensors="pt", add_special_tokens=folder.name != "qwen3")
+        own = tokenizer(
+            text, return_offsets_mapping=True, return_tensors="pt", add_special_tokens=folder.name != "qwen3"
+        )
         ends = own.offset_mapping[0, :, 1].numpy()
         with torch.inference_mode():
             layers = model(own.input_ids, output_attentions=True).attentions
@@ -82,7 +84,9 @@ def by_hand(folder: Path, query: str, documents: list[str]) -> tuple[np.ndarray,
 
 
 @pytest.mark.parametrize("family", FRAMES)
-def test_a_score_is_the_attention_of_the_question_less_that_of_no_question(family: str, folders: dict[str, Path]) -> None:
+def test_a_score_is_the_attention_of_the_question_less_that_of_no_question(
+    family: str, folders: dict[str, Path]
+) -> None:
     wanted, _ = by_hand(folders[family], QUERY, DOCUMENTS)
     got = opened(folders[family]).rate([slate()]).values[0]
     assert np.ptp(wanted) > 1e-3, "documents that hardly differ would make the comparison empty"
@@ -108,7 +112,9 @@ def test_lists_together_score_as_each_alone_and_order_counts(folders: dict[str, 
 def test_threads_do_not_mix_lists(folders: dict[str, Path]) -> None:
     lists = [slate(DOCUMENTS[at:] + DOCUMENTS[:at]) for at in range(5)]
     scorer: Any = load_torch(find(str(folders["qwen3"]), method="icr"), threads=3, note=pytest.fail, offline=True)
-    for alone, values in zip([opened(folders["qwen3"]).rate([one]) for one in lists], scorer.rate(lists).values, strict=True):
+    for alone, values in zip(
+        [opened(folders["qwen3"]).rate([one]) for one in lists], scorer.rate(lists).values, strict=True
+    ):
         assert_allclose(values, alone.values[0], atol=1e-6)
 
 
@@ -132,7 +138,9 @@ def test_only_documents_are_cut_and_it_is_told(folders: dict[str, Path]) -> None
     prompt, begin = scorer._asked(slate(long))
     assert len(prompt.ids) <= most + 60
     tail = scorer._encoder.decode(prompt.ids[begin:].tolist(), skip_special_tokens=False)
-    assert tail.startswith("Please find") and tail.endswith("Query: which question is it<|im_end|>\n<|im_start|>assistant\n")
+    assert tail.startswith("Please find") and tail.endswith(
+        "Query: which question is it<|im_end|>\n<|im_start|>assistant\n"
+    )
     with pytest.raises(WrongUsage, match="3 documents do not fit"):
         opened(folders["qwen3"], max_length=most - 10).rate([slate(long)])
     whole = opened(folders["qwen3"])
