@@ -157,7 +157,7 @@ class PromptLists(ListMethod):
         self._store = store
 
     def rate(self, slates: Sequence[Slate]) -> Ratings:
-        """See `ListScorer.rate`; a rating is in the store before the next list is taken up."""
+        """See `ListScorer.rate`; a rating is in the store before the next list is taken up, unless a value is not finite."""
         keys = [self._key(slate) for slate in slates]
         kept = [None] * len(slates) if self._store is None else self._store.get(keys)
         found = {at: _read(value, len(slates[at].documents)) for at, value in enumerate(kept) if value is not None}
@@ -170,7 +170,7 @@ class PromptLists(ListMethod):
             self._workers,
         ):
             found[at] = fresh
-            if self._store is not None:
+            if self._store is not None and np.isfinite(fresh.values).all():
                 self._store.put([(keys[at], _written(fresh))])
         whole = [found[at] for at in range(len(slates))]
         values = [one.values for one in whole]
