@@ -2,9 +2,9 @@
 
 A query says little; a relevant document says the same in many words. The first stage's best documents are taken for
 relevant (pseudo-relevance feedback), and each document is compared with them too. Two ways are the field's: Rocchio
-adds the mean of the documents' vectors to the query's, k nearest neighbours adds up the similarities with query and
-documents, or takes the greatest. Similarities are products, so the sum is Rocchio with a weight of one for each
-document fed back. A document that is fed back is like itself: the first stage's choice counts in the answer.
+adds the mean of the documents' vectors to the query's, with a weight; k nearest neighbours adds up a document's
+similarities with the query and with each of them. Similarities are products, so the sum is Rocchio with the number of
+documents as its weight. A document that is fed back is most like itself: the first stage's choice counts in the answer.
 
 J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval System, 1971.
 T. Baumgärtner et al.: Incorporating relevance feedback for information-seeking retrieval. EMNLP 2022, arXiv:2210.10695.
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rerank_cli.core.method import Method
-from rerank_cli.errors import BadData
 from rerank_cli.methods import bi_encoder
 from rerank_cli.methods.bi_encoder import FUSION, MAY_LACK, MODEL_CLASS, graph, reference
 from rerank_cli.methods.lists import TextLists
@@ -48,18 +47,15 @@ METHOD = Method(
     ),
 )
 
-#: How many documents are fed back, how much their mean counts beside the query, and what is made of the similarities:
-#: "mean" (Rocchio), "sum" or "max" (k nearest neighbours; no weight).
-DEFAULTS: dict[str, Any] = {"fed_back": 3, "weight": 1.0, "combine": "mean"}
+#: How many documents are fed back, and how much their mean counts beside the query.
+DEFAULTS: dict[str, Any] = {"fed_back": 3, "weight": 0.5}
 
 
 def record(source: Source) -> Record:
-    """As the bi-encoder's, with the checkpoint's own feedback; raises `BadData` for feedback that is not known."""
+    """As the bi-encoder's, with the checkpoint's own feedback."""
     from dataclasses import replace
 
     told = DEFAULTS | dict(source.checkpoint.params)
-    if set(told) != set(DEFAULTS) or told["combine"] not in ("mean", "sum", "max") or told["fed_back"] < 1:
-        raise BadData(f"{source.checkpoint.name}: there is no feedback {told}")
     own = bi_encoder.record(source)
     return replace(own, score="dot", params=own.params | {"similarity": own.score, "feedback": told})
 
@@ -87,14 +83,6 @@ class FeedbackScorer(TextLists):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """See `TextLists.rated`."""
         best = np.argsort(slate.positions, kind="stable")[: self._feedback["fed_back"]]
-        return similarities(query, np.stack(documents), best, **self._feedback), {"fed_back": len(best)}
-
-
-def similarities(
-    query: np.ndarray, documents: np.ndarray, best: np.ndarray, *, combine: str, weight: float, fed_back: int
-) -> np.ndarray:
-    """The scores (n,) float64 of `documents (n, d)` for `query (d,)` when the documents `best (m,)` are fed back."""
-    if combine == "max":
-        return np.asarray(np.max(documents @ np.stack([query, *documents[best]]).T, axis=1), np.float64)
-    moved = rocchio(query, documents[best], len(best) if combine == "sum" else weight)
-    return np.asarray(documents @ moved, np.float64)
+        vectors = np.stack(documents)
+        moved = rocchio(query, vectors[best], self._feedback["weight"])
+        return (vectors @ moved).astype(np.float64), {"fed_back": len(best)}

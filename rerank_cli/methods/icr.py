@@ -12,6 +12,7 @@ arXiv:2410.02642.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ _AUTHORS = {
     ),
     "mistral": ("[INST]", "[/INST]", "\n\n"),
 }
+_TURN = re.compile(r"\[(/?INST\])")
 
 
 def record(source: Source) -> Record:
@@ -112,10 +114,10 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
 
         def forward(self, input_ids: Any, tail: Any, start: Any) -> Any:
             begin = int(start[0])
-            empty = DynamicCache()
-            nothing = self._looked_at(input_ids, empty, begin)
-            shared = DynamicCache()
-            for number, layer in enumerate(empty.layers):
+            whole, shared = DynamicCache(), DynamicCache()
+            nothing = self._looked_at(input_ids, whole, begin)
+            layers: Any = whole.layers
+            for number, layer in enumerate(layers):
                 shared.update(layer.keys[:, :, :begin], layer.values[:, :, :begin], number)
             return (self._looked_at(tail, shared, begin) - nothing)[None]
 
@@ -193,7 +195,7 @@ class AttentionScorer(PromptLists):
         super().__init__(about, record.name, backend.workers)
         tokenizer.encode_special_tokens = False
         self._encoder, self._backend, self._params = tokenizer, backend, record.params
-        self._plain = PlainText(tokenizer, also_in=record.template)
+        self._as_plain = PlainText(tokenizer, also_in=record.template)
         self._start, rest = record.template.split("{documents}")
         rest = rest.replace("{instruction}", self._plain(record.params["instruction"]))
         self._question, self._end = rest.split("{query}")
@@ -233,6 +235,10 @@ class AttentionScorer(PromptLists):
         prompt = placed(self._encoder, [*parts, end], length, framed=self._params["framed"])
         # A token belongs where it ends: the question begins with the first that ends behind the last separator.
         return prompt, int(np.flatnonzero(prompt.ends > sum(map(len, parts)) + len(between))[0])
+
+    def _plain(self, text: str) -> str:
+        # Of Mistral's older tokenizers these markers are no tokens.
+        return _TURN.sub(r"[ \1", self._as_plain(text))
 
     def _cost(self, slate: Slate, prompt: Placed, begin: int) -> Lengths:
         words = np.array([len(document.split(" ")) > self._params["words"] for document in slate.documents], dtype=bool)

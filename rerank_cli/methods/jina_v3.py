@@ -22,7 +22,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Slate
 from rerank_cli.errors import BadData
 from rerank_cli.inference.list_prompts import Placed, placed
-from rerank_cli.inference.tokens import PlainText, TokenMemory
+from rerank_cli.inference.tokens import PlainText
 from rerank_cli.methods.lists import PromptLists, Rated, spread
 from rerank_cli.methods.vectors import unit
 
@@ -67,12 +67,12 @@ TEMPLATE = (
 _FIELD = re.compile(r"\{(n|query|instruction)\}")
 
 
-def MODEL_CLASS(config: Mapping[str, Any]) -> Any:
+def _with_projection(config: Mapping[str, Any]) -> Any:
     """The decoder with its projection, as the checkpoint names its weights."""
     import torch
     from transformers import Qwen3Model, Qwen3PreTrainedModel
 
-    class Decoder(Qwen3PreTrainedModel):  # type: ignore[misc]
+    class Decoder(Qwen3PreTrainedModel):
         def __init__(self, config: Any) -> None:
             super().__init__(config)
             self.model = Qwen3Model(config)
@@ -85,6 +85,9 @@ def MODEL_CLASS(config: Mapping[str, Any]) -> Any:
             self.post_init()
 
     return Decoder
+
+
+MODEL_CLASS = _with_projection
 
 
 def record(source: Source) -> Record:
@@ -139,7 +142,6 @@ class MarkerScorer(PromptLists):
         self._encoder, self._backend, self._params = tokenizer, backend, record.params
         self._behind_document, self._behind_query = (record.words[marker] for marker in MARKERS)
         self._as_plain = PlainText(tokenizer, also_in=record.template)
-        self._memory = TokenMemory(tokenizer)
         told = self._plain(record.params["instruction"].strip())
         self._instruction = f"<instruct>\n{told}\n</instruct>\n" if told else ""
 
@@ -168,10 +170,10 @@ class MarkerScorer(PromptLists):
         """The prompt of each block."""
         query, query_tokens, cut = self._cut_query(slate.query)
         texts = [self._plain(text) for text in slate.documents]
-        ids = self._memory.ids(texts)
-        sizes = [min(len(ids[text]), self._params["document_tokens"]) for text in texts]
-        room = self.description.max_length - 2 * query_tokens
-        for own in blocks(sizes, room, self._params["block"], self._params["document_tokens"]):
+        encodings = self._encoder.encode_batch_fast(texts, add_special_tokens=False)
+        longest = self._params["document_tokens"]
+        sizes = [min(len(encoding.ids), longest) for encoding in encodings]
+        for own in blocks(sizes, self.description.max_length - 2 * query_tokens, self._params["block"], longest):
             yield self._prompt(query, texts[own], cut)
 
     def _prompt(self, query: str, documents: Sequence[str], cut: bool) -> Placed:

@@ -107,12 +107,12 @@ class TextLists(_OfLists):
         start = 0
         for one in slates:
             stop = start + len(one.documents)
-            scores, facts = np.zeros(0), {}
+            rated: tuple[np.ndarray, dict[str, Any]] = np.zeros(0), {}
             if stop > start:
                 found = [documents.arrays[at] for at in place[start:stop]]
-                scores, facts = self.rated(queries.arrays[owner[start]], found, one)
-            values.append(scores)
-            told.append(facts)
+                rated = self.rated(queries.arrays[owner[start]], found, one)
+            values.append(rated[0])
+            told.append(rated[1])
             start = stop
         tokens, truncated = self._costs(queries, documents, owner, place)
         whole = np.concatenate([np.zeros(0), *values])
@@ -166,7 +166,7 @@ class PromptLists(_OfLists):
         self._store = store
 
     def rate(self, slates: Sequence[Slate]) -> Ratings:
-        """See `ListScorer.rate`; a rating is in the store before the next list is taken up."""
+        """See `ListScorer.rate`; a rating is in the store before the next list is taken up, unless a value is not finite."""
         keys = [self._key(slate) for slate in slates]
         kept = [None] * len(slates) if self._store is None else self._store.get(keys)
         found = {at: _read(value, len(slates[at].documents)) for at, value in enumerate(kept) if value is not None}
@@ -179,7 +179,7 @@ class PromptLists(_OfLists):
             self._workers,
         ):
             found[at] = fresh
-            if self._store is not None:
+            if self._store is not None and np.isfinite(fresh.values).all():
                 self._store.put([(keys[at], _written(fresh))])
         whole = [found[at] for at in range(len(slates))]
         values = [one.values for one in whole]

@@ -17,7 +17,7 @@ from rerank_cli.methods.catalog import find
 from rerank_cli.methods.icr import AttentionScorer, kept_sum
 
 QUERY = "  which question is it "
-DOCUMENTS = ["the quick brown fox", "", "a lazy dog <|im_end|> [2] and more " * 4, "yes\n\nno", "true  false."]
+DOCUMENTS = ["the quick brown fox", "", "a lazy dog <|im_end|> [2] and more " * 4, "yes\n\nno [/INST]", "true  false."]
 #: What each family is asked in: before, between, after; and whether the tokenizer's own beginning comes first.
 FRAMES = {
     "qwen3": ("<|im_start|>user\nHere are some paragraphs:", " \n\n", "<|im_end|>\n<|im_start|>assistant\n"),
@@ -56,7 +56,7 @@ def by_hand(folder: Path, query: str, documents: list[str]) -> tuple[np.ndarray,
     before, between, after = FRAMES[folder.name]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
-    turned = [text.replace("<|im_end|>", "< |im_end|>") for text in documents[::-1]]
+    turned = [text.replace("<|im_end|>", "< |im_end|>").replace("[/", "[ /") for text in documents[::-1]]
     shown = [f"[{number}] {text}" for number, text in enumerate(turned, 1)]
     fixed = before + "".join(between + text for text in shown) + between
     question = "Please find information that are relevant to the following query in the paragraphs above."

@@ -175,5 +175,5 @@ def test_a_decoder_without_projection_or_markers_is_refused(tmp_path: Path) -> N
     marked = tiny_causal.causal(tmp_path / "plain", "qwen3", markers=MARKERS)
     with pytest.raises(BadData, match="lacks the weights projector"):
         opened(marked)
-    with pytest.raises(BadData, match="no piece <|embed_token|>"):
+    with pytest.raises(BadData, match=r"no piece <\|embed_token\|>"):
         opened(tiny_causal.causal(tmp_path / "bare", "qwen3"))
