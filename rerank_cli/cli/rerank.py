@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rerank_cli.cli import model_options, options, rerank_options, strategy_options
+from rerank_cli.cli import endpoint_options, model_options, options, rerank_options, strategy_options
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
@@ -61,6 +61,15 @@ def rerank(
     topics: options.TopicsFile = None,
     topic_fields: options.TopicFields = "title",
     doc_template: options.DocTemplate = None,
+    prompt: model_options.Prompt = None,
+    endpoint: endpoint_options.Endpoint = None,
+    served_model: endpoint_options.ServedModel = None,
+    api: endpoint_options.Api = endpoint_options.Interface.auto,
+    concurrency: endpoint_options.Concurrency = 16,
+    timeout: endpoint_options.Timeout = 120.0,
+    api_key_env: endpoint_options.ApiKeyEnv = None,
+    max_cost: endpoint_options.MaxCost = None,
+    price: endpoint_options.Price = None,
     engine: model_options.EngineName = model_options.Engine.auto,
     device: model_options.Device = None,
     provider: model_options.ProviderName = model_options.Provider.auto,
@@ -120,6 +129,7 @@ def rerank(
     """
     from rerank_cli import pipeline
     from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.cli.endpoints import open_served
     from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
@@ -146,20 +156,41 @@ def rerank(
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
         # Loaded while the stage before us is still working.
-        loaded = open_scorer(
-            chosen,
-            settings,
-            terminal,
-            method=method,
-            engine=engine.value,
-            device=settings.resolve("device", device).value or "auto",
-            provider=provider.value,
-            precision=precision and precision.value,
-            max_length=max_length,
-            instruction=instruction,
-            batch_tokens=batch_tokens,
-            trust_remote_code=trust_remote_code,
-        )
+        asked: dict[str, Any] = {
+            "method": method,
+            "prompt": prompt,
+            "max_length": max_length,
+            "instruction": instruction,
+        }
+        servers = settings.resolve("endpoint", endpoint)
+        if servers.value:
+            loaded = open_served(
+                chosen,
+                servers,
+                settings,
+                terminal,
+                **asked,
+                served_model=served_model,
+                api=api.value,
+                concurrency=concurrency,
+                timeout=timeout,
+                api_key_env=api_key_env,
+                max_cost=max_cost,
+                price=price,
+            )
+        else:
+            loaded = open_scorer(
+                chosen,
+                settings,
+                terminal,
+                **asked,
+                engine=engine.value,
+                device=settings.resolve("device", device).value or "auto",
+                provider=provider.value,
+                precision=precision and precision.value,
+                batch_tokens=batch_tokens,
+                trust_remote_code=trust_remote_code,
+            )
         limits = pipeline.Options(
             depth,
             keep,

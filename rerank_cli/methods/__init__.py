@@ -160,7 +160,7 @@ def load(
     tokenizer = load_tokenizer(folder / TOKENIZER)
     scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
-    return scorer
+    return _as_listed(scorer, record)
 
 
 def load_torch(
@@ -202,12 +202,22 @@ def load_torch(
     if by_torch := getattr(module, "by_torch", None):
         lengths = {"max_length": max_length, "batch_tokens": batch_tokens}
         opened: LoadedScorer = by_torch(model, record, source.tokenizer, device=str(where), threads=threads, **lengths)
-        return opened
+        return _as_listed(opened, record)
     graph = module.graph(model, record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
     scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
-    return scorer
+    return _as_listed(scorer, record)
+
+
+def _as_listed(scorer: Any, record: Record) -> LoadedScorer:
+    """The scorer with the ranking algorithm that its checkpoint's entry names, where it has one."""
+    if record.strategy:
+        scorer.strategy = record.strategy
+    if record.settings:
+        scorer.settings = {**scorer.settings, **record.settings}
+    opened: LoadedScorer = scorer
+    return opened
 
 
 def _prepared(backend: Any, note: Callable[[str], None], around: Callable[[Any], Any] | None) -> LoadedBackend:

@@ -8,10 +8,12 @@ frame, and every spelling of yes and no that is one token counts.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods import causal, causal_graph
+from rerank_cli.methods.asked_words import asked_words
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -37,6 +39,7 @@ FUSION: str | None = None
 
 QUESTION = "Query: {query}\nDocument: {document}\nDoes the document answer the query? Answer yes or no."
 WORDS = ("no| no|No| No|NO| NO", "yes| yes|Yes| Yes|YES| YES")
+asked = partial(asked_words, METHOD, WORDS, QUESTION)
 _SCORES = ("logit", "margin", "logprob", "prob")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,12 @@ class Plan:
 
     def facts(self) -> dict[str, Any]:
         """The settings that the algorithm reads, for headers."""
-        told = {name: getattr(self.settings, name) for name in self.strategy.reads}
+        told = {
+            name: value
+            if (value := getattr(self.settings, name)) is not None
+            else getattr(self.strategy.defaults, name)
+            for name in self.strategy.reads
+        }
         return {name: value for name, value in told.items() if value is not None} | {"seed": self.seed}
 
     def count(self, n: int) -> int:
@@ -50,7 +55,8 @@ class Plan:
 
 
 def planned(ranker: Ranker, name: str | None, given: Mapping[str, Any], **more: Any) -> Plan:
-    """The plan for `ranker`: the algorithm `name`, or the model's own; settings `given` before the model's before the algorithm's.
+    """The plan for `ranker`: the algorithm `name`, or the model's own; settings `given` before the model's before the algorithm's,
+    which it fills in itself.
 
     `more` are other fields of `Plan`. Raises `WrongUsage` when the model cannot answer the algorithm's questions, or a
     setting is given that it does not read.
@@ -58,7 +64,7 @@ def planned(ranker: Ranker, name: str | None, given: Mapping[str, Any], **more: 
     strategy = strategy_named(name or ranker.strategy or "single")
     _check_reads(strategy, given)
     own = ranker.settings if strategy.name == ranker.strategy else {}
-    settings = Settings(**{**_told(strategy.defaults), **own, **given})
+    settings = Settings(**{**own, **given})
     if _by_duels(ranker, strategy):
         settings = settings.filled(orders="both")
     elif not _fits(ranker, strategy):
@@ -70,7 +76,7 @@ def planned(ranker: Ranker, name: str | None, given: Mapping[str, Any], **more: 
     if settings.compat and settings.compat not in strategy.compats:
         known = f"{strategy.name} knows {', '.join(strategy.compats)}" if strategy.compats else ""
         raise WrongUsage(f"--compat {settings.compat}: {strategy.name} has no such variant", known)
-    return Plan(strategy, _within(ranker, settings, given), **more)
+    return Plan(strategy, _within(ranker, strategy, settings, given), **more)
 
 
 def as_duel(values: np.ndarray, asks: str) -> np.ndarray:
@@ -94,14 +100,10 @@ def _fits(ranker: Ranker, strategy: Strategy) -> bool:
     return _by_duels(ranker, strategy) or _TELLS.index(ranker.asks) >= _TELLS.index(strategy.asks)
 
 
-def _told(settings: Settings) -> dict[str, Any]:
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def _check_reads(strategy: Strategy, given: Mapping[str, Any]) -> None:
+    known = {*strategy.reads, *(["compat"] if strategy.compats else [])}
     for name in given:
-        if name not in strategy.reads:
+        if name not in known:
             reads = ", ".join("--" + one.replace("_", "-") for one in strategy.reads)
             raise WrongUsage(
                 f"--{name.replace('_', '-')}: the strategy {strategy.name} does not read it",
@@ -109,12 +111,13 @@ def _check_reads(strategy: Strategy, given: Mapping[str, Any]) -> None:
             )
 
 
-def _within(ranker: Ranker, settings: Settings, given: Mapping[str, Any]) -> Settings:
+def _within(ranker: Ranker, strategy: Strategy, settings: Settings, given: Mapping[str, Any]) -> Settings:
     """The settings cut to what fits into one question of this model; raises `WrongUsage` for one asked for by name."""
     if ranker.most is None or settings.orders is not None:
         return settings
     limits: dict[str, Any] = {"window": ranker.most, "fanout": ranker.most - 1}
-    over = {name: most for name, most in limits.items() if (getattr(settings, name) or 0) > most}
+    sizes = {name: getattr(settings, name) or getattr(strategy.defaults, name) or 0 for name in limits}
+    over = {name: most for name, most in limits.items() if sizes[name] > most}
     for name in over:
         if name in given:
             raise WrongUsage(f"--{name} {given[name]}: this model reads at most {ranker.most} documents at a time")

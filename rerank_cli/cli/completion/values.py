@@ -35,6 +35,7 @@ LISTED = {
     "KEY": "settings",
     "STRATEGY": "strategies",
     "AGGREGATION": "aggregations",
+    "PROMPT": "prompts",
 }
 #: Kinds that are a path, alone or beside names.
 FILES = {"FILE", "RUN", "MODEL"}
@@ -63,6 +64,7 @@ FREE = {
     "TIME",
     "SECONDS",
     "PERCENT",
+    "URL",
 }
 
 
@@ -86,7 +88,9 @@ class Values:
 
 def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
     """The long lists that several options draw on."""
+    from rerank_cli.aggregation.rules import rules as aggregations
     from rerank_cli.fusion import all_rules
+    from rerank_cli.methods.prompt_files import prompt_names
     from rerank_cli.strategies import strategies
 
     return {
@@ -97,6 +101,8 @@ def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
         "collections": COLLECTIONS,
         "settings": tuple(KEYS),
         "strategies": tuple(strategies()),
+        "aggregations": tuple(aggregations()),
+        "prompts": tuple(prompt_names()),
     }
 
 
