@@ -233,8 +233,10 @@ class Servers:
         except requests.exceptions.SSLError:
             raise WorkFailed(f"{server.root} shows no certificate that is trusted here") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            cause = "cannot be reached" if isinstance(error, requests.ConnectionError) else "dropped the connection"
-            raise _Passing(cause) from None
+            never = isinstance(
+                getattr(error.args and error.args[0], "reason", None), urllib3.exceptions.NewConnectionError
+            )
+            raise _Passing("cannot be reached" if never else "dropped the connection") from None
 
     def _authorised(self, request: Any) -> Any:
         """Give the request its key."""
