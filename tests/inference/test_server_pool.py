@@ -8,6 +8,7 @@ from inference.loopback import Loopback, Reply, chat_reply, echoing, models
 
 from rerank_cli.errors import RerankError, WorkFailed, WrongUsage
 from rerank_cli.inference import servers as pool
+from rerank_cli.inference import transport
 from rerank_cli.inference.cache import AnswerCache
 from rerank_cli.inference.endpoint import EndpointWriter
 from rerank_cli.inference.kept_words import KeptWriter
@@ -147,7 +148,7 @@ def test_what_cannot_succeed_fails_at_once_with_what_the_server_said(status):
 
 
 def test_a_reply_without_end_is_not_read_to_the_end(monkeypatch):
-    monkeypatch.setattr(pool, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(transport, "_LARGEST", 1 << 20)
     with failing(Reply(b"x" * (3 << 20)), 99) as server:
         with pytest.raises(WorkFailed, match="more than 1 MiB"):
             answers([server.url])
