@@ -46,7 +46,7 @@ class SlateRanker(BatchScorer):
     ) -> None:
         super().__init__(record, description)
         self.asks = cast('Literal["prefer", "order"]', method.asks)
-        self.most: int | None = most
+        self.most = most
         self.strategy = method.strategy
         self.settings: Mapping[str, Any] = method.settings
         self._prompts = prompts
@@ -76,7 +76,7 @@ class SlateRanker(BatchScorer):
 
         A pair's tokens are its share of its slate's; a document that is alone in a duel meets its query's first one.
         """
-        slates, places = _cut(pairs, 2 if self.asks == "prefer" else self.most or len(pairs))
+        slates, places = _cut(pairs, 2 if self.asks == "prefer" else self.most)
         for number, reply in self.answer(slates):
             at = places[number]
             tokens = np.diff(np.linspace(0, reply.tokens, len(at) + 1).astype(np.int64))
@@ -85,7 +85,7 @@ class SlateRanker(BatchScorer):
 
     def _rows(self, slates: Sequence[Slate]) -> list[SlateRow]:
         for slate in slates:
-            if not 1 <= len(slate.documents) <= cast(int, self.most):
+            if not 1 <= len(slate.documents) <= self.most:
                 raise WrongUsage(
                     f"{self.checkpoint} reads at most {self.most} documents at once, and was asked about {len(slate.documents)}",
                     "a smaller --window asks about fewer",
