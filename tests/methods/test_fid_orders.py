@@ -128,7 +128,9 @@ def test_lit5_windows(fused: Fused) -> None:
     from dataclasses import replace
 
     from rerank_cli.methods import lit5_distill
+    from rerank_cli.methods.catalog import find
 
+    assert (find("lit5-distill-base").window, find("lit5-distill-base-v2").window) == (None, 100)
     ranker = fused.opened("lit5-distill")
     assert (ranker.most, ranker.strategy, ranker.settings) == (20, "sliding", {"window": 20, "step": 10})
     source = fused.source("lit5-distill")

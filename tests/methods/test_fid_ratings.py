@@ -187,6 +187,13 @@ def test_pairs_are_rated_as_lists(fused: Fused, method: str) -> None:
         np.testing.assert_allclose(scores.values[own], wanted, **CLOSE)
 
 
+@pytest.mark.parametrize("method", ["mvp", "fit5"])
+def test_scores_in_sixteen_bits_are_near(fused: Fused, method: str) -> None:
+    exact = np.concatenate(fused.opened(method).rate(SLATES).values)
+    near = np.concatenate(fused.opened(method, model=fused.model(method, "bf16")).rate(SLATES).values)
+    assert 0 < np.abs(near - exact).max() < 0.05 * np.ptp(exact)
+
+
 def test_only_the_document_is_cut(fused: Fused) -> None:
     scorer = fused.opened("fit5")
     (row,) = scorer._rows(QUERIES[0], [DOCUMENTS[6]], [37])
