@@ -21,6 +21,7 @@ KEYS: dict[str, tuple[str, str | None]] = {
     "retriever": ("RERANK_RETRIEVER", "bm25"),
     "device": ("RERANK_DEVICE", "auto"),
     "cache_dir": ("RERANK_CACHE_DIR", None),
+    "endpoint": ("RERANK_ENDPOINT", None),
 }
 
 

@@ -26,7 +26,8 @@ class Answers(NamedTuple):
     """Answers to some of the pairs that were asked, as soon as a batch has them.
 
     `positions (b,)` int64 among the pairs, `values (b,)` float32, higher is better; `tokens (b,)`, `truncated (b,)`
-    as in `Lengths`; `calls`, the model's batches they took; `cached`, whether they were paid for earlier.
+    as in `Lengths`; `calls`, the model's batches they took; `cached`, whether they were paid for earlier; `repaired (b,)`
+    bool, whose answers had to be asked for again or made up because the model's words held none (None: no one's).
     """
 
     positions: np.ndarray
@@ -35,16 +36,18 @@ class Answers(NamedTuple):
     truncated: np.ndarray
     calls: int
     cached: bool = False
+    repaired: np.ndarray | None = None
 
 
 class Scores(NamedTuple):
-    """Answers to n pairs: `values (n,)` float32, higher is better; `tokens`, `truncated`, `calls` as in `Answers`; `cached (n,)` bool."""
+    """Answers to n pairs: `values (n,)` float32, higher is better; `tokens`, `truncated`, `calls`, `repaired` as in `Answers`; `cached (n,)` bool."""
 
     values: np.ndarray
     tokens: np.ndarray
     truncated: np.ndarray
     cached: np.ndarray
     calls: int
+    repaired: np.ndarray | None = None
 
 
 class Scorer(Protocol):
@@ -158,6 +161,7 @@ class Ranker(Protocol):
 def gathered(answers: Iterable[Answers], n: int) -> Scores:
     """The answers to all n pairs, in the pairs' order; waits for the last."""
     whole = Scores(np.empty(n, np.float32), np.empty(n, np.int64), np.empty(n, bool), np.empty(n, bool), 0)
+    repaired = None
     calls = 0
     for some in answers:
         whole.values[some.positions] = some.values
@@ -165,7 +169,10 @@ def gathered(answers: Iterable[Answers], n: int) -> Scores:
         whole.truncated[some.positions] = some.truncated
         whole.cached[some.positions] = some.cached
         calls += some.calls
-    return whole._replace(calls=calls)
+        if some.repaired is not None:
+            repaired = np.zeros(n, bool) if repaired is None else repaired
+            repaired[some.positions] = some.repaired
+    return whole._replace(calls=calls, repaired=repaired)
 
 
 class Cache(Protocol):

@@ -28,6 +28,13 @@ def failed_batch(batch: Mapping[str, Any], why: str, *, is_memory: bool) -> Work
     return WorkFailed(what)
 
 
+def is_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch raised `error` for want of memory."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 class WithinMemory:
     """A backend that never gives up a batch of several rows for want of memory; says once that it halves them.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rerank_cli.errors import DeviceUnavailable
 from rerank_cli.inference.devices import Device, parsed
-from rerank_cli.inference.memory import failed_batch
+from rerank_cli.inference.memory import failed_batch, is_memory
 
 
 class TorchBackend:
@@ -60,8 +60,7 @@ def computing(batch: Mapping[str, Any]) -> Iterator[None]:
         with torch.inference_mode():
             yield
     except RuntimeError as error:
-        is_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-        raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory) from error
+        raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory(error)) from error
 
 
 def torch_device(device: str) -> Device:

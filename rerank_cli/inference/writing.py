@@ -35,11 +35,15 @@ class Decoding(NamedTuple):
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    #: Texts that end the answer, which is kept up to the end of the first; not looked for before `min_tokens`.
     stop: tuple[str, ...] = ()
     #: How many of the likeliest tokens are told at each place; 0: none.
     logprobs: int = 0
     #: Texts of single tokens, one of which the (only) token must be; empty: any.
     allowed: tuple[str, ...] = ()
+    #: Texts whose log-probabilities a local model tells at each place, under these texts and however unlikely they are;
+    #: those that are no single token are left out, and a server tells only the likeliest.
+    watched: tuple[str, ...] = ()
     #: Whether a model that can think aloud is to: None leaves it to the model.
     thinking: bool | None = None
     seed: int = 0

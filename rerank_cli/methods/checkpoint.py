@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,8 @@ class Checkpoint:
 
     #: The alias, the id or the folder, as the user wrote it.
     name: str
-    #: A Hugging Face id, `package:MODULE/FOLDER` (data of an installed Python package), or a folder's path.
+    #: A Hugging Face id, `package:MODULE/FOLDER` (data of an installed Python package), or a folder's path; empty: a prompt
+    #: for any model that writes, a server's (`--endpoint`) or a checkpoint's own (`-m FOLDER --method METHOD --prompt NAME`).
     source: str
     #: The method's name; empty until its files are at hand (an id that is not in `models.toml`).
     method: str = ""
@@ -30,8 +33,13 @@ class Checkpoint:
     #: The vocabulary's pieces (of a prompt: texts, spellings parted by |) whose logits are compared: (not relevant,
     #: relevant), grades upwards, or one alone; empty: the method's own.
     words: tuple[str, ...] = ()
-    #: How many documents it was trained to see together; None: the method's own number.
-    window: int | None = None
+    #: The prompt that a model is asked with in words, `NAME` or `NAME@VERSION` of `methods/prompts`; empty: the method's own.
+    prompt: str = ""
+    #: The ranking algorithm its authors ran it with, and that algorithm's settings; empty: the method's own.
+    strategy: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    #: What only this method is told; empty: the method's own.
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
     #: Where the tokenizer's files are, when not beside the weights.
     tokenizer: str | None = None
     licence: str = ""

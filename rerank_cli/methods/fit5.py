@@ -23,7 +23,7 @@ from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
 from rerank_cli.errors import BadData
 from rerank_cli.inference.batching import Row, batches
 from rerank_cli.methods.fid import Opened, opened
-from rerank_cli.methods.list_rater import ListRater, ratings
+from rerank_cli.methods.lists import ListMethod, ratings
 from rerank_cli.methods.t5_decoder import one_step, require_t5
 from rerank_cli.methods.weights import weight_files
 
@@ -144,7 +144,7 @@ def by_torch(
     return FiT5(own, record)
 
 
-class FiT5(ListRater):
+class FiT5(ListMethod):
     """A `core.protocols.ListScorer`; see this module's docstring."""
 
     uses_first_stage = True

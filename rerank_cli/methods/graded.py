@@ -6,10 +6,12 @@ in the model's own chat frame; nothing was trained for it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods import causal, causal_graph
+from rerank_cli.methods.asked_words import asked_words
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -22,6 +24,11 @@ METHOD = Method(
     paper="Zhuang, Qin, Hui, Wu, Yan, Wang and Bendersky, Beyond Yes and No, arXiv:2310.14122",
     calls="n",
     score="grade",
+    when=(
+        "Zero-shot grading with any chat model: a scale of five tells more than yes or no, and the expectation "
+        "over the grades breaks ties. Use it when there is a good general model and no reranker for the language "
+        "or the domain."
+    ),
 )
 MODEL_CLASS = causal.MODEL_CLASS
 graph, reference, scorer = causal_graph.graph, causal_graph.reference, causal.scorer
@@ -33,6 +40,7 @@ QUESTION = (
     "Query: {query}\nDocument: {document}\nOutput:"
 )
 WORDS = ("0| 0", "1| 1", "2| 2", "3| 3", "4| 4")
+asked = partial(asked_words, METHOD, WORDS, QUESTION)
 
 
 def record(source: Source) -> Record:

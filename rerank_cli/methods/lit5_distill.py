@@ -56,7 +56,7 @@ def record(source: Source) -> Record:
         inputs=("input_ids", "attention_mask"),
         max_length=checkpoint.max_length or MAX_LENGTH,
         template=checkpoint.template or TEMPLATE,
-        params={"window": checkpoint.window or WINDOW, "start_id": start_id},
+        params={"window": checkpoint.settings.get("window") or WINDOW, "start_id": start_id},
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
 from rerank_cli.methods.fid import Opened, opened
-from rerank_cli.methods.list_rater import ListRater, ratings
+from rerank_cli.methods.lists import ListMethod, ratings
 from rerank_cli.methods.t5_decoder import by_head, require_t5
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def by_torch(
     return LiT5Score(own, record)
 
 
-class LiT5Score(ListRater):
+class LiT5Score(ListMethod):
     """A `core.protocols.ListScorer`; see this module's docstring."""
 
     def __init__(self, own: Opened, record: Record) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
 from rerank_cli.methods.fid import Opened, opened, unwrapped
-from rerank_cli.methods.list_rater import ListRater, ratings
+from rerank_cli.methods.lists import ListMethod, ratings
 from rerank_cli.methods.t5_decoder import one_step, require_t5
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def by_torch(
     return Mvp(own, record)
 
 
-class Mvp(ListRater):
+class Mvp(ListMethod):
     """A `core.protocols.ListScorer`; see this module's docstring."""
 
     def __init__(self, own: Opened, record: Record) -> None:

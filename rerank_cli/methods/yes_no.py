@@ -8,10 +8,12 @@ frame, and every spelling of yes and no that is one token counts.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods import causal, causal_graph
+from rerank_cli.methods.asked_words import asked_words
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -24,6 +26,11 @@ METHOD = Method(
     paper="Zhang, Li, Long et al., Qwen3 Embedding, arXiv:2506.05176",
     calls="n",
     score="prob",
+    when=(
+        "One forward of a language model and the logits of two words. Qwen3-Reranker and mxbai-rerank v2 are "
+        "among the best pointwise models there are and read an instruction; an unlisted chat model can be asked "
+        "in the same way. Wants a GPU from a billion parameters up."
+    ),
 )
 MODEL_CLASS = causal.MODEL_CLASS
 graph, reference, scorer = causal_graph.graph, causal_graph.reference, causal.scorer
@@ -32,6 +39,7 @@ FUSION: str | None = None
 
 QUESTION = "Query: {query}\nDocument: {document}\nDoes the document answer the query? Answer yes or no."
 WORDS = ("no| no|No| No|NO| NO", "yes| yes|Yes| Yes|YES| YES")
+asked = partial(asked_words, METHOD, WORDS, QUESTION)
 _SCORES = ("logit", "margin", "logprob", "prob")
 
 

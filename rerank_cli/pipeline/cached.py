@@ -48,7 +48,7 @@ class CachedScorer:
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; what is kept comes first, and a pair that comes twice is asked once.
 
-        The pairs are looked up when it is called. Answers that are not finite are handed on and not kept.
+        The pairs are looked up when it is called. Answers that are not finite, or repaired, are handed on and not kept.
         """
         found = self._look_up(pairs)
         asked = [pairs[found.places[number][0]] for number in found.unknown]
@@ -77,9 +77,9 @@ class CachedScorer:
             numbers = [found.unknown[at] for at in batch.positions.tolist()]
             rows = np.empty(len(numbers), _ROW)
             rows["value"], rows["tokens"], rows["truncated"] = batch.values, batch.tokens, batch.truncated
-            finite = np.flatnonzero(np.isfinite(batch.values)).tolist()
-            self._cache.put([(found.keys[numbers[at]], rows[at].tobytes()) for at in finite])
-            yield _answers(found, numbers, rows, batch.calls, cached=batch.cached)
+            sound = np.isfinite(batch.values) if batch.repaired is None else np.isfinite(batch.values) & ~batch.repaired
+            self._cache.put([(found.keys[numbers[at]], rows[at].tobytes()) for at in np.flatnonzero(sound).tolist()])
+            yield _answers(found, numbers, rows, batch.calls, cached=batch.cached, repaired=batch.repaired)
 
     def _look_up(self, pairs: Sequence[Pair]) -> _Found:
         places: dict[bytes, list[int]] = {}
@@ -102,9 +102,20 @@ class CachedScorer:
         return key.digest()
 
 
-def _answers(found: _Found, numbers: Sequence[int], rows: np.ndarray, calls: int, *, cached: bool) -> Answers:
+def _answers(
+    found: _Found,
+    numbers: Sequence[int],
+    rows: np.ndarray,
+    calls: int,
+    *,
+    cached: bool,
+    repaired: np.ndarray | None = None,
+) -> Answers:
     """The answers `rows (b,)` to the questions `numbers (b,)`, at every pair that asks them."""
     places = [found.places[number] for number in numbers]
-    rows = rows.repeat([len(some) for some in places])
+    times = [len(some) for some in places]
+    rows = rows.repeat(times)
+    repaired = None if repaired is None else repaired.repeat(times)
     positions = np.fromiter(chain.from_iterable(places), np.int64)
-    return Answers(positions, rows["value"], rows["tokens"].astype(np.int64), rows["truncated"], calls, cached)
+    tokens = rows["tokens"].astype(np.int64)
+    return Answers(positions, rows["value"], tokens, rows["truncated"], calls, cached, repaired)

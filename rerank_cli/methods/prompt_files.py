@@ -1,0 +1,147 @@
+"""Prompt files: which there are, and what is said about one that cannot be used.
+
+`prompts/NAME.toml` comes with the program; any file of the same form is a user's own. At its top level stand the fields of
+`methods.prompt.PromptFile`; where the references of a checkpoint differ, `[versions.NAME]` tables hold what is different,
+and `default` names the one that is meant (`NAME@VERSION` asks for another).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from rerank_cli.errors import BadData, Missing, WrongUsage
+from rerank_cli.inference.writing import Decoding
+from rerank_cli.methods.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
+
+__all__ = ["PromptFile", "load_prompt", "prompt_names"]
+
+_FOLDER = Path(__file__).with_name("prompts")
+#: The fields that a text may have, and those of a passage or a repeated turn.
+_OF_ALL = {"query", "num", "keep", "instruction", "labels", "passages"}
+_OF_ONE = {"query", "num", "i", "text", "score"}
+#: What a field of the file holds, where it is no text.
+_KINDS = {
+    **{"turns": list, "clean": list, "cut": dict, "decoding": dict},
+    **{"most": int, "out_of": int, "shuffled": bool, "verified": bool},
+}
+_ROLES = ("system", "user", "assistant")
+
+
+def prompt_names() -> list[str]:
+    """The prompts that come with the program, each version by its full name."""
+    return [name for file in sorted(_FOLDER.glob("*.toml")) for name in _versions(file)]
+
+
+def load_prompt(name: str | Path) -> PromptFile:
+    """The prompt NAME or NAME@VERSION that comes with the program, or the one in a file (PATH, PATH.toml@VERSION).
+
+    Raises `Missing` for a name or a file that is not there, `BadData` with the file's name for one that says something wrong.
+    """
+    base, _, version = str(name).partition("@")
+    path = Path(base)
+    if path.suffix != ".toml" and len(path.parts) == 1:
+        path = _FOLDER / f"{base}.toml"
+        if not path.is_file():
+            names = sorted(file.stem for file in _FOLDER.glob("*.toml"))
+            close = difflib.get_close_matches(base, names, n=3, cutoff=0.5) or names
+            raise Missing(
+                f"no prompt is called {base!r}", f"there are {', '.join(close)}; a file of yours ends with .toml"
+            )
+    elif not path.is_file():
+        raise Missing(f"{base}: no such file", "a prompt is a file of the form that rerank models --prompt shows")
+    versions = _versions(path)
+    if not version:
+        return next(iter(versions.values()))
+    try:
+        return versions[f"{base}@{version}"] if path.parent == _FOLDER else versions[f"{path}@{version}"]
+    except KeyError:
+        known = ", ".join(one.partition("@")[2] for one in versions)
+        raise WrongUsage(
+            f"{base} has no version {version!r}", f"its versions: {known or 'none, it is one prompt'}"
+        ) from None
+
+
+def _versions(path: Path) -> dict[str, PromptFile]:
+    """Every version that the file holds by its full name, the default first."""
+    import tomllib
+
+    where = f"{path.name}" if path.parent == _FOLDER else str(path)
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadData(f"not TOML: {error}", "a prompt file holds name = value lines", where=where) from error
+    name = path.stem if path.parent == _FOLDER else str(path)
+    versions = table.pop("versions", {})
+    default = table.pop("default", "")
+    if not versions:
+        return {name: _prompt(name, table, where)}
+    if not isinstance(versions, dict) or default not in versions:
+        raise BadData(f"default = {default!r} is no table [versions.{default}]", where=where)
+    order = sorted(versions, key=lambda version: version != default)
+    return {f"{name}@{one}": _prompt(f"{name}@{one}", table | versions[one], where) for one in order}
+
+
+def _prompt(name: str, table: Mapping[str, Any], where: str) -> PromptFile:
+    known = {one.name: one for one in fields(PromptFile) if one.name != "name"}
+    for key, value in table.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1) or sorted(known)
+            raise BadData(f"unknown field {key!r}", f"did you mean {', '.join(close)}?", where=where)
+        expected = _KINDS.get(key, str)
+        if not isinstance(value, expected):
+            raise BadData(f"{key} = {value!r} is not of the kind {expected.__name__}", where=where)
+    values = dict(table) | {"clean": tuple(table.get("clean", ()))}
+    values["turns"] = tuple(_turn(turn, where) for turn in table.get("turns", ()))
+    if "parser" not in values:
+        raise BadData("says no parser", "parser = NAME tells how the reply is read", where=where)
+    prompt = PromptFile(name=name, **values)
+    _checked(prompt, where)
+    return prompt
+
+
+def _turn(turn: Any, where: str) -> Turn:
+    if not isinstance(turn, dict) or not {"role", "content"} <= set(turn) <= set(Turn._fields):
+        raise BadData(f"a turn has role, content and perhaps each, not {turn!r}", where=where)
+    if turn["role"] not in _ROLES:
+        raise BadData(f"role = {turn['role']!r}", f"a role is one of {', '.join(_ROLES)}", where=where)
+    return Turn(**turn)
+
+
+def _checked(prompt: PromptFile, where: str) -> None:
+    """Raise `BadData` for what cannot be rendered or read."""
+    if bool(prompt.turns) == bool(prompt.text):
+        raise BadData("needs turns or a text, and not both", where=where)
+    once = [turn.content for turn in prompt.turns if not turn.each] + [prompt.text]
+    each = [turn.content for turn in prompt.turns if turn.each] + [prompt.passage]
+    for texts, allowed in (([*once, prompt.prefill], _OF_ALL), (each, _OF_ONE), ([prompt.label], {"i"})):
+        for found in (name for text in texts for name in FIELD.findall(text)):
+            if found not in allowed:
+                raise BadData(
+                    f"unknown field {{{found}}}",
+                    f"here one may write {', '.join(sorted(f'{{{one}}}' for one in allowed))}",
+                    where=where,
+                )
+    repeated = any("{text}" in turn.content for turn in prompt.turns if turn.each)
+    if not repeated and not ("{text}" in prompt.passage and any("{passages}" in text for text in once)):
+        raise BadData(
+            "has no passage turn", "a turn with each = true, or passage and {passages}, must hold {text}", where=where
+        )
+    if not any("{query}" in text for text in once + each):
+        raise BadData("says {query} nowhere", where=where)
+    wrong = [name for name in prompt.clean if name not in CLEAN] + [name for name in prompt.cut if name not in CUTS]
+    wrong += [name for name in prompt.decoding if name not in Decoding._fields]
+    wrong += [prompt.labels] if prompt.labels not in ("numbers", "letters") else []
+    wrong += [" and ".join(prompt.cut)] if len(prompt.cut) > 1 else []
+    if wrong:
+        raise BadData(f"{wrong[0]} is no way to clean, cut, decode or label", where=where)
+    for name, number in [
+        *prompt.cut.items(),
+        ("max_tokens", prompt.decoding.get("max_tokens", 1)),
+        ("out_of", prompt.out_of),
+    ]:
+        if (not isinstance(number, int) or number < 1) and not (name == "max_tokens" and number in LENGTHS):
+            raise BadData(f"{name} = {number!r} is no number above 0", where=where)
