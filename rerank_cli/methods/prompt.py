@@ -117,6 +117,11 @@ class PromptFile:
         return Prompt(tuple(self._messages(whole, each)), _filled(self.text, whole), _filled(self.prefill, whole))
 
     @property
+    def reads_instruction(self) -> bool:
+        """Whether {instruction} stands anywhere."""
+        return any("{instruction}" in text for text in (self.text, *(turn.content for turn in self.turns)))
+
+    @property
     def limit(self) -> int | None:
         """Most documents of a question; None: any number."""
         return self.most or (len(LETTERS) if self.labels == "letters" else None)
@@ -157,8 +162,6 @@ class PromptFile:
             known |= {"max_tokens": list_tokens, "min_tokens": list_tokens}
         elif known.get("max_tokens") in LENGTHS:
             known["max_tokens"] = 2 * list_tokens + 16
-        if known.get("logprobs") and self.labels == "letters":
-            known["watched"] = [before + letter for letter in LETTERS[: self.limit] for before in ("", " ")]
         known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return Decoding(**known)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -236,14 +237,17 @@ def test_two_passages_are_compared_as_they_stand() -> None:
     assert (loaded.asks, loaded.most) == ("prefer", 2)
 
 
-def test_what_the_reply_depends_on_parts_the_keys() -> None:
+def test_what_the_reply_depends_on_parts_the_keys(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('''parser = "order"\npassage = "[{i}] {text}"\ntext = "{query} for {instruction}: {passages}"''')
     writer = ScriptedWriter(oracle)
-    loaded = [
-        ranker("rankgpt", writer),
-        ranker("rankgpt", writer, "rankgpt@head"),
-        ranker("rankgpt", writer, instruction="x"),
-    ]
-    assert len({one.description.asked().hexdigest() for one in loaded}) == 3
+    loaded = [ranker("rankgpt", writer), ranker("rankgpt", writer, "rankgpt@head"), ranker("rankgpt", writer, str(own))]
+    loaded += [ranker("rankgpt", writer, str(own), instruction="cats")]
+    assert len({one.description.asked().hexdigest() for one in loaded}) == 4
+    only(loaded[-1], slate([1]))
+    assert writer.told[0].text == "which gain for cats: [1] gain1 filler"
+    with pytest.raises(WrongUsage, match="rankgpt@paper reads no instruction"):
+        ranker("rankgpt", writer, instruction="cats")
 
 
 def test_an_entry_without_a_checkpoint_says_what_it_needs() -> None:
