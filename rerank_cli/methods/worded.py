@@ -24,7 +24,7 @@ from rerank_cli.methods.pointwise import Description
 from rerank_cli.methods.prompt import PromptFile
 from rerank_cli.methods.prompt_files import load_prompt
 from rerank_cli.methods.prompt_fit import Fitted, fit
-from rerank_cli.methods.replies import WRONG, reading
+from rerank_cli.methods.replies import WRONG, reading, unclosed
 
 #: The user's own prompt: a name, a file, or one already loaded.
 Asked = str | Path | PromptFile | None
@@ -121,6 +121,8 @@ class WordedRanker:
             )
 
     def _reply(self, completion: Completion, n: int) -> Reply:
+        if self.prompt.reasons and completion.finish == "length" and unclosed(completion.text):
+            completion = completion._replace(text=f"<think>{completion.text}")
         parsed = self._parse(completion, self.prompt.names(n))
         return Reply(
             values=parsed.values / self.prompt.out_of,

@@ -120,6 +120,18 @@ def test_a_sampled_reply_that_says_nothing_is_asked_once_more() -> None:
     assert np.isnan(reply.values).all() and reply.repaired == "wrong_format"
 
 
+def test_reasoning_that_was_cut_off_is_no_answer_though_the_template_opened_it() -> None:
+    words = "Passage [3] tells of it, passage [1] does not, so"
+    for name in ("rank-k-32b", "reasonrank-7b", "rearank-7b", "ract", "rank-r1-7b"):
+        writer = ScriptedWriter(lambda prompt: Completion(words, 50, 9, finish="length"))
+        reply = only(ranker(name, writer))
+        assert np.isnan(reply.values).all() and reply.repaired == "wrong_format" and reply.reason == words
+    whole_list = ScriptedWriter(lambda prompt: Completion(oracle(prompt), 50, 9, finish="length"))
+    assert only(ranker("rankzephyr", whole_list)).repaired == "", "a list ends where its length is reached"
+    late = ScriptedWriter(lambda prompt: Completion(f"so</think>{oracle(prompt)}", 50, 9, finish="length"))
+    assert only(ranker("reasonrank-7b", late)).repaired == ""
+
+
 def test_rebel_sends_what_is_not_relevant_below() -> None:
     def judge(prompt: Prompt) -> str:
         parts = (f'"{at + 1}": {{"relevance": {number}, "depth": 4}}' for at, number in enumerate(gains(prompt)))
