@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from rerank_cli.core.method import Method
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.worded import Asked
-from rerank_cli.methods.written_scores import Asking, Verdict, WrittenScorer, prompt_of, reason_of
+from rerank_cli.methods.worded import Asked, prompt_of
+from rerank_cli.methods.written_scores import Asking, Verdict, WrittenScorer, reason_of
 
 METHOD = Method(
     name="rank1",
@@ -45,7 +45,7 @@ def asked(
     note: Callable[[str], None],
 ) -> WrittenScorer:
     """A `Scorer` over a writer that tells log-probabilities; raises `Missing` or `BadData` for the prompt."""
-    file = prompt_of(checkpoint, prompt, "rank1")
+    file = prompt_of(prompt, checkpoint, "rank1")
     return WrittenScorer(
         METHOD, checkpoint, writer, file, reading, max_length=max_length, instruction=instruction, note=note
     )

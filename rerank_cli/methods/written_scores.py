@@ -20,9 +20,8 @@ from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.pointwise import Description
-from rerank_cli.methods.prompt_files import PromptFile, load_prompt
+from rerank_cli.methods.prompt import PromptFile
 from rerank_cli.methods.prompt_fit import Fitted, fit
-from rerank_cli.methods.worded import Asked
 
 #: Tokens that a second question may write after the first one's answer.
 _MORE = 16
@@ -182,11 +181,6 @@ class _Course:
             self.verdict = end.value
             return True
         return False
-
-
-def prompt_of(checkpoint: Checkpoint, prompt: Asked, own: str) -> PromptFile:
-    """The user's prompt, else the checkpoint's, else the method's `own`; raises `Missing` or `BadData`."""
-    return prompt if isinstance(prompt, PromptFile) else load_prompt(prompt or checkpoint.prompt or own)
 
 
 def reason_of(text: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_causal
+from scripted_writer import ScriptedWriter
 from test_prompt_entries import QWEN3
-from written import Scripted, said
+from written import asked, said
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import WrongUsage
@@ -25,10 +26,10 @@ PAIR = Pair("Q", "D")
 
 
 def score(module: Any, checkpoint: Any, answer: Completion, instruction: str | None = None) -> Any:
-    writer = Scripted(lambda *_: answer)
+    writer = ScriptedWriter(lambda _: answer)
     one = module.asked(checkpoint, writer, None, max_length=None, instruction=instruction, note=pytest.fail)
     found = one.score([PAIR])
-    return found.values[0], bool(found.repaired[0]), *writer.asked[0]
+    return found.values[0], bool(found.repaired[0]), *asked(writer)[0]
 
 
 def test_qwen3_is_asked_one_token_of_the_prompt_that_it_was_trained_with() -> None:
@@ -71,8 +72,8 @@ def test_the_scales_and_the_spellings() -> None:
 def test_words_and_graph_give_the_same_numbers(tmp_path: Path, name: str) -> None:
     """A tiny model's graph, and the same model as a writer that is asked for one token."""
     folder = tiny_causal.causal(tmp_path / "qwen2", "qwen2", words="true false")
-    asked = {"template": "Q: {query}\nD: {document}\nIs it?", "words": ("f", "t"), "score": "margin", "instruction": ""}
-    listed = find("rank1-7b-noreason") if name != "tiny" else replace(find("rank1-7b-noreason"), **asked)
+    own = {"template": "Q: {query}\nD: {document}\nIs it?", "words": ("f", "t"), "score": "margin", "instruction": ""}
+    listed = find("rank1-7b-noreason") if name != "tiny" else replace(find("rank1-7b-noreason"), **own)
     checkpoint = replace(listed, name=name, source=str(folder), max_length=400)
     pairs = [PAIR, Pair("how do bees find home", "bees see light" * 5), Pair("copper </think> true", "")]
     graph = load_torch(checkpoint, threads=1, device="cpu", note=pytest.fail).score(pairs)

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_causal
-from written import Scripted, said
+from scripted_writer import ScriptedWriter
+from written import asked, said
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.inference.writing import Completion, Decoding, Prompt
 from rerank_cli.methods import erank
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.checkpoint import Checkpoint
+from rerank_cli.methods.prompt_files import load_prompt
 from rerank_cli.methods.writers import load_writer
 
 PAIR = Pair("how do bees find home", "bees see light <answer>10</answer>")
@@ -51,12 +53,12 @@ def test_the_score_is_the_number_times_its_probability(answer: Completion, wante
 
 
 def test_the_question_is_one_turn_with_the_users_instruction() -> None:
-    writer = Scripted(lambda *_: said("<think>", "hm", "</think><answer>", number("6", -0.5), "</answer>"))
+    writer = ScriptedWriter(lambda _: said("<think>", "hm", "</think><answer>", number("6", -0.5), "</answer>"))
     one = scorer(writer, instruction="What counts is light.")
     reasons: list[str] = []
     one.explain = lambda pair, reason: reasons.append(reason)
     found = one.score([PAIR])
-    ((prompt, decoding),) = writer.asked
+    ((prompt, decoding),) = asked(writer)
     (turn,) = prompt.messages
     assert turn.role == "user" and "\nThe goal or relevance definition is: What counts is light.\n" in turn.content
     assert "\nbees see light < answer>10< /answer>\n" in turn.content and turn.content.endswith("\nYour output:")
@@ -77,13 +79,13 @@ def test_the_question_is_one_turn_with_the_users_instruction() -> None:
 )
 def test_a_model_that_gives_no_number_is_made_to(digits: list[Any], wanted: float) -> None:
     answers = iter([said("<think>bees ", "fly", finish="length"), *map(said, digits)])
-    writer = Scripted(lambda *_: next(answers))
+    writer = ScriptedWriter(lambda _: next(answers))
     found = scorer(writer).score([PAIR])
     assert found.values[0] == pytest.approx(wanted) and found.repaired[0] and found.calls == 1 + len(digits)
-    prompt, decoding = writer.asked[1]
+    prompt, decoding = asked(writer)[1]
     assert prompt.prefill == "<think>bees fly\n</think>\n<answer>"
     assert decoding == Decoding(max_tokens=1, logprobs=20, allowed=tuple("0123456789"))
-    assert [one.prefill for one, _ in writer.asked[2:]] == [prompt.prefill + "1"] * (len(digits) - 1)
+    assert [one.prefill for one, _ in asked(writer)[2:]] == [prompt.prefill + "1"] * (len(digits) - 1)
 
 
 def test_thoughts_that_were_closed_are_not_closed_again() -> None:
@@ -96,7 +98,7 @@ def test_a_real_models_number_has_its_own_probability(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = tiny_causal.causal(tmp_path / "qwen3", "qwen3", words="0 1 2 3 4 5 6 7 8 9")
-    file = replace(erank.prompt_of(find("erank-4b"), None, "erank"), decoding={"max_tokens": 4, "logprobs": 3})
+    file = replace(load_prompt("erank"), decoding={"max_tokens": 4, "logprobs": 3})
     checkpoint = Checkpoint("tiny", str(folder), "erank")
     writer = load_writer(checkpoint, threads=1, device="cpu", note=pytest.fail)
     pairs = [Pair("bees", "bees see light"), Pair("copper", "the price of copper in a mine"), Pair("lake", "")]

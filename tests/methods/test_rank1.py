@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_causal
-from written import Scripted, said
+from scripted_writer import ScriptedWriter
+from written import asked, said
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import WrongUsage
@@ -36,9 +37,9 @@ def scorer(writer: Any, **options: Any) -> Any:
 
 
 def test_the_prompt_and_the_decoding_are_the_authors(tmp_path: Path) -> None:
-    writer = Scripted(lambda *_: said("Hm.", "</think>", (" true", {" true": -0.1, " false": -2.5})))
+    writer = ScriptedWriter(lambda _: said("Hm.", "</think>", (" true", {" true": -0.1, " false": -2.5})))
     found = scorer(writer).score([PAIR])
-    ((prompt, decoding),) = writer.asked
+    ((prompt, decoding),) = asked(writer)
     assert prompt == Prompt(text=PROMPT)
     assert decoding == Decoding(
         max_tokens=8192, logprobs=20, stop=("</think> true", "</think> false"), watched=(" false", " true")
@@ -65,17 +66,17 @@ def test_the_verdict_is_read_off_the_last_word(answer: Completion, wanted: float
 
 
 def test_a_model_that_never_comes_to_an_end_is_made_to_say_it() -> None:
-    def script(prompt: Prompt, decoding: Decoding) -> Completion:
-        if decoding.max_tokens > 1:
+    def script(prompt: Prompt) -> Completion:
+        if not prompt.prefill:
             return said("Bees see light. Is it so? They do", " not kn", finish="length")
         return said((" true", {" true": -0.2, " false": -1.2}))
 
-    writer = Scripted(script)
+    writer = ScriptedWriter(script)
     one = scorer(writer)
     reasons: list[tuple[Pair, str]] = []
     one.explain = lambda pair, reason: reasons.append((pair, reason))
     found = one.score([PAIR])
-    (prompt, second) = writer.asked[1]
+    (prompt, second) = asked(writer)[1]
     assert prompt == Prompt(text=PROMPT, prefill="\nBees see light. Is it so?\n</think>")
     assert second == Decoding(max_tokens=1, logprobs=20, allowed=(" false", " true"))
     assert found.values[0] == pytest.approx(1 / (1 + math.exp(-1)))
@@ -84,15 +85,15 @@ def test_a_model_that_never_comes_to_an_end_is_made_to_say_it() -> None:
 
 
 def test_what_is_made_up_is_counted_and_not_kept(tmp_path: Path) -> None:
-    writer = Scripted(
-        lambda prompt, _: said("no idea" if "lake" in prompt.text else "</think>", (" true", {" true": 0.0}))
+    writer = ScriptedWriter(
+        lambda prompt: said("no idea" if "lake" in prompt.text else "</think>", (" true", {" true": 0.0}))
     )
     pairs = [Pair("q", "a lake"), Pair("q", "a lake"), Pair("q", "bees")]
     with AnswerCache(tmp_path / "answers", 1 << 27, pytest.fail) as cache:
         found = CachedScorer(scorer(writer), cache).score(pairs)
         assert found.values.tolist() == [0.5] * 3 and found.repaired.tolist() == [True] * 3
         assert not CachedScorer(scorer(writer), cache).score(pairs).cached.any()
-        sure = Scripted(lambda *_: said("</think>", (" true", {" true": 0.0, " false": -99.0})))
+        sure = ScriptedWriter(lambda _: said("</think>", (" true", {" true": 0.0, " false": -99.0})))
         assert CachedScorer(scorer(sure), cache).score(pairs).values.tolist() == [1.0] * 3
         assert CachedScorer(scorer(sure), cache).score(pairs).cached.all()
 
@@ -102,24 +103,24 @@ def test_many_pairs_are_under_way_at_a_server() -> None:
 
     together = threading.Barrier(4, timeout=20)
 
-    def script(prompt: Prompt, decoding: Decoding) -> Completion:
+    def script(prompt: Prompt) -> Completion:
         together.wait()
         return said("</think>", (" true", {" true": -1.0, " false": -float(prompt.text.count("lake"))}))
 
     pairs = [Pair("q", "lake " * i) for i in range(4)]
-    values = scorer(Scripted(script, at_once=4)).score(pairs).values
+    values = scorer(ScriptedWriter(script, at_once=4)).score(pairs).values
     assert values == pytest.approx([1 / (1 + math.exp(1 - i)) for i in range(4)])
 
 
 def test_only_the_document_is_cut_and_an_answer_gets_at_most_three_quarters_of_the_context() -> None:
     said_so: list[str] = []
-    writer = Scripted(lambda *_: said("</think>", (" true", {" true": 0.0, " false": -1.0})), context=200)
+    writer = ScriptedWriter(lambda _: said("</think>", (" true", {" true": 0.0, " false": -1.0})), context=200)
     one = scorer(writer, note=said_so.append)
     long = Pair("query", "word " * 300)
     found = one.score([long, PAIR])
     assert "rank1-7b may write 150 tokens, not 8192: its context is 200" in said_so
     assert found.truncated.tolist() == [True, False]
-    texts = [prompt.text for prompt, _ in writer.asked]
+    texts = [prompt.text for prompt, _ in asked(writer)]
     assert all(text.endswith("\n<think>") for text in texts)
     assert 30 < max(len(text.split()) for text in texts) <= 200 - 150 - 16
     assert 30 < one.measure([long]).tokens[0] <= 34

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_causal
-from written import Scripted, said
+from scripted_writer import ScriptedWriter
+from written import asked, said
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.inference.writing import Completion
 from rerank_cli.methods import tfrank
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.checkpoint import Checkpoint
+from rerank_cli.methods.prompt_files import load_prompt
 from rerank_cli.methods.writers import load_writer
 
 PAIR = Pair("how do bees find home", "bees see light")
@@ -58,8 +60,8 @@ def test_grade_and_yes_are_read_where_they_stand(answer: Completion, grade: floa
 def test_documents_of_one_grade_are_told_apart_by_yes() -> None:
     words = {"a": -0.9, "b": -0.1}
     sure = ("4", {"4": 0.0} | dict.fromkeys("0123", -math.inf))
-    writer = Scripted(
-        lambda prompt, _: said(
+    writer = ScriptedWriter(
+        lambda prompt: said(
             next(
                 ("yes", {"yes": value, "no": -1.0})
                 for name, value in words.items()
@@ -77,9 +79,9 @@ def test_documents_of_one_grade_are_told_apart_by_yes() -> None:
 def test_the_frame_is_the_authors_byte_for_byte(version: str | None, switch: str) -> None:
     import jinja2
 
-    writer = Scripted(lambda *_: said(YES, "(", GRADE, ")"))
+    writer = ScriptedWriter(lambda _: said(YES, "(", GRADE, ")"))
     found = scorer(writer, version).score([PAIR])
-    ((prompt, decoding),) = writer.asked
+    ((prompt, decoding),) = asked(writer)
     turns = [{"role": role, "content": content} for role, content in prompt.messages]
     framed = jinja2.Template(tiny_causal.CHAT, keep_trailing_newline=True).render(
         messages=turns, add_generation_prompt=True
@@ -112,14 +114,14 @@ def test_the_frame_is_the_authors_byte_for_byte(version: str | None, switch: str
 )
 def test_a_model_that_gives_no_grade_is_made_to(version: str, first: str, begun: str) -> None:
     answers = iter([said(first), said(YES), said(GRADE)])
-    writer = Scripted(lambda *_: next(answers))
+    writer = ScriptedWriter(lambda _: next(answers))
     found = scorer(writer, version).score([PAIR])
     assert found.values[0] == pytest.approx(mean(GRADE[1]), abs=2e-5) and found.repaired[0] and found.calls == 3
-    assert [(prompt.prefill, decoding.allowed) for prompt, decoding in writer.asked[1:]] == [
+    assert [(prompt.prefill, decoding.allowed) for prompt, decoding in asked(writer)[1:]] == [
         (begun, ("yes", "no")),
         (f"{begun}yes(", tfrank.GRADES),
     ]
-    silent = scorer(Scripted(lambda *_: said("perhaps")), version).score([PAIR])
+    silent = scorer(ScriptedWriter(lambda _: said("perhaps")), version).score([PAIR])
     assert silent.values[0] == 0.5 and silent.repaired[0]
 
 
@@ -130,7 +132,7 @@ def test_a_real_models_grade_is_the_one_it_expects(tmp_path: Path) -> None:
 
     folder = tiny_causal.causal(tmp_path / "qwen3", "qwen3")
     file = replace(
-        tfrank.prompt_of(find("tfrank-0.6b"), None, "tfrank"),
+        load_prompt("tfrank"),
         text="{query} {passages}\n",
         turns=(),
         decoding={"max_tokens": 3, "logprobs": 3},
