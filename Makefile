@@ -31,12 +31,13 @@ check: $(VENV)/.with-test ## Lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gen: $(VENV)/.with-test ## Write man/ and completions/ anew from the program
+gen: $(VENV)/.with-test ## Write man/, completions/ and docs/methods.md anew from the program
 	rm -f man/*.1
 	$(BIN)/rerank man --install --dir man
 	$(BIN)/rerank completions bash --install --dir completions
 	$(BIN)/rerank completions zsh --install --dir completions
 	$(BIN)/rerank completions fish --install --dir completions
+	$(BIN)/python docs/write_methods.py > docs/methods.md
 
 bench: $(VENV)/.with-test ## Measure what benchmarks/ measures
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

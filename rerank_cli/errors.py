@@ -35,6 +35,10 @@ class WorkFailed(RerankError):
     """The work itself failed: a backend, a server, a full disk (exit 1)."""
 
 
+class BudgetSpent(WorkFailed):
+    """A budget in calls, tokens or money is used up: nothing more is asked, and what is known so far is the answer."""
+
+
 class WrongUsage(RerankError):
     """The command line or the settings make no sense (exit 2)."""
 

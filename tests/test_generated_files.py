@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,11 @@ def test_completions(rerank: Runner, tmp_path: Path) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert rerank("completions", shell, "--install", "--dir", "made").code == 0
     same_as_committed(tmp_path / "made", ROOT / "completions")
+
+
+def test_methods_and_strategies() -> None:
+    done = subprocess.run([sys.executable, "docs/write_methods.py"], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout == (ROOT / "docs" / "methods.md").read_bytes(), f"docs/methods.md {OUTDATED}"
 
 
 def test_neither_terminal_nor_language_changes_them(rerank: Runner) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tiny_models import TEXT
 
@@ -29,8 +31,17 @@ FAMILIES: dict[str, dict[str, object]] = {
 _CORPUS = [TEXT, "yes no Yes No true false 0 1 2 3 4", "<Query>: what?\n<Document>: a", "system user assistant\n"] * 3
 
 
-def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, words: str = "yes no 0 1 2 3 4") -> Path:
-    """Save a tiny decoder of `family`; its tokenizer writes each of `words` as one token."""
+def causal(
+    folder: Path,
+    family: str,
+    *,
+    chat: bool = True,
+    pad: bool = True,
+    words: str = "yes no 0 1 2 3 4",
+    longest: int = 512,
+    markers: Sequence[str] = (),
+) -> Path:
+    """Save a tiny decoder of `family`; its tokenizer writes each of `words` as one token, and has `markers` as special ones."""
     import torch
     import transformers
 
@@ -38,6 +49,7 @@ def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, wo
     tokenizer = (
         byte_level(words) if family.startswith("qwen") else metaspace(words, always=family in ("llama", "mistral"))
     )
+    tokenizer.add_special_tokens(list(markers))
     size = {
         "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": 32,
@@ -45,7 +57,7 @@ def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, wo
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": longest,
         "initializer_range": 0.3,
     }
     if not pad:
@@ -59,12 +71,12 @@ def causal(folder: Path, family: str, *, chat: bool = True, pad: bool = True, wo
     model.save_pretrained(folder)
     names = {"eos_token": "<|im_end|>"} | ({"pad_token": "<|im_end|>"} if pad else {})
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=512, chat_template=CHAT if chat else None, **names
+        tokenizer_object=tokenizer, model_max_length=longest, chat_template=CHAT if chat else None, **names
     ).save_pretrained(folder)
     return folder
 
 
-def byte_level(words: str) -> object:
+def byte_level(words: str) -> Any:
     """A byte-level BPE as Qwen's: markers of the chat are special tokens, those of thinking are added words."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -82,7 +94,7 @@ def byte_level(words: str) -> object:
     return tokenizer
 
 
-def metaspace(words: str, *, always: bool) -> object:
+def metaspace(words: str, *, always: bool) -> Any:
     """A BPE over `▁` as SentencePiece makes it: a beginning mark, and (Llama) a blank before every text."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 

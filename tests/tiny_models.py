@@ -58,7 +58,12 @@ def bert_like(folder: Path, model_type: str, labels: int | None, *, positions: i
 
 
 def t5(
-    folder: Path, *, words: tuple[str, ...] = ("▁true", "▁false"), gated: bool = False, model_type: str = "t5"
+    folder: Path,
+    *,
+    words: tuple[str, ...] = ("▁true", "▁false"),
+    gated: bool = False,
+    model_type: str = "t5",
+    layers: int = 2,
 ) -> Path:
     """Save a tiny T5 (gated=True: of version 1.1, with its own output matrix) whose vocabulary has `words`."""
     import torch
@@ -72,7 +77,7 @@ def t5(
         d_model=32,
         d_kv=8,
         d_ff=64,
-        num_layers=2,
+        num_layers=layers,
         num_heads=4,
         decoder_start_token_id=0,
         pad_token_id=0,

@@ -6,8 +6,12 @@ and single comparisons of a pairwise model become the same thing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+#: Sums that differ by less than their rounding are equal, whatever order they were added in.
+ROUNDING_BITS = 40
 _ABSENT = np.iinfo(np.int64).max
 
 
@@ -26,6 +30,23 @@ def wins(ranks: np.ndarray, weights: np.ndarray | None = None, unranked_lose: bo
     return matrix
 
 
+def block_wins(items: int, blocks: Sequence[Sequence[int]], values: Sequence[np.ndarray]) -> np.ndarray:
+    """Wins (items, items) in `blocks` of different items, of which a model gave `values`, higher is better.
+
+    Every pair of a block counts once, half a win for each where the values are equal. What the model left out (NaN) loses
+    to all that it named, and nothing is known among those left out. O(Σ block²).
+    """
+    matrix = np.zeros((items, items))
+    for block, told in zip(blocks, values, strict=True):
+        named = ~np.isnan(told)
+        height = np.where(named, told, -np.inf)
+        one, other = height[:, None], height[None, :]
+        won = (one > other) + 0.5 * ((one == other) & named[:, None])
+        np.fill_diagonal(won, 0.0)
+        matrix[np.ix_(block, block)] += won
+    return matrix
+
+
 def ties(ranks: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """How much weight puts two different items at the same rank, (n, n) symmetric float64, zero diagonal. O(m n²)."""
     lists, items = ranks.shape
@@ -36,12 +57,12 @@ def ties(ranks: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     return matrix
 
 
-def settled(values: np.ndarray) -> np.ndarray:
-    """`values (n,)` rounded at a billionth of the largest: what an iteration leaves apart by less is the tie it should be."""
+def settled(values: np.ndarray, bits: int = 30) -> np.ndarray:
+    """`values (n,)` rounded at 2^-bits, a billionth, of the largest: what an iteration leaves apart by less is the tie it should be."""
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0.0:
         return values
-    unit = 2.0 ** np.floor(np.log2(largest) - 30)
+    unit = 2.0 ** np.floor(np.log2(largest) - bits)
     return np.asarray(np.round(values / unit) * unit)
 
 

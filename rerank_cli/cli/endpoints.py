@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from rerank_cli.cli.settings import Setting
+from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing, WrongUsage
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rerank_cli.inference.rerank_servers import RemoteScorer
     from rerank_cli.inference.served import Served
     from rerank_cli.inference.servers import Servers
+    from rerank_cli.methods import LoadedScorer
     from rerank_cli.methods.pointwise import Description
 
 _RERANKS, _WRITES = ("rerank", "score"), ("chat", "completions")
@@ -65,6 +66,44 @@ def open_endpoint(
     shape = shape_of(servers.addresses[0], found, api)
     terminal.note(f"{found.model}: scores from {where}, asked as {shape.name} at {shape.path}")
     return RemoteScorer(servers, shape, found.model, _description(found, shape.name, shape.scale, servers))
+
+
+def open_served(
+    model: Setting,
+    endpoint: Setting,
+    settings: Settings,
+    terminal: Terminal,
+    *,
+    method: str | None,
+    prompt: str | None,
+    max_length: int | None,
+    instruction: str | None,
+    api: str,
+    **how: Any,
+) -> LoadedScorer:
+    """The model of a setting as servers answer it: asked in its method's words, or as the rerank server that it is.
+
+    A method that reads no words, or the default model, wants a rerank server; raises as `open_endpoint`, and `WrongUsage` for
+    what a rerank server does not take.
+    """
+    from rerank_cli import methods
+    from rerank_cli.methods import catalog
+
+    module: Any = None
+    if model.origin != "default" or method is not None:
+        checkpoint = catalog.find(model.value or "", method=method)
+        module = methods.method_named(checkpoint.method) if checkpoint.method else None
+    in_words = hasattr(module, "asked") and api not in _RERANKS
+    opened = open_endpoint(endpoint, settings.environment, terminal, in_words=in_words, api=api, **how)
+    if in_words:
+        assert module is not None
+        told = {"max_length": max_length, "instruction": instruction, "note": terminal.note}
+        worded: LoadedScorer = module.asked(checkpoint, opened, prompt, **told)
+        return worded
+    for name, value in (("--prompt", prompt), ("--instruction", instruction), ("--max-length", max_length)):
+        if value is not None:
+            raise WrongUsage(f"{name}: a rerank server keeps it to itself", f"leave {name} out")
+    return cast("LoadedScorer", opened)
 
 
 def _key(variable: str | None, environment: Mapping[str, str]) -> str:

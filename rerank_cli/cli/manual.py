@@ -93,6 +93,7 @@ SETTING_MEANS = {
     "retriever": "The first stage that rerank retrieve uses.",
     "device": "The device that models run on.",
     "cache_dir": "Where indexes, exported models and answers are kept.",
+    "endpoint": "The servers that --endpoint would name.",
 }
 
 OTHER_VARIABLES = {

@@ -75,6 +75,15 @@ Instruction = Annotated[
         help="What an instruction-aware model is told to look for; default: the checkpoint's own.",
     ),
 ]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="PROMPT|FILE",
+        rich_help_panel=MODEL,
+        help="Ask in other words: NAME or NAME@VERSION of a prompt that comes with rerank, or a file.",
+    ),
+]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Let a checkpoint run the code it ships."),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from rerank_cli.cli import model_options, options, rerank_options
+from rerank_cli.cli import endpoint_options, model_options, options, rerank_options, strategy_options
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.collection import Collection
-    from rerank_cli.pipeline import Estimate, Sources
+    from rerank_cli.pipeline import Sources
 
 EXAMPLES = [
     (
@@ -63,6 +61,15 @@ def rerank(
     topics: options.TopicsFile = None,
     topic_fields: options.TopicFields = "title",
     doc_template: options.DocTemplate = None,
+    prompt: model_options.Prompt = None,
+    endpoint: endpoint_options.Endpoint = None,
+    served_model: endpoint_options.ServedModel = None,
+    api: endpoint_options.Api = endpoint_options.Interface.auto,
+    concurrency: endpoint_options.Concurrency = 16,
+    timeout: endpoint_options.Timeout = 120.0,
+    api_key_env: endpoint_options.ApiKeyEnv = None,
+    max_cost: endpoint_options.MaxCost = None,
+    price: endpoint_options.Price = None,
     engine: model_options.EngineName = model_options.Engine.auto,
     device: model_options.Device = None,
     provider: model_options.ProviderName = model_options.Provider.auto,
@@ -77,6 +84,22 @@ def rerank(
     output_format: options.OutputAs = options.OutputFormat.trec,
     tag: options.Tag = None,
     header: options.Header = False,
+    strategy: strategy_options.StrategyName = None,
+    top: strategy_options.Top = None,
+    window: strategy_options.Window = None,
+    step: strategy_options.Step = None,
+    passes: strategy_options.Passes = None,
+    fanout: strategy_options.Fanout = None,
+    pairs: strategy_options.Pairs = None,
+    winners: strategy_options.Winners = None,
+    aggregate_by: strategy_options.AggregateRule = None,
+    orders: strategy_options.OrdersOfPairs = None,
+    compat: strategy_options.Compat = None,
+    select: strategy_options.Select = False,
+    explain: strategy_options.Explain = False,
+    max_calls: strategy_options.MaxCalls = None,
+    deadline: strategy_options.Deadline = None,
+    max_repaired: strategy_options.MaxRepaired = 50.0,
     stats: rerank_options.Stats = None,
     dry_run: rerank_options.DryRun = False,
 ) -> None:
@@ -106,6 +129,8 @@ def rerank(
     """
     from rerank_cli import pipeline
     from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.cli.endpoints import open_served
+    from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
     from rerank_cli.cli.scorer import facts_of, keeping_answers, open_scorer
@@ -124,27 +149,48 @@ def rerank(
     if qids is not None:
         require(required, qids)
     total = None if qids is None else len(qids)
-    window = _window(passages)
-    if aggregate and not window:
+    window_of_passages = rerank_options.passage_window(passages)
+    if aggregate and not window_of_passages:
         raise WrongUsage(f"--aggregate {aggregate.value} joins passages, and --passages was not given")
     kept = byte_count(cache_size, "--cache-size") if cache else None
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
         # Loaded while the stage before us is still working.
-        loaded = open_scorer(
-            chosen,
-            settings,
-            terminal,
-            method=method,
-            engine=engine.value,
-            device=settings.resolve("device", device).value or "auto",
-            provider=provider.value,
-            precision=precision and precision.value,
-            max_length=max_length,
-            instruction=instruction,
-            batch_tokens=batch_tokens,
-            trust_remote_code=trust_remote_code,
-        )
+        asked: dict[str, Any] = {
+            "method": method,
+            "prompt": prompt,
+            "max_length": max_length,
+            "instruction": instruction,
+        }
+        servers = settings.resolve("endpoint", endpoint)
+        if servers.value:
+            loaded = open_served(
+                chosen,
+                servers,
+                settings,
+                terminal,
+                **asked,
+                served_model=served_model,
+                api=api.value,
+                concurrency=concurrency,
+                timeout=timeout,
+                api_key_env=api_key_env,
+                max_cost=max_cost,
+                price=price,
+            )
+        else:
+            loaded = open_scorer(
+                chosen,
+                settings,
+                terminal,
+                **asked,
+                engine=engine.value,
+                device=settings.resolve("device", device).value or "auto",
+                provider=provider.value,
+                precision=precision and precision.value,
+                batch_tokens=batch_tokens,
+                trust_remote_code=trust_remote_code,
+            )
         limits = pipeline.Options(
             depth,
             keep,
@@ -152,13 +198,38 @@ def rerank(
             missing.value,
             interpolate,
             exclude_self,
-            window and Passages(loaded.tokenizer, *window, first_only=aggregate is rerank_options.Aggregate.first),
+            window_of_passages
+            and Passages(loaded.tokenizer, *window_of_passages, first_only=aggregate is rerank_options.Aggregate.first),
             aggregate.value if aggregate else "max",
             loaded.description.score,
             score_as and score_as.value,
         )
         scales.check(limits.score, limits.score_as or limits.score)
-        pipeline.check(loaded, limits)
+        settings_given = strategy_options.given(
+            top=top,
+            window=window,
+            step=step,
+            passes=passes,
+            fanout=fanout,
+            pairs=pairs,
+            winners=winners,
+            aggregate_by=aggregate_by,
+            orders=orders,
+            compat=compat,
+        )
+        plan = strategy_options.plan_of(
+            loaded,
+            strategy,
+            settings_given,
+            seed=terminal.seed,
+            max_calls=max_calls,
+            deadline=deadline,
+            select=select,
+            explain=explain,
+        )
+        if explain and stats is None:
+            raise WrongUsage("--explain keeps reasons in the lines of --stats, which was not given", "--stats FILE")
+        pipeline.check(loaded, limits, plan)
         scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
@@ -172,9 +243,13 @@ def rerank(
         named = overrides(docs, topics, all_topics=True, topic_fields=topic_fields, doc_template=doc_template)
         found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
         sources = _sources(found) if found else None
+        if dry_run and plan is not None:
+            ranker = pipeline.as_ranker(scorer)
+            say_asked_estimate(pipeline.estimate_asked(candidates, sources, ranker, plan, limits), plan)
+            return
         if dry_run:
             cost = pipeline.estimate(candidates, sources, scorer, limits)
-            _say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
+            say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
             return
         facts = provenance(
             "rerank",
@@ -185,6 +260,8 @@ def rerank(
             passages=passages,
             aggregate=limits.aggregate if passages else None,
             score_as=limits.score_as,
+            strategy=plan and plan.strategy.name,
+            strategy_settings=plan and plan.facts(),
             topics=total,
             input=blocks.header,
             **facts_of(scorer),
@@ -197,40 +274,14 @@ def rerank(
             header=header,
             terminal=terminal,
         )
-        seen = write_answers(written, pipeline.rerank(candidates, sources, scorer, limits), terminal, total, stats)
+        answers = pipeline.rerank(candidates, sources, scorer, limits, plan)
+        seen = write_answers(written, answers, terminal, total, stats, max_repaired=max_repaired)
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen)
-
-
-def _window(passages: str | None) -> tuple[int, int] | None:
-    """`256:128` as (256, 128); without a stride the passages do not overlap. Raises `WrongUsage`."""
-    if passages is None:
-        return None
-    size, colon, stride = passages.partition(":")
-    stride = stride if colon else size
-    if not (size.isdigit() and stride.isdigit() and 0 < int(stride) <= int(size)):
-        raise WrongUsage(
-            f"--passages {passages}: passages are TOKENS:STRIDE, with a stride from 1 to TOKENS", "as in 256:128"
-        )
-    return int(size), int(stride)
 
 
 def _sources(found: Collection) -> Sources:
     from rerank_cli.pipeline import Sources
 
     return Sources(found.topics(), found.documents(), found.doc_template, found.name or found.description())
-
-
-def _say_estimate(cost: Estimate, cached: int) -> None:
-    for name, value in (
-        ("queries", cost.queries),
-        ("pairs", cost.pairs),
-        ("cached", cached),
-        ("calls", cost.pairs - cached),
-        ("tokens", cost.tokens),
-        ("longest", cost.longest),
-        ("truncated", cost.truncated),
-        ("missing", cost.missing),
-    ):
-        typer.echo(f"{name}\t{value}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rerank_cli.errors import WrongUsage
+
 LISTS = "Lists"
 
 
@@ -134,3 +136,16 @@ Stats = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what it would cost (pairs, tokens, truncation); score nothing.")
 ]
+
+
+def passage_window(passages: str | None) -> tuple[int, int] | None:
+    """`256:128` as (256, 128); without a stride the passages do not overlap. Raises `WrongUsage`."""
+    if passages is None:
+        return None
+    size, colon, stride = passages.partition(":")
+    stride = stride if colon else size
+    if not (size.isdigit() and stride.isdigit() and 0 < int(stride) <= int(size)):
+        raise WrongUsage(
+            f"--passages {passages}: passages are TOKENS:STRIDE, with a stride from 1 to TOKENS", "as in 256:128"
+        )
+    return int(size), int(stride)

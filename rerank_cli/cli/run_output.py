@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import rerank_cli
 from rerank_cli.cli.streams import output_stream
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import WrongUsage
+from rerank_cli.errors import WorkFailed, WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.formats.runs import RunWriter
@@ -60,10 +61,15 @@ def write_answers(
     terminal: Terminal,
     total: int | None,
     stats: str | None,
+    max_repaired: float,
 ) -> set[bytes]:
-    """Write each answer as it comes; returns the queries that were written and says what was cut, tied or missing."""
+    """Write each answer as it comes; returns the queries that were written and says what was cut, tied or missing.
+
+    Raises `WorkFailed`, everything written, when more than `max_repaired` per cent of the replies had to be mended.
+    """
     seen: set[bytes] = set()
-    ties = truncated = missing = pairs = cached = 0
+    total_of = Counter[str]()
+    stopped = Counter[str]()
     with (
         closing(answers),
         written as writer,
@@ -73,22 +79,40 @@ def write_answers(
         for answer in answers:
             writer.write(answer.ranking, query=answer.query, documents=answer.documents)
             seen.add(answer.ranking.qid)
-            pairs += answer.stats.pairs
-            ties += answer.stats.ties
-            truncated += answer.stats.truncated
-            missing += answer.stats.missing
-            cached += answer.stats.cached
+            for name in ("pairs", "ties", "truncated", "missing", "cached", "questions", "repaired"):
+                total_of[name] += getattr(answer.stats, name)
+            stopped.update([why] if (why := answer.stats.told.get("stopped")) else [])
             if stats_stream is not None:
                 stats_stream.write(_stats_line(answer.stats))
             progress.advance()
-    say_ties(ties, terminal)
-    if cached:
-        terminal.note(f"{cached} of {pairs} pairs were answered from the cache (--no-cache asks the model)")
-    if truncated:
-        terminal.note(f"{truncated} of {pairs} documents were cut to the model's length (see --max-length and --stats)")
-    if missing:
-        terminal.warn(f"{missing} documents have no text and were not scored")
+    say_ties(total_of["ties"], terminal)
+    _say_costs(total_of, stopped, terminal)
+    asked = total_of["questions"] or total_of["pairs"]
+    if total_of["repaired"] > asked * max_repaired / 100:
+        raise WorkFailed(
+            f"{total_of['repaired']} of {asked} replies had to be mended, more than {max_repaired:g} per cent",
+            "the run is written; the model may not know this prompt: see repaired in --stats, or raise --max-repaired",
+        )
     return seen
+
+
+def _say_costs(total_of: Counter[str], stopped: Counter[str], terminal: Terminal) -> None:
+    """What was cut, kept, mended, stopped or missing."""
+    pairs, asked = total_of["pairs"], total_of["questions"]
+    if total_of["cached"]:
+        of = f"{asked} questions were" if asked else f"{pairs} pairs were"
+        terminal.note(f"{total_of['cached']} of {of} answered from the cache (--no-cache asks the model)")
+    if total_of["truncated"]:
+        of = f"in {asked} questions" if asked else f"of {pairs} documents"
+        terminal.note(
+            f"{total_of['truncated']} {'documents ' if asked else ''}{of} were cut to the model's length (see --max-length and --stats)"
+        )
+    if total_of["repaired"]:
+        terminal.warn(f"{total_of['repaired']} of {asked or pairs} replies had to be mended (see --stats)")
+    for why, count in stopped.items():
+        terminal.warn(f"{count} lists were stopped by {'--' * (why != 'budget')}{why}, in the best order so far")
+    if total_of["missing"]:
+        terminal.warn(f"{total_of['missing']} documents have no text and were not scored")
 
 
 @contextmanager

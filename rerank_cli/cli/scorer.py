@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import WrongUsage
+from rerank_cli.errors import Missing, WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.methods import LoadedScorer
@@ -29,15 +29,23 @@ def open_scorer(
     instruction: str | None = None,
     batch_tokens: int | None = None,
     trust_remote_code: bool = False,
+    prompt: str | None = None,
     around: Callable[[Any], Any] | None = None,
 ) -> LoadedScorer:
-    """Load the model of a setting as a `Scorer`; says on stderr which, and on what it runs. `around` wraps its backend."""
+    """Load the model of a setting; says on stderr which, and on what it runs. `around` wraps its backend.
+
+    `prompt` is a prompt's name or file for a model that writes, a file with a template for any other.
+    """
     from functools import partial
 
     from rerank_cli.cli.precisions import quickest_here
+    from rerank_cli.cli.prompts import check_template, with_template
     from rerank_cli.methods import catalog
 
     checkpoint = catalog.find(model.value or "", method=method)
+    words = _in_words(checkpoint, prompt)
+    template = None if words or prompt is None else prompt
+    checkpoint = with_template(checkpoint, template)
     opened = partial(
         _opened,
         checkpoint,
@@ -46,6 +54,7 @@ def open_scorer(
         engine=engine,
         provider=provider,
         fetching={"offline": terminal.offline, "trust_remote_code": trust_remote_code, "note": terminal.note},
+        prompt=prompt,
         running={
             "device": device,
             "threads": terminal.threads,
@@ -58,6 +67,7 @@ def open_scorer(
     if precision == "fast":
         precision = quickest_here(opened, settings, terminal)
     scorer = opened(precision)
+    check_template(scorer, checkpoint, template)
     terminal.note(f"{scorer.description!s} ({model.origin})")
     return scorer
 
@@ -70,25 +80,45 @@ def _opened(
     *,
     engine: str,
     provider: str,
+    prompt: str | None,
     fetching: dict[str, Any],
     running: dict[str, Any],
 ) -> LoadedScorer:
-    """Open a checkpoint in one precision: PyTorch for what ONNX Runtime's provider does not compute, else a graph."""
+    """Open a checkpoint in one precision: as a model that writes, by PyTorch where ONNX Runtime cannot, else its graph."""
     from rerank_cli import export, methods
     from rerank_cli.cli.precisions import real_lists
     from rerank_cli.export.reduced import ensure_reduced
     from rerank_cli.inference.devices import onnx_provider
     from rerank_cli.methods.exported import RECORD, read_record
+    from rerank_cli.methods.source import open_source
 
+    if not checkpoint.source:
+        raise Missing(
+            f"{checkpoint.name} is a prompt, and no checkpoint goes with it",
+            f"name a server with --endpoint URL, or a model: -m FOLDER --method {checkpoint.method} --prompt {checkpoint.prompt}",
+        )
+    if not checkpoint.method and checkpoint.folder is None:
+        # What its files say decides what computes it.
+        checkpoint = open_source(checkpoint, cache_dir=settings.cache_dir, **fetching).checkpoint
+    module = methods.method_named(checkpoint.method) if checkpoint.method else None
+    engines = methods.engines_of(module) if module else ("onnx", "torch")
+    if _in_words(checkpoint, prompt):
+        if engine == "onnx" or provider != "auto":
+            raise WrongUsage(
+                f"{checkpoint.name} writes its answers, which only PyTorch does here", "leave --engine out"
+            )
+        return _writing(module, checkpoint, settings, precision, prompt, fetching, running)
     folder = checkpoint.folder
     own = read_record(folder).precision if folder and (folder / RECORD).is_file() else "fp32"
     precision = precision or own
     on_cpu = onnx_provider(provider, running["device"], lambda _: None)[0] == "cpu" if engine != "torch" else False
-    by_torch = engine == "torch" or precision == "bf16" or (precision == "fp16" and on_cpu)
+    by_torch = engine == "torch" or "onnx" not in engines or precision == "bf16" or (precision == "fp16" and on_cpu)
     if by_torch and precision == "int8":
         raise WrongUsage("--precision int8 is for the graph: --engine torch does not compute in it")
     if by_torch and (engine == "onnx" or provider != "auto"):
         asked = f"--provider {provider}" if provider != "auto" else "--engine onnx"
+        if "onnx" not in engines:
+            raise WrongUsage(f"{asked}: only PyTorch runs {checkpoint.method}, which has no graph to export")
         raise WrongUsage(f"{asked}: ONNX Runtime does not compute {checkpoint.name} in {precision} here")
     if by_torch:
         return methods.load_torch(checkpoint, cache_dir=settings.cache_dir, precision=precision, **fetching, **running)
@@ -114,26 +144,59 @@ def _opened(
     )
 
 
+def _in_words(checkpoint: Checkpoint, prompt: str | None) -> bool:
+    """Whether the model is to write its answers: it can do nothing else, or it can, and the user's prompt is for that."""
+    from rerank_cli import methods
+
+    if not checkpoint.method:
+        return False
+    module = methods.method_named(checkpoint.method)
+    return methods.engines_of(module) == ("words",) or (
+        hasattr(module, "asked") and prompt is not None and not prompt.endswith(".txt")
+    )
+
+
+def _writing(
+    module: Any,
+    checkpoint: Checkpoint,
+    settings: Settings,
+    precision: str | None,
+    prompt: str | None,
+    fetching: dict[str, Any],
+    running: dict[str, Any],
+) -> LoadedScorer:
+    """A checkpoint that writes on this machine, asked by `module`."""
+    from rerank_cli.methods.writers import load_writer
+
+    how = {name: running[name] for name in ("device", "threads", "batch_tokens")}
+    writer = load_writer(checkpoint, precision=precision or "fp32", cache_dir=settings.cache_dir, **how, **fetching)
+    told = {"max_length": running["max_length"], "instruction": running["instruction"], "note": fetching["note"]}
+    loaded: LoadedScorer = module.asked(checkpoint, writer, prompt, **told)
+    return loaded
+
+
 @contextmanager
 def keeping_answers(
     scorer: LoadedScorer, limit_bytes: int | None, settings: Settings, terminal: Terminal
 ) -> Iterator[LoadedScorer]:
     """The scorer with the answers of the cache directory before it; as it is when `limit_bytes` is None."""
-    from rerank_cli.core.protocols import ListScorer
+    from rerank_cli.core.protocols import ListScorer, Ranker
     from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.pipeline.cached import CachedScorer
+    from rerank_cli.pipeline.kept_replies import KeptReplies
 
     if limit_bytes is None:
         yield scorer
         return
     with AnswerCache(settings.cache_dir / "answers", limit_bytes, terminal.warn) as cache:
-        if isinstance(scorer, ListScorer):
-            # A rating depends on its whole list: what is kept is what the model made of each text.
-            if hasattr(scorer, "keep_in"):
-                scorer.keep_in(cache)
+        if hasattr(scorer, "keep_in"):
+            # It keeps what is below its answers: what the model made of each text, or the words that it wrote.
+            scorer.keep_in(cache)
             yield scorer
-            return
-        yield CachedScorer(scorer, cache)
+        elif isinstance(scorer, Ranker):
+            yield KeptReplies(scorer, cache)
+        else:
+            yield scorer if isinstance(scorer, ListScorer) else CachedScorer(scorer, cache)
 
 
 def facts_of(scorer: LoadedScorer) -> dict[str, Any]:

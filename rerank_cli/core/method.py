@@ -19,8 +19,8 @@ class Method:
     paper: str
     #: Model calls for n documents of one query, as a formula people can read ("n", "n + 1").
     calls: str
-    #: The scale of its raw scores: logit, margin, logprob, prob, grade, cosine, dot, maxsim, blend, or rank (nothing but
-    #: an order).
+    #: The scale of its raw scores: logit, margin, logprob, prob, grade, cosine, dot, maxsim, attention, blend, or rank (nothing
+    #: but an order).
     score: str
     #: The ranking algorithm that its authors ran it with, and that algorithm's settings; empty for those that need none.
     strategy: str = ""

@@ -65,6 +65,8 @@ class LocalWriter:
     ) -> None:
         """`model` is moved to `device` (`inference.devices.Device`); `ends` are the tokens that end an answer."""
         self.identity, self.device, self.precision, self.context = identity, str(device), precision, context
+        #: For who must cut a text where the model would.
+        self.tokenizer = framing.tokenizer
         self._model = model.to(self.device).eval()
         self._framing, self._words, self._name, self._note = framing, words, name, note
         #: The `tokenizers.Tokenizer`, for who must cut a text where the model would.

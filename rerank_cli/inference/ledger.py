@@ -49,6 +49,11 @@ class Ledger:
         for_read, for_written = self._limits.prices
         return (self.read * for_read + self.written * for_written) / 1e6
 
+    def __str__(self) -> str:
+        retried = f" ({self.retries} sent again)" if self.retries else ""
+        money = f", {self.cost:.4g} spent" if any(self._limits.prices) else ""
+        return f"{self.calls} requests{retried}, {self.read} tokens read, {self.written} written{money}"
+
     @contextmanager
     def call(self) -> Iterator[None]:
         """Around one question and its answer; raises `BudgetSpent` instead of letting it be asked."""

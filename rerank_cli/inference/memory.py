@@ -6,7 +6,7 @@ knows it beforehand. A score does not depend on the rows beside it, so halving c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ class OutOfMemory(WorkFailed):
     """A backend had no memory for a batch."""
 
 
-def failed_batch(batch: dict[str, np.ndarray], why: str, *, is_memory: bool) -> WorkFailed:
+def failed_batch(batch: Mapping[str, Any], why: str, *, is_memory: bool) -> WorkFailed:
     """The error for a batch that a backend could not run: `OutOfMemory` when `is_memory`, else `WorkFailed`."""
     rows, length = batch["input_ids"].shape
     what = f"the model failed on a batch of {rows} x {length} tokens: {why}"

@@ -19,6 +19,7 @@ from rerank_cli.core.protocols import Answers, Lengths, Pair, Scores, gathered
 from rerank_cli.core.side_by_side import side_by_side
 from rerank_cli.errors import WorkFailed
 from rerank_cli.inference.endpoint import estimated_tokens
+from rerank_cli.inference.ledger import Ledger
 from rerank_cli.inference.served import Served
 from rerank_cli.inference.servers import Servers
 
@@ -85,6 +86,11 @@ class RemoteScorer:
         self.checkpoint = model
         self.description = description
         self._servers, self._shape, self._model, self._batch = servers, shape, model, batch
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was asked so far, and what it cost."""
+        return self._servers.ledger
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; one request for each `batch` documents of a query, several under way at once.

@@ -33,13 +33,14 @@ def served(servers: Servers, wanted: str | None, note: Callable[[str], None], *,
     `WorkFailed` when no server can be reached, or none lists any and none was named.
     """
     found: dict[str, Served] = {}
-    unreachable = []
+    unreachable: list[str] = []
+    refused: tuple[str, int] | None = None
     for number, address in enumerate(servers.addresses):
         listed = None
         for path in ("/info", "/v1/models", "/models") if reranks else ("/v1/models",):
             status, reply = servers.look(number, path)
             if status in (401, 403):
-                raise WorkFailed(f"{address}{path} answered {status}", server_errors.hint(status, ""))
+                refused = address + path, status
             if status == 0:
                 unreachable.append(address)
                 break
@@ -60,6 +61,8 @@ def served(servers: Servers, wanted: str | None, note: Callable[[str], None], *,
     if len(found) == 1:
         return next(iter(found.values()))
     shown = ", ".join(servers.addresses)
+    if refused and not found:
+        raise WorkFailed(f"{refused[0]} answered {refused[1]}", server_errors.hint(refused[1], ""))
     if not found:
         raise WorkFailed(f"{shown}: no list of models", "name the one to ask with --served-model")
     names = ", ".join([*sorted(found)[:_SHOWN], *(["…"] if len(found) > _SHOWN else [])])

@@ -1,8 +1,8 @@
 """Several servers asked as if they were one: who is asked next, how many at once, when to ask again.
 
 A request goes to the least busy server, healthy ones first. One that fails for a passing reason is sent again, to another
-server where there is one, else after a wait that doubles and differs from request to request, so that many do not come
-back at the same moment. A server that says how long to wait (Retry-After) gets nothing from anybody until then. Requests
+server where there is one, else after a wait that doubles and differs from time to time, so that many do not come back at
+the same moment. A server that says how long to wait (Retry-After) gets nothing from anybody until then. Requests
 that cannot succeed (a wrong key, a prompt that is too long) fail at once.
 
 The key is a part of a request's header and of nothing else: an address may hold no
@@ -50,6 +50,8 @@ class _Server:
             raise WrongUsage(f"{shown} was given with more than host and path", "a key goes into --api-key-env")
         self.root = url.rstrip("/").removesuffix("/v1").removesuffix("/v2").rstrip("/")
         self.busy = 0
+        #: Times that it failed since it last answered, requests that failed together counted once.
+        self.failures = 0
         #: Until when it gets no request at all, and until when others are asked before it.
         self.closed_until = self.rests_until = 0.0
         self.told = False
@@ -108,7 +110,7 @@ class Servers:
                 try:
                     answer, read_tokens, written = self._made(server, path, body, read)
                 except _Passing as failure:
-                    self._failed(server, failure, tries)
+                    self._failed(server, failure)
                     if tries == TRIES:
                         what = f"{server.root}{path} {failure.what}, and so {TRIES} times"
                         raise WorkFailed(what, server_errors.hint(failure.status, "")) from None
@@ -116,7 +118,7 @@ class Servers:
                 finally:
                     with self._lock:
                         server.busy -= 1
-                server.rests_until = 0.0
+                server.failures, server.rests_until = 0, 0.0
                 self.ledger.paid(read_tokens, written)
                 return answer
         raise AssertionError("the last try returns or raises")
@@ -142,7 +144,15 @@ class Servers:
         while True:
             with self._lock:
                 now = time.monotonic()
-                best = min(self._servers, key=lambda one: (max(one.closed_until, now), one.rests_until > now, one.busy))
+                best = min(
+                    self._servers,
+                    # One request at a time finds out whether a server that failed is back.
+                    key=lambda one: (
+                        max(one.closed_until, now),
+                        one.rests_until > now or (one.failures > 0 and one.busy > 0),
+                        one.busy,
+                    ),
+                )
                 wait = max(best.closed_until, best.rests_until if again else 0.0) - now
                 if wait <= 0:
                     best.busy += 1
@@ -151,11 +161,13 @@ class Servers:
             time.sleep(wait * random.uniform(1, 1.25))
             again = False
 
-    def _failed(self, server: _Server, failure: _Passing, failures: int) -> None:
-        """Rest a server that failed, `failures` times in this request; longer each time, and for as long as it asked."""
-        own = min(_FIRST_WAIT * 2 ** (failures - 1), _LONGEST_WAIT) * random.uniform(0.5, 1)
-        until = time.monotonic() + max(own, failure.wait)
+    def _failed(self, server: _Server, failure: _Passing) -> None:
+        """Rest a server that failed, longer each time in a row, and for as long as it asked."""
         with self._lock:
+            now = time.monotonic()
+            server.failures += server.rests_until <= now
+            own = min(_FIRST_WAIT * 2 ** min(server.failures - 1, 10), _LONGEST_WAIT) * random.uniform(0.5, 1)
+            until = now + max(own, failure.wait)
             server.rests_until = max(server.rests_until, until)
             if failure.wait or failure.status in server_errors.BUSY:
                 server.closed_until = max(server.closed_until, until)
@@ -180,7 +192,10 @@ class Servers:
         try:
             return read(json.loads(reply))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-            raise _Passing(f"answered what is no reply to {path} ({type(error).__name__})") from error
+            # Some proxies put the error of whom they asked into a reply of their own that says all is well.
+            what = server_errors.said(reply) if b'"error"' in reply else ""
+            what = self._without_key(what or type(error).__name__)
+            raise _Passing(f"answered what is no reply to {path} ({what})") from error
 
     def _sent(self, server: _Server, method: str, path: str, body: bytes | None) -> tuple[int, str | None, bytes]:
         """Status, Retry-After and body of the reply; raises `_Passing` when the connection or the clock fails."""

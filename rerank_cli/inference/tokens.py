@@ -195,12 +195,14 @@ class TemplateTokens:
 
     The sentence is tokenised whole, as in training; when it is too long, tokens are taken from the end
     of the document's stretch (by character offsets), so that the sentence keeps its last words.
+    The ids `first` stand before it.
     """
 
-    def __init__(self, tokenizer: Any, max_length: int, template: str) -> None:
+    def __init__(self, tokenizer: Any, max_length: int, template: str, first: Sequence[int] = ()) -> None:
         self._tokenizer = tokenizer
         self._plain = PlainText(tokenizer)
-        self._max_length = max_length
+        self._max_length = max_length - len(first)
+        self._first = np.array(first, dtype=np.int64)
         self._before, rest = template.split("{query}")
         self._between, self._after = rest.split("{document}")
 
@@ -210,6 +212,8 @@ class TemplateTokens:
         plain = [Pair(self._plain(pair.query), self._plain(pair.document)) for pair in distinct]
         sentences = [f"{self._before}{p.query}{self._between}{p.document}{self._after}" for p in plain]
         rows = [self._row(p, e) for p, e in zip(plain, self._tokenizer.encode_batch(sentences))]
+        if len(self._first):
+            rows = [row._replace(ids=np.concatenate([self._first, row.ids])) for row in rows]
         of_pair = dict(zip(distinct, rows))
         return [of_pair[pair] for pair in pairs]
 

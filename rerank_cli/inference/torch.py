@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,14 +37,10 @@ class TorchBackend:
         """Every output of the module, for one that has several."""
         import torch
 
-        try:
-            with torch.inference_mode():
-                arrays = [torch.from_numpy(array).to(str(self.device)) for array in batch.values()]
-                made = self._module(*arrays)
-                answer = [one.float().cpu().numpy() for one in (made if isinstance(made, tuple) else (made,))]
-        except RuntimeError as error:
-            raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory(error)) from error
-        return answer
+        with computing(batch):
+            arrays = [torch.from_numpy(array).to(str(self.device)) for array in batch.values()]
+            made = self._module(*arrays)
+            return [one.float().cpu().numpy() for one in (made if isinstance(made, tuple) else (made,))]
 
     def operations(self, batch: dict[str, np.ndarray]) -> int:
         """Floating-point operations in one batch, as PyTorch counts them; runs it once."""
@@ -51,6 +49,18 @@ class TorchBackend:
         with FlopCounterMode(display=False) as counter:
             self.outputs(batch)
         return int(counter.get_total_flops())
+
+
+@contextmanager
+def computing(batch: Mapping[str, Any]) -> Iterator[None]:
+    """Compute without gradients; raises `WorkFailed`, or `OutOfMemory`, saying how large the batch's `input_ids` were."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            yield
+    except RuntimeError as error:
+        raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory(error)) from error
 
 
 def torch_device(device: str) -> Device:

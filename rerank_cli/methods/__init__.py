@@ -12,7 +12,9 @@ group `rerank_cli.methods`. Besides `METHOD` it has
 - `reference(model, record, folder, batch) -> Tensor`: the same answer as the checkpoint's authors compute it: the export's check;
 - `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate",
   a `Ranker` where it is "prefer", "pick" or "order"; all have `LoadedScorer`'s attributes;
-- `ENGINES`: ("torch",) where the graph cannot be exported (it generates, or looks at attention) and only PyTorch runs it.
+- `ENGINES`: ("torch",) where the graph cannot be exported (it generates, or looks at attention) and only PyTorch runs it;
+- `by_torch(model, record, tokenizer, *, device, threads, max_length, batch_tokens)`: what answers, instead of graph and scorer,
+  where arrays in and numbers out are no fit.
 
 A method that is asked in words, of a model that writes, has `asked` instead of, or besides, graph and record:
 
@@ -106,6 +108,13 @@ def permitted(module: MethodModule, precision: str, name: str) -> None:
         )
 
 
+def engines_of(module: MethodModule) -> tuple[str, ...]:
+    """What can compute a method: onnx and torch for a graph, torch alone, or words for one that is only asked in words."""
+    if not hasattr(module, "graph") and not hasattr(module, "by_torch"):
+        return ("words",)
+    return tuple(getattr(module, "ENGINES", ("torch",) if hasattr(module, "by_torch") else ("onnx", "torch")))
+
+
 def load(
     folder: Path,
     *,
@@ -151,7 +160,7 @@ def load(
     tokenizer = load_tokenizer(folder / TOKENIZER)
     scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = tokenizer
-    return scorer
+    return _as_listed(scorer, record)
 
 
 def load_torch(
@@ -188,13 +197,27 @@ def load_torch(
     module = method_named(source.checkpoint.method)
     permitted(module, precision, source.checkpoint.name)
     record = replace(instructed(module.record(source), instruction), precision=precision)
-    torch_device(device)
+    where = torch_device(device)
     model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
+    if by_torch := getattr(module, "by_torch", None):
+        lengths = {"max_length": max_length, "batch_tokens": batch_tokens}
+        opened: LoadedScorer = by_torch(model, record, source.tokenizer, device=str(where), threads=threads, **lengths)
+        return _as_listed(opened, record)
     graph = module.graph(model, record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
     scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
-    return scorer
+    return _as_listed(scorer, record)
+
+
+def _as_listed(scorer: Any, record: Record) -> LoadedScorer:
+    """The scorer with the ranking algorithm that its checkpoint's entry names, where it has one."""
+    if record.strategy:
+        scorer.strategy = record.strategy
+    if record.settings:
+        scorer.settings = {**scorer.settings, **record.settings}
+    opened: LoadedScorer = scorer
+    return opened
 
 
 def _prepared(backend: Any, note: Callable[[str], None], around: Callable[[Any], Any] | None) -> LoadedBackend:

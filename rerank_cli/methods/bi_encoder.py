@@ -30,6 +30,12 @@ METHOD = Method(
     paper="Reimers and Gurevych, Sentence-BERT, arXiv:1908.10084",
     calls="n + 1",
     score="cosine",
+    when=(
+        "The cheapest neural reranker: a document is embedded once and kept, so a second query over the same "
+        "documents costs next to nothing. It has to squeeze a text into one vector, and misses the one sentence "
+        "that answers; with two hundred candidates or more it is the first of several steps, followed by a "
+        "cross-encoder over the best."
+    ),
 )
 MODEL_CLASS = "AutoModel"
 FUSION: str | None = "bert"
@@ -107,15 +113,12 @@ def scorer(
     """A `Scorer` over two vectors."""
     import numpy as np
 
-    from rerank_cli.methods.vectors import TextScorer, unit
+    from rerank_cli.methods.vectors import TextScorer
 
     def compare(query: np.ndarray, documents: list[np.ndarray]) -> np.ndarray:
         return np.asarray(np.stack(documents) @ query)
 
-    def kept(vector: np.ndarray, row: Row, as_query: bool) -> np.ndarray:
-        return unit(vector) if record.score == "cosine" else vector
-
-    return TextScorer(text_model(record, tokenizer, backend, max_length, batch_tokens, kept), compare, record)
+    return TextScorer(text_model(record, tokenizer, backend, max_length, batch_tokens), compare, record)
 
 
 def text_model(
@@ -124,13 +127,13 @@ def text_model(
     backend: LoadedBackend,
     max_length: int | None,
     batch_tokens: int | None,
-    kept: Callable[[np.ndarray, Row, bool], np.ndarray],
+    kept: Callable[[np.ndarray, Row, bool], np.ndarray] | None = None,
 ) -> TextModel:
-    """Texts behind the prompts that the record has for queries and for documents; `kept` as in `TextModel`."""
+    """Texts behind the prompts that the record has for queries and for documents; `kept` as in `TextModel`, None: the vector as it is compared."""
     from rerank_cli.inference.tokens import TextTokens, frame_of
     from rerank_cli.methods.exported import chosen_length
     from rerank_cli.methods.pointwise import description
-    from rerank_cli.methods.vectors import TextModel
+    from rerank_cli.methods.vectors import TextModel, unit
 
     params = record.params
     length = chosen_length(record, max_length, frame_of(tokenizer, 1).size)
@@ -140,5 +143,10 @@ def text_model(
         prompt = params["query_prompt" if as_query else "document_prompt"]
         return tokens.rows([(prompt + text).lower() if params["lower"] else prompt + text for text in texts])
 
+    def vector(numbers: np.ndarray, row: Row, as_query: bool) -> np.ndarray:
+        return unit(numbers) if params.get("similarity", record.score) == "cosine" else numbers
+
     template = params["query_prompt"] + "{query}\n" + params["document_prompt"] + "{document}"
-    return TextModel(rows, kept, backend, record, description(record, backend, length, template, batch_tokens))
+    return TextModel(
+        rows, kept or vector, backend, record, description(record, backend, length, template, batch_tokens)
+    )

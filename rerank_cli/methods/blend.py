@@ -11,24 +11,24 @@ J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval Sys
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rerank_cli.core.method import Method
-from rerank_cli.core.protocols import Answers, Lengths, Pair, Ratings, Scores, Slate, gathered
+from rerank_cli.core.protocols import Slate
 from rerank_cli.errors import BadData
 from rerank_cli.methods import bi_encoder
+from rerank_cli.methods.lists import TextLists
+from rerank_cli.methods.vectors import rocchio
 
 if TYPE_CHECKING:
-    from rerank_cli.core.protocols import Cache
     from rerank_cli.inference.batching import Row
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import LoadedBackend
     from rerank_cli.methods.source import Source
-    from rerank_cli.methods.vectors import TextModel
 
 METHOD = Method(
     name="blend",
@@ -37,6 +37,12 @@ METHOD = Method(
     paper="Khattab and Zaharia, ColBERT, arXiv:2004.12832; Rocchio, Relevance feedback, 1971",
     calls="n + 1",
     score="blend",
+    when=(
+        "The default, because it needs no download and no GPU. It is meant for a first stage of plain term "
+        "matching (BM25), which it helps on all three collections of docs/blend.md; a first stage that is better "
+        "than its small model (a learned sparse or large dense one) it hurts. Its scores compare documents of one "
+        "list only."
+    ),
 )
 MODEL_CLASS = bi_encoder.MODEL_CLASS
 FUSION = bi_encoder.FUSION
@@ -100,72 +106,16 @@ def _kept(states: np.ndarray, row: Row, as_query: bool) -> np.ndarray:
     return unit(np.concatenate([own.mean(0, keepdims=True), own])).astype(np.float16)
 
 
-class BlendScorer:
-    """A `core.protocols.ListScorer`; texts are read once and kept, in memory and in a store when it is given one."""
+class BlendScorer(TextLists):
+    """A `core.protocols.ListScorer` of token vectors."""
 
     uses_first_stage = True
 
-    def __init__(self, model: TextModel, name: str) -> None:
-        from rerank_cli.methods.vectors import TextMemory
-
-        self.description = model.description
-        self.checkpoint = name
-        self._model = model
-        self._memory = TextMemory(model)
-
-    def keep_in(self, store: Cache) -> None:
-        """Keep texts' vectors in `store` too, and look there before asking the model."""
-        self._memory.store = store
-
-    def measure(self, pairs: Sequence[Pair]) -> Lengths:
-        """See `ListScorer.measure`."""
-        return self._model.pair_lengths(pairs)
-
-    def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
-        """The pairs of each query as one list without a first stage: how exports are compared and speed is measured."""
-        places: dict[str, list[int]] = {}
-        for at, pair in enumerate(pairs):
-            places.setdefault(pair.query, []).append(at)
-        slates = [
-            Slate(query, [pairs[at].document for at in own], np.zeros(len(own)), np.arange(len(own)))
-            for query, own in places.items()
-        ]
-        costs = self.rate(slates).costs
-        positions = np.array([at for own in places.values() for at in own], dtype=np.int64)
-        yield Answers(positions, costs.values.astype(np.float32), costs.tokens, costs.truncated, costs.calls)
-
-    def score(self, pairs: Sequence[Pair]) -> Scores:
-        """What `stream` answers, in the pairs' order."""
-        return gathered(self.stream(pairs), len(pairs))
-
-    def rate(self, slates: Sequence[Slate]) -> Ratings:
-        """See `ListScorer.rate`; distinct queries + documents not met before through the model."""
-        from rerank_cli.methods.vectors import distinct
-
-        texts, of_query, of_document = distinct([Pair(one.query, text) for one in slates for text in one.documents])
-        queries = self._memory.all(texts[0], True)
-        documents = self._memory.all(texts[1], False)
-        values: list[np.ndarray] = []
-        told: list[dict[str, Any]] = []
-        start = 0
-        for one in slates:
-            stop = start + len(one.documents)
-            found = [documents.arrays[at] for at in of_document[start:stop]]
-            facts: dict[str, Any] = {}
-            scores = np.zeros(0)
-            if found:
-                scores, facts = rated(queries.arrays[of_query[start]], found, one.first_stage)
-            values.append(scores)
-            told.append(facts)
-            start = stop
-        costs = Scores(
-            np.concatenate([np.zeros(0), *values]),
-            queries.tokens[of_query] + documents.tokens[of_document],
-            queries.truncated[of_query] | documents.truncated[of_document],
-            documents.cached[of_document],
-            queries.calls + documents.calls,
-        )
-        return Ratings(values, costs, told)
+    def rated(
+        self, query: np.ndarray, documents: Sequence[np.ndarray], slate: Slate
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See `TextLists.rated`."""
+        return rated(query, documents, slate.first_stage)
 
 
 def rated(
@@ -175,8 +125,7 @@ def rated(
     parts = {**signals(query, documents), "first_stage": first_stage}
     means = _means(documents)
     best = np.argsort(-blended(parts), kind="stable")[:FED_BACK]
-    moved = query[0].astype(np.float32) + FEEDBACK * means[best].mean(0)
-    parts["cosine"] = means @ moved
+    parts["cosine"] = means @ rocchio(query[0].astype(np.float32), means[best], FEEDBACK)
     model = blended({**parts, "first_stage": np.zeros(len(documents))})
     told: dict[str, Any] = {"silent": [name for name, part in parts.items() if not _says(part)]}
     if _says(model) and _says(first_stage):

@@ -20,19 +20,8 @@ OR = "|"
 
 def record_of(source: Source, *, score: str, words: tuple[str, ...], question: str, **params: Any) -> Record:
     """The record of a causal checkpoint: its own template, else `question` in its chat frame; raises `BadData`."""
-    checkpoint, name, config = source.checkpoint, source.checkpoint.name, source.config
-    kind = config.get("model_type")
-    if kind not in FAMILIES or not any(str(a).endswith("ForCausalLM") for a in config.get("architectures") or []):
-        raise BadData(
-            f"{name} is {' or '.join(config.get('architectures') or [str(kind)])}, no causal language model that is known",
-            f"the method {source.checkpoint.method} needs a ...ForCausalLM of type {', '.join(sorted(FAMILIES))}",
-        )
-    heads = int(config["num_attention_heads"])
-    prefix = {
-        "layers": int(config["num_hidden_layers"]),
-        "heads": int(config.get("num_key_value_heads") or heads),
-        "size": int(config.get("head_dim") or config["hidden_size"] // heads),
-    }
+    checkpoint = source.checkpoint
+    prefix = prefix_size(source)
     ids, labels = _word_ids(source, words)
     told = {"instruction": checkpoint.instruction, "instruction_as": checkpoint.instruction_as}
     template = checkpoint.template
@@ -46,6 +35,23 @@ def record_of(source: Source, *, score: str, words: tuple[str, ...], question: s
         words=ids,
         params={"labels": labels, "prefix": prefix, **told, **params},
     )
+
+
+def prefix_size(source: Source) -> dict[str, int]:
+    """Layers, heads and size of the keys that a prompt's beginning leaves; raises `BadData` for no known causal model."""
+    name, config = source.checkpoint.name, source.config
+    kind = config.get("model_type")
+    if kind not in FAMILIES or not any(str(a).endswith("ForCausalLM") for a in config.get("architectures") or []):
+        raise BadData(
+            f"{name} is {' or '.join(config.get('architectures') or [str(kind)])}, no causal language model that is known",
+            f"the method {source.checkpoint.method} needs a ...ForCausalLM of type {', '.join(sorted(FAMILIES))}",
+        )
+    heads = int(config["num_attention_heads"])
+    return {
+        "layers": int(config["num_hidden_layers"]),
+        "heads": int(config.get("num_key_value_heads") or heads),
+        "size": int(config.get("head_dim") or config["hidden_size"] // heads),
+    }
 
 
 def scorer(

@@ -21,7 +21,9 @@ _BY_LAYER = frozenset({"qwen2", "qwen3", "gemma2"})
 
 
 def graph(model: Any, record: Record, folder: Path) -> Any:
-    """The module to export: rows (n, S) that go on from prefixes (q, P) -> scores (n,), keys and values of the positions kept.
+    """The module to export: rows (n, S) that go on from prefixes (q, P) -> answers, keys and values of the positions kept.
+
+    The answers are scores (n,), or with `params["each"]` the logits of all labels (n, labels).
 
     `owner (n,)` names each row's prefix, `lengths (q,)` its real tokens, `prefix (2 x layers, q, heads, P, size)` its keys
     and values; `keep (k,)` are positions in the rows. P and k may be 0.
@@ -89,6 +91,8 @@ def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -
 
     logits = model(**batch, use_cache=False).logits
     last = logits[torch.arange(len(logits)), batch["attention_mask"].sum(1) - 1].double()
+    if record.params.get("each"):
+        return torch.stack([last[:, label].amax(-1) for label in record.params["labels"]], 1)
     labels = torch.stack([last[:, label].logsumexp(-1) for label in record.params["labels"]], 1)
     if record.score == "logit":
         return labels[:, 0]
@@ -189,16 +193,19 @@ def _masks(config: Any, places: Any, visible: Any, positions: Any, dtype: Any) -
 
 
 def _scores(logits: Any, record: Record) -> Any:
-    """Logits of the words (n, words) -> scores (n,)."""
+    """Logits of the words (n, words) -> scores (n,), or each label's logit (n, labels): its best spelling's."""
     import torch
     from torch.nn.functional import softplus
 
+    each = record.params.get("each", False)
     columns = []
     start = 0
     for label in record.params["labels"]:
         own = logits[:, start : start + len(label)]
-        columns.append(own[:, 0] if len(label) == 1 else own.logsumexp(-1))
+        columns.append(own[:, 0] if len(label) == 1 else own.amax(-1) if each else own.logsumexp(-1))
         start += len(label)
+    if each:
+        return torch.stack(columns, 1)
     if record.score == "logit":
         return columns[0]
     if record.score == "grade":

@@ -38,6 +38,8 @@ class Checkpoint:
     #: The ranking algorithm its authors ran it with, and that algorithm's settings; empty: the method's own.
     strategy: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    #: What only this method is told; empty: the method's own.
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
     #: Where the tokenizer's files are, when not beside the weights.
     tokenizer: str | None = None
     licence: str = ""

@@ -23,6 +23,10 @@ METHOD = Method(
     paper="Zhang et al., Coder Reviewer Reranking for Code Generation, arXiv:2211.16490",
     calls="2n",
     score="logprob",
+    when=(
+        "Twice the cost of query likelihood for a score that also asks how probable the document is after the "
+        "query, which punishes generic documents. Use it when plain likelihood prefers short or vague texts."
+    ),
 )
 MODEL_CLASS, MAY_LACK, FUSION = likelihood.model_class, likelihood.MAY_LACK, likelihood.FUSION
 PRECISIONS = likelihood.PRECISIONS

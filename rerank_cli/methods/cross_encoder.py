@@ -29,6 +29,11 @@ METHOD = Method(
     paper="Nogueira and Cho, Passage Re-ranking with BERT, arXiv:1901.04085",
     calls="n",
     score="logit",
+    when=(
+        "The workhorse: query and document are read together, one forward a document, so it is exact where "
+        "embeddings are vague and still quick on a processor with a small model. The first choice for a hundred "
+        "candidates. Several billion parameters (bge-v2-gemma, RankLLaMA) buy a few points and want a GPU."
+    ),
 )
 MODEL_CLASS = "AutoModelForSequenceClassification"
 MAY_LACK: tuple[str, ...] = ()

@@ -38,6 +38,9 @@ class Record:
     words: dict[str, int] = field(default_factory=dict)
     #: What only this method needs.
     params: dict[str, Any] = field(default_factory=dict)
+    #: The ranking algorithm and settings of this checkpoint, where they are not its method's own.
+    strategy: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
     precision: str = "fp32"
     name: str = ""
     source: str = ""

@@ -24,6 +24,11 @@ METHOD = Method(
     paper="Zhuang, Qin, Hui, Wu, Yan, Wang and Bendersky, Beyond Yes and No, arXiv:2310.14122",
     calls="n",
     score="grade",
+    when=(
+        "Zero-shot grading with any chat model: a scale of five tells more than yes or no, and the expectation "
+        "over the grades breaks ties. Use it when there is a good general model and no reranker for the language "
+        "or the domain."
+    ),
 )
 MODEL_CLASS = causal.MODEL_CLASS
 graph, reference, scorer = causal_graph.graph, causal_graph.reference, causal.scorer

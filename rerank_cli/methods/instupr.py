@@ -27,6 +27,10 @@ METHOD = Method(
     paper="Huang and Chen, InstUPR: Instruction-based Unsupervised Passage Reranking with LLMs, arXiv:2403.16435",
     calls="n",
     score="grade",
+    when=(
+        "Zero-shot grades from an instructed T5, without training. A pointwise first step before instupr-pairs "
+        "over the best thirty, as its authors ran it; alone it is coarse."
+    ),
 )
 MODEL_CLASS = "AutoModelForSeq2SeqLM"
 MAY_LACK: tuple[str, ...] = ()

@@ -27,6 +27,10 @@ METHOD = Method(
     paper="Nogueira and Cho, Passage Re-ranking with BERT, arXiv:1901.04085",
     calls="n",
     score="logit",
+    when=(
+        "A cross-encoder in another package: pooling and head come as modules of sentence-transformers. Costs and "
+        "uses are a cross-encoder's."
+    ),
 )
 MODEL_CLASS = "AutoModel"
 FUSION: str | None = "bert"

@@ -28,6 +28,11 @@ METHOD = Method(
     paper="Nogueira, Jiang, Pradeep and Lin, Document Ranking with a Pretrained Sequence-to-Sequence Model, arXiv:2003.06713",
     calls="n",
     score="logprob",
+    when=(
+        "A strong, old and well understood pointwise model; its base is what papers compare with, its 3B holds "
+        "its own out of domain. A document costs an encoder pass and one decoder step. duot5 over the best fifty "
+        "is its classic second step."
+    ),
 )
 MODEL_CLASS = "AutoModelForSeq2SeqLM"
 MAY_LACK: tuple[str, ...] = ()

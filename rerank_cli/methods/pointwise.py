@@ -56,18 +56,23 @@ class Description:
         return f"{self.name}: {self.method}, {self.score}, {self.max_length} tokens, {self.engine} {self.precision} on {where}"
 
 
-class LoadedBackend(Backend, Protocol):
-    """A backend that says what it runs on."""
+class Placed(Protocol):
+    """What says what it runs on."""
 
     engine: str
     provider: str
     device: Any
+
+
+class LoadedBackend(Backend, Placed, Protocol):
+    """A backend that says what it runs on."""
+
     #: How many batches it takes at once.
     workers: int
 
 
 def description(
-    record: Record, backend: LoadedBackend, max_length: int, template: str, batch_tokens: int | None
+    record: Record, backend: Placed, max_length: int, template: str, batch_tokens: int | None
 ) -> Description:
     """Describe `record` as it runs in `backend`."""
     return Description(

@@ -62,21 +62,20 @@ def first_words(text: str, n: int) -> str:
 
 
 def first_tokens(texts: Sequence[str], n: int, writer: Writer) -> list[str]:
-    """The first n tokens of each text: exactly, where the writer shows its `tokenizer`, else as many words as n tokens hold."""
+    """The first n tokens of each text by the writer's own `tokenizer`; of a server's model as many words as it estimates to be n."""
     tokenizer: Any = getattr(writer, "tokenizer", None)
     if tokenizer is not None:
         encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [text if len(one.ids) <= n else text[: one.offsets[n - 1][1]] for text, one in zip(texts, encoded)]
-    frame = writer.count([Prompt(text="")])[0]
-    lengths = [[0, len(_WORD.findall(text))] for text in texts]
-    whole = writer.count([Prompt(text=text) for text in texts]) if texts else []
-    lengths = [[high, high] if tokens - frame <= n else [low, high] for (low, high), tokens in zip(lengths, whole)]
-    while any(high - low > 1 for low, high in lengths):
-        halves = [first_words(text, max(1, (low + high) // 2)) for text, (low, high) in zip(texts, lengths)]
-        for bounds, tokens in zip(lengths, writer.count([Prompt(text=half) for half in halves])):
-            if bounds[1] - bounds[0] > 1:
-                bounds[int(tokens - frame > n)] = sum(bounds) // 2
-    return [first_words(text, max(1, low)) for text, (low, _) in zip(texts, lengths)]
+    frame, *whole = writer.count([Prompt(text=text) for text in ("", *texts)])
+    words = [len(_WORD.findall(text)) for text in texts]
+    bounds = [[0 if tokens - frame > n else most, most] for tokens, most in zip(whole, words)]
+    while wide := [at for at, (fits, beyond) in enumerate(bounds) if beyond - fits > 1]:
+        middles = [sum(bounds[at]) // 2 for at in wide]
+        counted = writer.count([Prompt(text=first_words(texts[at], middle)) for at, middle in zip(wide, middles)])
+        for at, middle, tokens in zip(wide, middles, counted):
+            bounds[at][int(tokens - frame > n)] = middle
+    return [first_words(text, max(1, fits)) for text, (fits, _) in zip(texts, bounds)]
 
 
 def _letters(text: str) -> str:

@@ -7,14 +7,14 @@ the first of the next. What is left of each prompt is a row, batched by length a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Pair
-from rerank_cli.inference.batching import Row, at_once, batches, padded
+from rerank_cli.inference.batching import Row, at_once, batches, computed, padded
 from rerank_cli.methods.pointwise import PairScorer, lengths
 
 if TYPE_CHECKING:
@@ -38,35 +38,46 @@ class PromptScorer(PairScorer):
 
     def __init__(self, tokens: PromptTokens, backend: LoadedBackend, record: Record, description: Description) -> None:
         super().__init__(tokens, backend, record, description)
-        size = record.params["prefix"]
-        self._layers, self._heads, self._size = 2 * size["layers"], size["heads"], size["size"]
+        self._prompts = SharedPrompts(backend, record, description.batch_tokens)
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; what a query's n prompts share once, then n rows of the rest; tokens are the whole prompts'."""
-        if not isinstance(self._backend, GraphBackend):  # the export's reference: every prompt whole
-            yield from super().stream(pairs)
-            return
         rows = self._tokens.rows(pairs)
         tokens, truncated = lengths(rows)
-        members: dict[str, list[int]] = {}
-        for i, pair in enumerate(pairs):
-            members.setdefault(pair.query, []).append(i)
-        of_query = [np.array(own) for own in members.values()]
-        shared = np.array([_shared([rows[i].ids for i in own]) for own in of_query], dtype=np.int64)
+        for at, values, calls in self._prompts.computed(rows, [pair.query for pair in pairs]):
+            yield Answers(at, values, tokens[at], truncated[at], calls)
+
+
+class SharedPrompts:
+    """Runs prompts through the graph of `methods.causal_graph`; what those of one group begin with is computed once."""
+
+    def __init__(self, backend: LoadedBackend, record: Record, batch_tokens: int) -> None:
+        self._backend, self._record, self._batch_tokens = backend, record, batch_tokens
+        size = record.params["prefix"]
+        self._layers, self._heads, self._size = 2 * size["layers"], size["heads"], size["size"]
+
+    def computed(self, rows: Sequence[Row], groups: Sequence[Hashable]) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        """Run n rows, each of a group; yields (positions of a batch's rows, its numbers, the batches they took)."""
+        if not isinstance(self._backend, GraphBackend):  # the export's reference: every prompt whole
+            whole = computed(self._backend, rows, self._record.inputs, self._record.pad_id, self._batch_tokens)
+            yield from ((at, values, 1) for at, values in whole)
+            return
+        members: dict[Hashable, list[int]] = {}
+        for i, group in enumerate(groups):
+            members.setdefault(group, []).append(i)
+        of_group = [np.array(own) for own in members.values()]
+        shared = np.array([_shared([rows[i].ids for i in own]) for own in of_group], dtype=np.int64)
         token_bytes = 4 * self._layers * self._heads * self._size
         for held in batches(shared, max(1, HELD // token_bytes)):
-            prefixes, calls = self._prefixes([rows[of_query[q][0]].ids[: shared[q]] for q in held])
-            positions = np.concatenate([of_query[q] for q in held])
-            owner = np.repeat(np.arange(len(held)), [len(of_query[q]) for q in held])
+            prefixes, calls = self._prefixes([rows[of_group[q][0]].ids[: shared[q]] for q in held])
+            positions = np.concatenate([of_group[q] for q in held])
+            owner = np.repeat(np.arange(len(held)), [len(of_group[q]) for q in held])
             rest = [Row(rows[i].ids[shared[held[own]] :], None, False) for i, own in zip(positions, owner)]
             # What a token attends to counts, shared or not: it is what a batch takes memory for.
             sizes = np.array([len(row.ids) for row in rest]) + prefixes.shape[3]
             answered = partial(self._answered, rest, owner, prefixes, shared[held])
-            for chosen, values in at_once(
-                answered, batches(sizes, self.description.batch_tokens), self._backend.workers
-            ):
-                at = positions[chosen]
-                yield Answers(at, values, tokens[at], truncated[at], calls + 1)
+            for chosen, values in at_once(answered, batches(sizes, self._batch_tokens), self._backend.workers):
+                yield positions[chosen], values, calls + 1
                 calls = 0
 
     def _answered(
@@ -88,7 +99,7 @@ class PromptScorer(PairScorer):
             owner = np.zeros(len(rows), dtype=np.int64)
             return there[chosen], longest, self._run(rows, owner, none, owner[:1], keep=longest)[1]
 
-        some = batches(sizes[there], self.description.batch_tokens)
+        some = batches(sizes[there], self._batch_tokens)
         for places, longest, states in at_once(kept, some, self._backend.workers):
             held[:, places, :, :longest] = states
             calls += 1
@@ -110,7 +121,7 @@ class PromptScorer(PairScorer):
 
 
 def _shared(prompts: Sequence[np.ndarray]) -> int:
-    """How many tokens all prompts of a query begin with, leaving one of each; none for a single prompt."""
+    """How many tokens all prompts of a group begin with, leaving one of each; none for a single prompt."""
     if len(prompts) == 1:
         return 0
     shortest = min(len(ids) for ids in prompts)

@@ -22,6 +22,10 @@ METHOD = Method(
     paper="Zhuang et al., A Setwise Approach for Effective and Highly Efficient Zero-shot Ranking with LLMs, arXiv:2310.09497",
     calls="n",
     score="logprob",
+    when=(
+        "Query likelihood as the setwise and pairwise papers use it for a baseline. Zero-shot, one forward a "
+        "document, no special checkpoint; upr asks the same with the prompt of its own paper."
+    ),
 )
 MODEL_CLASS, MAY_LACK, FUSION = likelihood.model_class, likelihood.MAY_LACK, likelihood.FUSION
 PRECISIONS = likelihood.PRECISIONS

@@ -96,11 +96,16 @@ class Source:
             revision=self.checkpoint.revision,
             source_hash=self.source_hash,
             licence=self.checkpoint.licence,
+            strategy=self.checkpoint.strategy,
+            settings=dict(self.checkpoint.settings),
             **own,
         )
 
-    def in_chat(self, text: str) -> str | None:
-        """`text` as a user's turn in the checkpoint's own chat frame, up to where its answer begins; None when it has none."""
+    def in_chat(self, text: str, system: str = "") -> str | None:
+        """`text` as a user's turn in the checkpoint's own chat frame, up to where its answer begins; None when it has none.
+
+        `system` is a turn before it, or stands at its head where the frame has no such turn.
+        """
         with quiet_libraries(), needs_torch(f"reading the chat template of {self.checkpoint.name}"):
             from jinja2 import TemplateError
             from transformers import AutoTokenizer
@@ -108,13 +113,24 @@ class Source:
             made = AutoTokenizer.from_pretrained(self.tokenizer_folder, trust_remote_code=self.trust_remote_code)
             if not made.chat_template:
                 return None
-            turn = [{"role": "user", "content": text}]
-            try:
-                return str(
-                    made.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
-                )
-            except TemplateError as error:
-                raise BadData(f"the chat template of {self.checkpoint.name} is broken: {first_line(error)}") from error
+            user = {"role": "user", "content": text}
+            frames = [[user]]
+            if system:
+                frames = [[user | {"content": f"{system}\n {text}"}]]
+                if "system" in made.chat_template:
+                    frames.insert(0, [{"role": "system", "content": system}, user])
+            for turns in frames:
+                try:
+                    return str(
+                        made.apply_chat_template(
+                            turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
+                        )
+                    )
+                except TemplateError as error:
+                    if turns is frames[-1]:
+                        name = self.checkpoint.name
+                        raise BadData(f"the chat template of {name} is broken: {first_line(error)}") from error
+        return None
 
     def word_ids(self, words: tuple[str, ...], hint: str) -> dict[str, int]:
         """Piece -> id of `words`; raises `BadData` with `hint`, naming those that the vocabulary or the model lacks."""
@@ -188,6 +204,8 @@ def open_source(
     asked = json.dumps([checkpoint.method, checkpoint.score, checkpoint.template, checkpoint.words])
     if checkpoint.instruction:
         asked += json.dumps([checkpoint.instruction, checkpoint.instruction_as])
+    if checkpoint.params:
+        asked += json.dumps(dict(checkpoint.params), sort_keys=True)
     memory = cache_dir / "hashes" if cache_dir else None
     files = fingerprint(folder, memory)
     if tokenizer_folder != folder:

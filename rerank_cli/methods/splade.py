@@ -33,6 +33,10 @@ METHOD = Method(
     paper="Formal, Piwowarski and Clinchant, SPLADE v2, arXiv:2109.10086",
     calls="n + 1",
     score="dot",
+    when=(
+        "Weighs vocabulary words, so that what matched can be read off. As a reranker it is as cheap as a "
+        "bi-encoder, is strong on names and rare terms, and goes well together with a dense model by fuse."
+    ),
 )
 MODEL_CLASS = "AutoModelForMaskedLM"
 FUSION: str | None = "bert"

@@ -85,7 +85,7 @@ def teacher_forced(decoder: Any, encoded: Any, mask: Any, ids: Any) -> Any:
     bias = bias.masked_fill(places[None, :] > places[:, None], torch.finfo(bias.dtype).min)
 
     def attend(attention: Any, hidden: Any) -> Any:
-        query, key, value = (_by_head(part(hidden), attention) for part in (attention.q, attention.k, attention.v))
+        query, key, value = (by_head(part(hidden), attention) for part in (attention.q, attention.k, attention.v))
         weights = torch.softmax(query @ key.transpose(2, 3) + bias, dim=-1)
         return attention.o((weights @ value).transpose(1, 2).flatten(2))
 
@@ -110,12 +110,12 @@ def _look(attention: Any, hidden: Any, encoded: Any, hidden_from: Any) -> Any:
 
     rows, size = hidden.shape[0], attention.key_value_proj_dim
     keys, values = (part.weight.view(attention.n_heads, size, -1) for part in (attention.k, attention.v))
-    asked = _by_head(attention.q(hidden), attention) @ keys  # (n, heads, t, d)
+    asked = by_head(attention.q(hidden), attention) @ keys  # (n, heads, t, d)
     weights = torch.softmax(asked.flatten(1, 2) @ encoded.transpose(1, 2) + hidden_from, dim=-1)
     gathered = (weights @ encoded).view(rows, attention.n_heads, -1, encoded.shape[-1])
     return attention.o((gathered @ values.transpose(1, 2)).transpose(1, 2).flatten(2))
 
 
-def _by_head(projected: Any, attention: Any) -> Any:
+def by_head(projected: Any, attention: Any) -> Any:
     """(n, t, heads x size) -> (n, heads, t, size)."""
     return projected.unflatten(-1, (attention.n_heads, attention.key_value_proj_dim)).transpose(1, 2)

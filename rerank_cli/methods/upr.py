@@ -23,6 +23,11 @@ METHOD = Method(
     paper="Sachan et al., Improving Passage Retrieval with Zero-Shot Question Generation, arXiv:2204.07496",
     calls="n",
     score="logprob",
+    when=(
+        "Zero-shot: how likely is the query as a question about this document? It needs any T5 or causal model "
+        "and no training for ranking, works in languages that have no reranker, and is beaten by any fine-tuned "
+        "one."
+    ),
 )
 MODEL_CLASS, MAY_LACK, FUSION = likelihood.model_class, likelihood.MAY_LACK, likelihood.FUSION
 PRECISIONS = likelihood.PRECISIONS

@@ -208,6 +208,14 @@ def best_matches(query: np.ndarray, documents: Sequence[np.ndarray]) -> np.ndarr
     return best
 
 
+def rocchio(query: np.ndarray, fed_back: np.ndarray, weight: float) -> np.ndarray:
+    """The query's vector (d,) moved towards documents that were fed back, (m, d): `weight` times their mean is added.
+
+    J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval System, 1971.
+    """
+    return np.asarray(query + weight * fed_back.mean(0))
+
+
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors (..., d) float32 scaled to length one; zeros stay zeros."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12), np.float32)

@@ -28,7 +28,7 @@ def local_folder(checkpoint: Checkpoint, *, offline: bool, note: Callable[[str],
     if not checkpoint.source:
         raise WrongUsage(
             f"{checkpoint.name} is a prompt and no model: it needs --endpoint or a checkpoint",
-            f"-m FOLDER --method {checkpoint.method} --prompt {checkpoint.prompt}",
+            f"-m FOLDER --method {checkpoint.method}" + f" --prompt {checkpoint.prompt}" * bool(checkpoint.prompt),
         )
     if checkpoint.source.startswith(PACKAGE):
         return _package_folder(checkpoint)

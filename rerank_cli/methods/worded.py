@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.method import Method
-from rerank_cli.core.protocols import Lengths, Reply, Slate
+from rerank_cli.core.protocols import Cache, Lengths, Reply, Slate
+from rerank_cli.errors import WrongUsage
+from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.pointwise import Description
 from rerank_cli.methods.prompt import PromptFile
 from rerank_cli.methods.prompt_files import load_prompt
 from rerank_cli.methods.prompt_fit import Fitted, fit
-from rerank_cli.methods.replies import WRONG, reading
+from rerank_cli.methods.replies import WRONG, reading, unclosed
 
 #: The user's own prompt: a name, a file, or one already loaded.
 Asked = str | Path | PromptFile | None
@@ -33,8 +35,6 @@ class WordedRanker:
 
     One call a slate, two where the first reply could not be read at all and chance has a say in the second (temperature above 0).
     """
-
-    tokenizer: Any = None
 
     def __init__(
         self,
@@ -47,7 +47,12 @@ class WordedRanker:
         instruction: str | None = None,
         note: Callable[[str], None] = lambda said: None,
     ) -> None:
+        """Raises `BadData` for a parser that is none, `WrongUsage` for an instruction that the prompt has no place for."""
         read = reading(prompt.parser, prompt.name)
+        if instruction and not prompt.reads_instruction:
+            raise WrongUsage(
+                f"the prompt {prompt.name} reads no instruction", "leave --instruction out, or give --prompt FILE"
+            )
         self.asks: Any = read.asks
         self.most = prompt.limit
         self.at_once = writer.at_once
@@ -55,60 +60,46 @@ class WordedRanker:
         self.settings: Mapping[str, Any] = {**method.settings, **checkpoint.settings}
         self.checkpoint = checkpoint.name
         self.prompt = prompt
-        self._writer = writer
+        #: What else a caller may need: the model's tokenizer, where it is on this machine.
+        self.tokenizer: Any = getattr(writer, "tokenizer", None)
+        self._writer = self._fresh = writer
         self._instruction = instruction or checkpoint.instruction
         self._parse = read.parse
         self._note = note
         self._list_tokens: dict[int, int] = {}
-        known = [limit for limit in (writer.context, max_length or checkpoint.max_length) if limit]
-        self._context = min(known) if known else None
-        self.description = Description(
-            name=checkpoint.name,
-            method=method.name,
-            score=read.score,
-            max_length=self._context or 0,
-            engine=writer.engine,
-            provider=writer.engine,
-            device=writer.device,
-            precision=writer.precision,
-            template=" ".join(filter(None, (prompt.name, prompt.digest, self._instruction))),
-            source=checkpoint.source,
-            revision=checkpoint.revision,
-            model_hash=writer.identity,
-            batch_tokens=0,
+        self._context = shortest(writer.context, max_length or checkpoint.max_length)
+        self.description = described(
+            method, checkpoint, writer, prompt, read.score, context=self._context, instruction=self._instruction
         )
 
-    def keep_in(self, store: Any) -> None:
-        """From now on the writer's completions are kept in `store`, where the writer can."""
-        if hasattr(self._writer, "keep_in"):
-            self._writer.keep_in(store)
+    def keep_in(self, store: Cache) -> None:
+        """From now on the writer's completions are kept in `store`."""
+        self._writer = KeptWriter(self._fresh, store)
 
     def answer(self, slates: Sequence[Slate]) -> Iterator[tuple[int, Reply]]:
-        """See `Ranker.answer`; slates of one size are completed together. Raises what the writer raises."""
-        sizes: dict[int, list[int]] = {}
+        """See `Ranker.answer`; slates whose answers may be as long are completed together. Raises what the writer raises."""
+        alike: dict[Decoding, list[int]] = {}
         for at, slate in enumerate(slates):
-            sizes.setdefault(len(slate.documents), []).append(at)
-        for n, places in sizes.items():
-            decoding = self._decoding(n)
+            alike.setdefault(self._decoding(len(slate.documents)), []).append(at)
+        for decoding, places in alike.items():
             orders = [self._shown(slates[at]) for at in places]
             asked = [self._fitted(slates[at], order, decoding) for at, order in zip(places, orders)]
-            for i, reply in self._replies([one.prompt for one in asked], n, decoding):
-                values = np.full(n, np.nan)
+            for i, reply in self._replies([one.prompt for one in asked], [len(order) for order in orders], decoding):
+                values = np.full(len(orders[i]), np.nan)
                 values[orders[i]] = reply.values
                 yield places[i], reply._replace(values=values, truncated=asked[i].truncated)
 
     def measure(self, slates: Sequence[Slate]) -> Lengths:
         """See `Ranker.measure`: tokens of each prompt, an estimate where the tokenizer is a server's."""
         fitted = [self._fitted(s, self._shown(s), self._decoding(len(s.documents))) for s in slates]
-        tokens = self._writer.count([one.prompt for one in fitted])
+        tokens = self._fresh.count([one.prompt for one in fitted])
         return Lengths(np.array(tokens, np.int64), np.array([one.truncated > 0 for one in fitted], bool))
 
-    def _replies(self, prompts: list[Prompt], n: int, decoding: Decoding) -> Iterator[tuple[int, Reply]]:
+    def _replies(self, prompts: list[Prompt], sizes: Sequence[int], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
         """The reply to each prompt, its values in the order shown; what cannot be read is asked once more, where chance has a say."""
-        labels = self.prompt.names(n)
         failed: list[tuple[int, Reply]] = []
         for i, completion in self._writer.complete(prompts, decoding):
-            reply = self._reply(completion, labels)
+            reply = self._reply(completion, sizes[i])
             if reply.repaired == WRONG and np.isnan(reply.values).all() and decoding.temperature > 0:
                 failed.append((i, reply))
             else:
@@ -117,7 +108,7 @@ class WordedRanker:
         retried = self._writer.complete(again, decoding._replace(seed=decoding.seed + 1)) if again else iter(())
         for j, completion in retried:
             i, first = failed[j]
-            second = self._reply(completion, labels)
+            second = self._reply(completion, sizes[i])
             yield (
                 i,
                 second._replace(
@@ -129,8 +120,10 @@ class WordedRanker:
                 ),
             )
 
-    def _reply(self, completion: Completion, labels: Sequence[str]) -> Reply:
-        parsed = self._parse(completion, labels)
+    def _reply(self, completion: Completion, n: int) -> Reply:
+        if self.prompt.reasons and completion.finish == "length" and unclosed(completion.text):
+            completion = completion._replace(text=f"<think>{completion.text}")
+        parsed = self._parse(completion, self.prompt.names(n))
         return Reply(
             values=parsed.values / self.prompt.out_of,
             tokens=completion.read,
@@ -153,7 +146,7 @@ class WordedRanker:
     def _fitted(self, slate: Slate, order: np.ndarray, decoding: Decoding) -> Fitted:
         return fit(
             self.prompt,
-            self._writer,
+            self._fresh,
             slate.query,
             [slate.documents[at] for at in order],
             room=None if self._context is None else self._context - decoding.max_tokens,
@@ -165,9 +158,9 @@ class WordedRanker:
         """How n documents are answered; an answer gets at most half of the context, and it is said when that is less than it asks for."""
         if n not in self._list_tokens:
             whole = " > ".join(f"[{name}]" for name in self.prompt.names(n))
-            with_list, without = self._writer.count([Prompt(text=whole), Prompt(text="")])
+            with_list, without = self._fresh.count([Prompt(text=whole), Prompt(text="")])
             self._list_tokens[n] = with_list - without
-        decoding = self.prompt.decode(self._list_tokens[n], exact=self._writer.engine != "endpoint")
+        decoding = self.prompt.decode(self._list_tokens[n], exact=self._fresh.engine != "endpoint")
         half = None if self._context is None else self._context // 2
         if half is not None and decoding.max_tokens > half:
             self._note(
@@ -192,6 +185,40 @@ def worded(
     """The ranker that a method's `asked` returns; see `prompt_of`."""
     file = prompt_of(prompt, checkpoint, own)
     return WordedRanker(method, checkpoint, writer, file, max_length=max_length, instruction=instruction, note=note)
+
+
+def shortest(*limits: int | None) -> int | None:
+    """The lowest of the limits that are known, None when none is."""
+    known = [limit for limit in limits if limit]
+    return min(known) if known else None
+
+
+def described(
+    method: Method,
+    checkpoint: Checkpoint,
+    writer: Writer,
+    prompt: PromptFile,
+    score: str,
+    *,
+    context: int | None,
+    instruction: str,
+) -> Description:
+    """Who answers in words, for headers and keys: the writer, and every word of the prompt by its digest."""
+    return Description(
+        name=checkpoint.name,
+        method=method.name,
+        score=score,
+        max_length=context or 0,
+        engine=writer.engine,
+        provider=writer.engine,
+        device=writer.device,
+        precision=writer.precision,
+        template=" ".join(filter(None, (prompt.name, prompt.digest, instruction))),
+        source=checkpoint.source,
+        revision=checkpoint.revision,
+        model_hash=writer.identity,
+        batch_tokens=0,
+    )
 
 
 def prompt_of(prompt: Asked, checkpoint: Checkpoint, own: str) -> PromptFile:

@@ -26,6 +26,11 @@ METHOD = Method(
     paper="Zhang, Li, Long et al., Qwen3 Embedding, arXiv:2506.05176",
     calls="n",
     score="prob",
+    when=(
+        "One forward of a language model and the logits of two words. Qwen3-Reranker and mxbai-rerank v2 are "
+        "among the best pointwise models there are and read an instruction; an unlisted chat model can be asked "
+        "in the same way. Wants a GPU from a billion parameters up."
+    ),
 )
 MODEL_CLASS = causal.MODEL_CLASS
 graph, reference, scorer = causal_graph.graph, causal_graph.reference, causal.scorer

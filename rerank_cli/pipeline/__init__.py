@@ -16,13 +16,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.protocols import Answers, ListScorer, Scorer, gathered
+from rerank_cli.core.protocols import Answers, ListScorer, Ranker, Scorer, gathered
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, answered
+from rerank_cli.pipeline.as_rankers import as_ranker
+from rerank_cli.pipeline.asked import AskedEstimate, asked, estimate_asked
 from rerank_cli.pipeline.lists import Answered, check, rated
+from rerank_cli.pipeline.plan import Plan, planned
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
-__all__ = ["Estimate", "Options", "Reranked", "Sources", "check", "estimate", "rerank"]
+__all__ = [
+    "AskedEstimate",
+    "Estimate",
+    "Options",
+    "Plan",
+    "Reranked",
+    "Sources",
+    "as_ranker",
+    "check",
+    "estimate",
+    "estimate_asked",
+    "planned",
+    "rerank",
+]
 
 
 #: Windows that wait, ready, between two stages.
@@ -42,15 +58,23 @@ class Estimate:
 
 
 def rerank(
-    candidates: Iterable[Candidates], sources: Sources | None, scorer: Scorer | ListScorer, options: Options
+    candidates: Iterable[Candidates],
+    sources: Sources | None,
+    scorer: Scorer | ListScorer | Ranker,
+    options: Options,
+    plan: Plan | None = None,
 ) -> Generator[Reranked]:
     """Rerank each query's first `depth` documents; yields in input order.
 
-    Costs min(depth, n) scored pairs a query. Holds up to five windows of texts: being read, ready, being scored,
+    With a `plan` (which a `Ranker` needs) by its ranking algorithm, see `asked`; else every document gets its score:
+    costs min(depth, n) scored pairs a query. Holds up to five windows of texts: being read, ready, being scored,
     scored, being written. Raises `Missing` for a topic or a document without text (unless `options.missing` says otherwise),
     `WrongUsage` as `check` does. Close it to stop the work before its end.
     """
-    check(scorer, options)
+    check(scorer, options, plan)
+    if plan is not None:
+        yield from asked(candidates, sources, as_ranker(scorer), plan, options)
+        return
     method: Any = rated if isinstance(scorer, ListScorer) else _scored
     with closing(ahead(method(candidates, sources, scorer, options), _WINDOWS_AHEAD)) as windows_scored:
         for window, answers, seconds, told in windows_scored:

@@ -13,8 +13,10 @@ from rerank_cli.core.protocols import Scores
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.steps import joined, separate
 from rerank_cli.core.texts import Document
+from rerank_cli.pipeline.courses import Tally
 from rerank_cli.pipeline.questions import Options, Question
 from rerank_cli.pipeline.scales import converted
+from rerank_cli.strategies import Ranked
 
 
 @dataclass
@@ -32,6 +34,9 @@ class QueryStats:
     repaired: int = 0
     cached: int = 0
     seconds: float = 0.0
+    #: Tokens that the model wrote, and questions about several documents at once.
+    written: int = 0
+    questions: int = 0
     #: What the method itself tells of this list.
     told: dict[str, Any] = field(default_factory=dict)
 
@@ -77,6 +82,55 @@ def answered(question: Question, answers: Scores, rows: slice, seconds: float, o
         ties=ties,
         cached=int(answers.cached[rows].sum()),
         seconds=round(seconds * share, 6),
+    )
+    return Reranked(ranking, stats, question.query, question.documents)
+
+
+def ordered(question: Question, result: Ranked, tally: Tally, options: Options, *, select: bool) -> Reranked:
+    """One query's list in the order that a ranking algorithm found, on its scores where it made some.
+
+    An order alone is written as n - rank + 1 over the whole list. With `select` what the model left out is not written.
+    """
+    scored = question.scored[np.asarray(result.order, dtype=np.intp)]
+    size = len(scored) + len(question.unscored)
+    values = np.arange(size, size - len(scored), -1, dtype=np.float64)
+    chosen = len(scored)
+    if result.scores is not None:
+        own = result.scores[np.asarray(result.order, dtype=np.intp)].astype(np.float64)
+        chosen = int(np.isfinite(own).sum())
+        values = np.minimum.accumulate(np.where(np.isfinite(own), own, np.inf))[:chosen]
+    if options.interpolate is not None:
+        first_stage = joined(question.ranking.scores)[scored[:chosen]]
+        values = options.interpolate * _min_max(values) + (1 - options.interpolate) * _min_max(first_stage)
+        best = np.argsort(-values, kind="stable")
+        values, scored = values[best], np.concatenate([scored[:chosen][best], scored[chosen:]])
+    rest = np.concatenate([scored[chosen:], question.unscored])
+    order_alone = result.scores is None and options.interpolate is None
+    ties = separate(values)[1]
+    if select:
+        scored, rest = scored[:chosen], rest[:0]
+    below = np.arange(len(rest), 0, -1, dtype=np.float64)
+    if not order_alone:
+        below = np.full(len(rest), values[-1] if chosen else 0.0)
+    scores = separate(np.concatenate([values, below]))[0]
+    ranking = question.ranking.reordered(np.concatenate([scored[:chosen], rest]), scores)
+    if options.keep is not None:
+        ranking = ranking.top(options.keep)
+    stats = QueryStats(
+        qid=shown(question.qid),
+        documents=len(question.ranking),
+        pairs=len(question.pairs),
+        calls=tally.calls,
+        tokens=tally.tokens,
+        truncated=tally.truncated,
+        missing=question.missing,
+        ties=ties,
+        repaired=sum(tally.repaired.values()),
+        cached=tally.cached,
+        seconds=round(tally.seconds, 6),
+        written=tally.written,
+        questions=tally.questions,
+        told=tally.told(),
     )
     return Reranked(ranking, stats, question.query, question.documents)
 

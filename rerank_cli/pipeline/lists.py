@@ -14,22 +14,25 @@ from rerank_cli.core.protocols import ListScorer, Scores, Slate
 from rerank_cli.core.steps import joined
 from rerank_cli.errors import WrongUsage
 from rerank_cli.pipeline.ahead import ahead
+from rerank_cli.pipeline.plan import Plan
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
 #: Queries, the answers to all their documents in order, the seconds they took, and what was told of each query.
 Answered = tuple[list[Question], Scores, float, list[dict[str, Any]]]
 
 
-def check(scorer: Any, options: Options) -> None:
-    """Raise `WrongUsage` for what does not go with a list method: passages, and a first stage that is in its answer already."""
-    if not isinstance(scorer, ListScorer):
+def check(scorer: Any, options: Options, plan: Plan | None = None) -> None:
+    """Raise `WrongUsage` for what does not go with lists: passages, another scale, a first stage that is in the answer already."""
+    if plan is None and not isinstance(scorer, ListScorer):
         return
     if options.passages is not None:
         raise WrongUsage(
-            "--passages does not go together with a model that rates whole lists of documents",
-            "leave --passages out, or name a model that scores one text at a time: -m minilm",
+            "--passages does not go together with questions about several documents at once",
+            "leave --passages out, or name a model that scores one text at a time, without --strategy: -m minilm",
         )
-    if options.interpolate is not None and scorer.uses_first_stage:
+    if plan is not None and options.score_as is not None:
+        raise WrongUsage(f"--score-as {options.score_as}: a strategy's scores have no other scale")
+    if options.interpolate is not None and getattr(scorer, "uses_first_stage", False):
         raise WrongUsage(
             "--interpolate does not go together with a model that has the first stage's score in it already",
             "leave --interpolate out, or name a model without it: -m minilm",

@@ -24,4 +24,9 @@ STRATEGY = Strategy(
     calls="1",
     run=run,
     count=lambda n, settings: int(n > 1),
+    when=(
+        "The cheapest, where the model reads the whole list: long-context listwise models, attention, markers, "
+        "embeddings. Listwise language models lose the middle of a long list; beyond 20 to 30 passages sliding is "
+        "safer."
+    ),
 )

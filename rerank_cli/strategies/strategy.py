@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-Kind = Literal["prefer", "pick", "order"]
+Kind = Literal["prefer", "pick", "order", "rate"]
 
 
 class Round(NamedTuple):
@@ -50,6 +50,8 @@ class Settings:
     passes: int | None = None
     #: Children of a node, challengers in a slate: a question holds one more.
     fanout: int | None = None
+    #: Documents of a group that go on to the next.
+    winners: int | None = None
     #: Opponents of each document when pairs are sampled.
     pairs: int | None = None
     #: The rule that makes one order from many answers.
@@ -74,7 +76,8 @@ class Strategy:
     """A ranking algorithm: the record each file of this room shows as `STRATEGY`."""
 
     name: str
-    #: The least a model must tell of a question: which of two, which is the best, or an order of all.
+    #: The least a model must tell of a question: which of two, which is the best, an order of all, or a value for each
+    #: on a scale that is the same in every question.
     asks: Kind
     summary: str
     paper: str
@@ -91,6 +94,8 @@ class Strategy:
     reads: tuple[str, ...] = ()
     #: Names that `--compat` may have.
     compats: tuple[str, ...] = ()
+    #: A few sentences on what it is good for, for docs/methods.md.
+    when: str = ""
 
 
 def by_value(positions: Sequence[int], values: np.ndarray) -> list[int]:
@@ -102,3 +107,8 @@ def by_value(positions: Sequence[int], values: np.ndarray) -> list[int]:
 def best_of(values: np.ndarray) -> int:
     """The place of the highest value, the first of equals; 0 when nothing is known."""
     return 0 if np.isnan(values).all() else int(np.nanargmax(values))
+
+
+def with_rest(first: Sequence[int], n: int) -> list[int]:
+    """These positions, then all others of 0..n-1 in their order; a position counts where it stands first."""
+    return list(dict.fromkeys([*first, *range(n)]))

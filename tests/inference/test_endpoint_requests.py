@@ -1,5 +1,6 @@
 """What servers are asked, byte for byte, and how their replies are read."""
 
+import gzip
 import json
 
 import pytest
@@ -158,6 +159,19 @@ def test_a_server_without_a_list_needs_the_name():
             served(servers, None, pytest.fail)
         assert "--served-model" in caught.value.hint
         assert served(servers, "named", pytest.fail).model == "named"
+
+
+def test_a_key_that_is_refused_is_told_before_the_first_question():
+    with Loopback(lambda seen: Reply({"error": "invalid key"}, 401)) as server:
+        servers = Servers([server.url], key="wrong", note=pytest.fail)
+        with pytest.raises(WorkFailed, match="/v1/models answered 401") as caught:
+            served(servers, None, pytest.fail)
+        assert "--api-key-env" in caught.value.hint
+
+
+def test_a_compressed_reply_is_unpacked(asked):
+    packed = Reply(gzip.compress(json.dumps(chat_reply("[1]")).encode()), headers={"Content-Encoding": "gzip"})
+    assert asked(TURNS, reply=packed)[0].text == "[1]"
 
 
 def test_any_text_reaches_the_server_and_comes_back(asked):

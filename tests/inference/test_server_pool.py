@@ -65,6 +65,7 @@ def test_what_may_pass_is_asked_again(name):
     with failing(PASSING[name], 2) as server:
         notes = []
         ledger = answers([server.url], notes=notes)
+        assert str(ledger) == "1 requests (2 sent again), 11 tokens read, 3 written"
         assert len(server.posts) == 3 and (ledger.calls, ledger.retries) == (1, 2)
         assert len(notes) == 1 and server.url in notes[0]
 
@@ -170,6 +171,23 @@ def test_with_one_of_two_servers_dead_all_is_answered(dead):
         assert len(two.posts) == 60
         assert 0 < ledger.retries < 60, "the dead one is rested"
         assert len(notes) == 1 and ("cannot be reached" in notes[0] or dead != "gone")
+
+
+def test_a_server_that_hangs_costs_one_request_at_a_time():
+    """Time-outs are the dearest failures: once one is known to hang, only one request at a time looks whether it is back."""
+    with Loopback(lambda seen: Reply(b"", after=9)) as hanging, Loopback(echoing) as well:
+        start = time.monotonic()
+        answers([hanging.url, well.url], n=80, concurrency=8, timeout=0.4)
+        first = [seen for seen in hanging.posts if seen.at < start + 0.4]
+        assert len(well.posts) == 80 and len(first) <= 7
+        assert len(hanging.posts) - len(first) <= 3
+
+
+def test_what_a_proxy_says_in_a_reply_that_says_all_is_well():
+    refusal = Reply({"error": {"message": "no instances available", "code": 502}})
+    said = r"no reply to /v1/chat/completions \(no instances available\), and so 6 times"
+    with failing(refusal, 99) as server, pytest.raises(WorkFailed, match=said):
+        answers([server.url])
 
 
 def test_a_server_that_dies_halfway_loses_nothing():

@@ -26,6 +26,7 @@ CONTRACT_NAMES = (
     "ms-marco-minilm-l6",
     "bge-reranker-v2-m3",
 )
+SCORES = {"logit", "margin", "logprob", "prob", "grade", "cosine", "dot", "maxsim", "blend", "attention", "rank"}
 
 
 def test_entries_are_whole() -> None:
@@ -34,26 +35,15 @@ def test_entries_are_whole() -> None:
     for entry in known():
         assert entry.name == entry.name.lower() and "_" not in entry.name
         assert entry.method in methods()
-        assert entry.score in (
-            "logit",
-            "margin",
-            "logprob",
-            "prob",
-            "cosine",
-            "dot",
-            "grade",
-            "maxsim",
-            "blend",
-            "rank",
-        )
+        assert entry.score in SCORES
         template = entry.template
         assert template is None or template.count("{query}") == template.count("{document}") == 1
         assert entry.instruction == "" or "{instruction}" in (template or "")
         assert (
             len(entry.words) == 1 if (entry.method, entry.score) == ("yes-no", "logit") else len(entry.words) in (0, 2)
         )
-        assert entry.source or entry.prompt
-    asked = [(entry.source or entry.name, entry.method) for entry in known()]
+        assert entry.source or entry.prompt or entry.template
+    asked = [(entry.source or entry.name, entry.method, str(entry.params)) for entry in known()]
     assert len(set(asked)) == len(asked)
 
 

@@ -7,6 +7,7 @@ import pytest
 from rerank_cli.inference.writing import Prompt
 from rerank_cli.methods.catalog import known
 from rerank_cli.methods.prompt_files import load_prompt, prompt_names
+from rerank_cli.methods.replies import PARSERS
 
 QUERY = "why {num} cats [3] purr"
 DOCUMENTS = ["Cats  purr\nwhen [12] glad.", "Dogs {query} bark."]
@@ -200,7 +201,7 @@ def test_dear() -> None:
 @pytest.mark.parametrize("name", prompt_names())
 def test_every_prompt_renders_and_says_where_it_is_from(name: str) -> None:
     file = load_prompt(name)
-    n = min(file.limit or 3, 3) if file.parser != "true_false" else 1
+    n = min(file.limit or 3, 3) if file.parser in PARSERS else 1
     texts = ["alpha beta", "gamma delta", "epsilon zeta"][:n]
     prompt = file.render("what {query} is", texts, scores=[3.0, 2.0, 1.0][:n])
     whole = prompt.text + "".join(message.content for message in prompt.messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,18 @@ def test_a_sampled_reply_that_says_nothing_is_asked_once_more() -> None:
     assert np.isnan(reply.values).all() and reply.repaired == "wrong_format"
 
 
+def test_reasoning_that_was_cut_off_is_no_answer_though_the_template_opened_it() -> None:
+    words = "Passage [3] tells of it, passage [1] does not, so"
+    for name in ("rank-k-32b", "reasonrank-7b", "rearank-7b", "ract", "rank-r1-7b"):
+        writer = ScriptedWriter(lambda prompt: Completion(words, 50, 9, finish="length"))
+        reply = only(ranker(name, writer))
+        assert np.isnan(reply.values).all() and reply.repaired == "wrong_format" and reply.reason == words
+    whole_list = ScriptedWriter(lambda prompt: Completion(oracle(prompt), 50, 9, finish="length"))
+    assert only(ranker("rankzephyr", whole_list)).repaired == "", "a list ends where its length is reached"
+    late = ScriptedWriter(lambda prompt: Completion(f"so</think>{oracle(prompt)}", 50, 9, finish="length"))
+    assert only(ranker("reasonrank-7b", late)).repaired == ""
+
+
 def test_rebel_sends_what_is_not_relevant_below() -> None:
     def judge(prompt: Prompt) -> str:
         parts = (f'"{at + 1}": {{"relevance": {number}, "depth": 4}}' for at, number in enumerate(gains(prompt)))
@@ -155,10 +168,11 @@ def test_only_documents_shrink_when_the_context_is_short() -> None:
     reply = only(loaded, slate([1, 2, 3, 4], words=200))
     assert reply.truncated == 4 and reply.repaired == ""
     (tokens,) = writer.count(writer.told)
-    assert 300 < tokens <= 400 - writer.decodings[0].max_tokens, "as much of each as fits"
     said = whole(writer.told[0])
-    assert len({fillers.count("filler") for fillers in re.findall(r"gain\d((?: filler)*)", said)}) == 1
-    assert said.endswith("only respond with the ranking results, do not say any word or explain. ")
+    (words,) = {1 + found.count("filler") for found in re.findall(r"gain\d((?: filler)*)", said)}
+    room = 400 - writer.decodings[0].max_tokens
+    assert tokens <= room < tokens + 4 and words < 200, "no document could have had one word more"
+    assert said.rstrip().endswith("only respond with the ranking results, do not say any word or explain.")
     lengths = loaded.measure([slate([1, 2, 3, 4], words=200), slate([1, 2])])
     assert lengths.tokens[0] == tokens and lengths.truncated.tolist() == [True, False]
 
@@ -217,14 +231,35 @@ def test_the_users_own_prompt_decides_what_is_asked() -> None:
         ranker("rankgpt", writer, "rank1")
 
 
-def test_what_the_reply_depends_on_parts_the_keys() -> None:
+def test_letters_that_a_server_does_not_tell_stand_after_those_it_does() -> None:
+    told = ({"B": -0.2, "D": -2.0, "A": -3.0, "The": -4.0},)
+    writer = ScriptedWriter(lambda prompt: Completion("B", 50, 1, (("B", told[0]),)))
+    loaded = ranker("rankgpt", writer, "first")
+    reply = only(loaded)
+    np.testing.assert_allclose(reply.values, [-3.0, -0.2, np.nan, -2.0, np.nan])
+    assert (reply.repaired, loaded.most, loaded.asks) == ("missing_documents", 26, "order")
+    assert writer.told[0].prefill == "[" and writer.decodings[0][:2] == (1, 0) and writer.decodings[0].logprobs == 20
+
+
+def test_two_passages_are_compared_as_they_stand() -> None:
+    writer = ScriptedWriter(lambda prompt: "Passage A" if gains(prompt)[0] > gains(prompt)[1] else "Passage B")
+    loaded = ranker("rankgpt", writer, "prp")
+    replies = dict(loaded.answer([slate([1, 2]), slate([2, 1])]))
+    assert [replies[at].values.tolist() for at in (0, 1)] == [[0, 1], [1, 0]]
+    assert (loaded.asks, loaded.most) == ("prefer", 2)
+
+
+def test_what_the_reply_depends_on_parts_the_keys(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('''parser = "order"\npassage = "[{i}] {text}"\ntext = "{query} for {instruction}: {passages}"''')
     writer = ScriptedWriter(oracle)
-    loaded = [
-        ranker("rankgpt", writer),
-        ranker("rankgpt", writer, "rankgpt@head"),
-        ranker("rankgpt", writer, instruction="x"),
-    ]
-    assert len({one.description.asked().hexdigest() for one in loaded}) == 3
+    loaded = [ranker("rankgpt", writer), ranker("rankgpt", writer, "rankgpt@head"), ranker("rankgpt", writer, str(own))]
+    loaded += [ranker("rankgpt", writer, str(own), instruction="cats")]
+    assert len({one.description.asked().hexdigest() for one in loaded}) == 4
+    only(loaded[-1], slate([1]))
+    assert writer.told[0].text == "which gain for cats: [1] gain1 filler"
+    with pytest.raises(WrongUsage, match="rankgpt@paper reads no instruction"):
+        ranker("rankgpt", writer, instruction="cats")
 
 
 def test_an_entry_without_a_checkpoint_says_what_it_needs() -> None:
@@ -233,14 +268,22 @@ def test_an_entry_without_a_checkpoint_says_what_it_needs() -> None:
     assert "--method listwise --prompt rankgpt" in caught.value.hint
 
 
-def test_the_writers_store_is_the_one_it_is_given() -> None:
-    class Keeping(ScriptedWriter):
-        store: object = None
+def test_what_is_kept_is_not_asked_again() -> None:
+    class Store(dict[bytes, bytes]):
+        def get(self, keys: Any) -> Any:  # type: ignore[override]
+            return [dict.get(self, key) for key in keys]
 
-        def keep_in(self, store: object) -> None:
-            self.store = store
+        def put(self, items: Any) -> None:
+            self.update(items)
 
-    writer, store = Keeping(oracle), object()
-    ranker("rankgpt", writer).keep_in(store)
-    assert writer.store is store
-    ranker("rankgpt", ScriptedWriter(oracle)).keep_in(store)
+    store = Store()
+    writer = ScriptedWriter(oracle)
+    for cached in (False, True):
+        loaded = ranker("rankgpt", writer)
+        loaded.keep_in(store)
+        reply = only(loaded)
+        assert (reply.cached, reply.calls) == (cached, 1 - cached) and np.argmax(reply.values) == 1
+    assert len(writer.told) == 1
+    other = ranker("rankgpt", writer, "rankgpt@head")
+    other.keep_in(store)
+    assert not only(other).cached

@@ -33,6 +33,9 @@ LISTED = {
     "C": "collections",
     "COMMAND": "commands",
     "KEY": "settings",
+    "STRATEGY": "strategies",
+    "AGGREGATION": "aggregations",
+    "PROMPT": "prompts",
 }
 #: Kinds that are a path, alone or beside names.
 FILES = {"FILE", "RUN", "MODEL"}
@@ -59,6 +62,8 @@ FREE = {
     "TOKENS:STRIDE",
     "SIZE",
     "TIME",
+    "SECONDS",
+    "PERCENT",
     "URL",
 }
 
@@ -83,7 +88,10 @@ class Values:
 
 def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
     """The long lists that several options draw on."""
+    from rerank_cli.aggregation.rules import rules as aggregations
     from rerank_cli.fusion import all_rules
+    from rerank_cli.methods.prompt_files import prompt_names
+    from rerank_cli.strategies import strategies
 
     return {
         "commands": tuple(command.name for command in program.commands),
@@ -92,6 +100,9 @@ def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
         "rules": tuple(all_rules()),
         "collections": COLLECTIONS,
         "settings": tuple(KEYS),
+        "strategies": tuple(strategies()),
+        "aggregations": tuple(aggregations()),
+        "prompts": tuple(prompt_names()),
     }
 
 

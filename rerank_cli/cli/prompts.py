@@ -1,0 +1,44 @@
+"""`--prompt` for a model whose prompt is one text with {query} and {document}: the file takes the checkpoint's template's place."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from rerank_cli.errors import BadData, Missing, WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.methods import LoadedScorer
+    from rerank_cli.methods.checkpoint import Checkpoint
+
+_FIELD = re.compile(r"\{(?:query|document|instruction|\|)\}")
+
+
+def with_template(checkpoint: Checkpoint, path: str | None) -> Checkpoint:
+    """The checkpoint asked by the text in a file; raises `Missing` or `BadData` for one that cannot be used."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    if path is None:
+        return checkpoint
+    if not Path(path).is_file():
+        raise Missing(
+            f"--prompt {path}: no such file", f"{checkpoint.name} reads one text with {{query}} and {{document}}"
+        )
+    try:
+        text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise BadData(f"not UTF-8: {error}", where=path) from error
+    for field in ("{query}", "{document}"):
+        if text.count(field) != 1:
+            raise BadData(f"a prompt has {field} once, and this has it {text.count(field)} times", where=path)
+    return replace(checkpoint, template=text)
+
+
+def check_template(scorer: LoadedScorer, checkpoint: Checkpoint, path: str | None) -> None:
+    """Raise `WrongUsage` when the model does not read the template that it was given."""
+    if path is None:
+        return
+    said = scorer.description.template
+    if not all(part in said for part in _FIELD.split(checkpoint.template or "")):
+        raise WrongUsage(f"--prompt {path}: {checkpoint.name} is not asked in a prompt", "leave --prompt out")

@@ -1,0 +1,140 @@
+"""The options of `rerank rerank` that choose a ranking algorithm and say how far it may go."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.methods import LoadedScorer
+    from rerank_cli.pipeline import Plan
+
+STRATEGY, LIMITS = "Strategy", "Limits"
+
+
+class Orders(enum.StrEnum):
+    """How two documents are compared."""
+
+    once = "once"
+    both = "both"
+    calibrated = "calibrated"
+
+
+def _number(name: str, help_text: str, *, least: int = 1) -> Any:
+    return typer.Option(name, metavar="N", min=least, rich_help_panel=STRATEGY, help=help_text)
+
+
+StrategyName = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy",
+        metavar="STRATEGY",
+        rich_help_panel=STRATEGY,
+        help="Ranking algorithm: sliding, heapsort, allpairs, …; default: the model's own, or each document by itself.",
+    ),
+]
+Top = Annotated[int | None, _number("--top", "Places that must be right; default: 10.")]
+Window = Annotated[int | None, _number("--window", "Documents in one question; default: the strategy's own.", least=2)]
+Step = Annotated[int | None, _number("--step", "How far one window begins from the next.")]
+Passes = Annotated[int | None, _number("--passes", "Times the schedule is run: passes, epochs, tournaments, replicas.")]
+Fanout = Annotated[int | None, _number("--fanout", "Challengers in a question, which holds one document more.")]
+Pairs = Annotated[int | None, _number("--pairs", "Opponents of each document where pairs are sampled.")]
+Winners = Annotated[int | None, _number("--winners", "Documents of a group that stay in a tournament.")]
+AggregateRule = Annotated[
+    str | None,
+    typer.Option(
+        "--aggregate-by",
+        metavar="AGGREGATION",
+        rich_help_panel=STRATEGY,
+        help="The rule that makes one order from many answers.",
+    ),
+]
+OrdersOfPairs = Annotated[
+    Orders | None,
+    typer.Option(
+        "--orders",
+        rich_help_panel=STRATEGY,
+        help="Compare two documents in one order, in both (which must agree), or in both and the surer wins.",
+    ),
+]
+Compat = Annotated[
+    str | None,
+    typer.Option(
+        "--compat",
+        metavar="NAME",
+        rich_help_panel=STRATEGY,
+        help="Follow a reference implementation's schedule, mistakes included: rankgpt, tdpart.",
+    ),
+]
+MaxCalls = Annotated[
+    int | None,
+    typer.Option(
+        "--max-calls",
+        metavar="N",
+        min=0,
+        rich_help_panel=LIMITS,
+        help="Ask at most N questions a query, then write the best order so far.",
+    ),
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(
+        "--deadline",
+        metavar="SECONDS",
+        min=0.0,
+        rich_help_panel=LIMITS,
+        help="After SECONDS ask nothing more; every list is written in the best order so far.",
+    ),
+]
+MaxRepaired = Annotated[
+    float,
+    typer.Option(
+        "--max-repaired",
+        metavar="PERCENT",
+        min=0.0,
+        max=100.0,
+        rich_help_panel=LIMITS,
+        help="Exit 1 at the end when more than PERCENT of the model's replies had to be mended.",
+    ),
+]
+Select = Annotated[
+    bool,
+    typer.Option("--select", rich_help_panel=STRATEGY, help="Write only the documents that the model chose."),
+]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", rich_help_panel=STRATEGY, help="Keep the model's reasons in the lines of --stats."),
+]
+
+
+def given(**settings: Any) -> dict[str, Any]:
+    """The settings that the user named."""
+    return {
+        name: value.value if isinstance(value, enum.Enum) else value
+        for name, value in settings.items()
+        if value is not None
+    }
+
+
+def plan_of(loaded: LoadedScorer, strategy: str | None, settings: dict[str, Any], **more: Any) -> Plan | None:
+    """The plan for a model: None where each document is scored by itself.
+
+    Raises `WrongUsage` for settings of a strategy where there is none, and as `pipeline.planned` does.
+    """
+    from rerank_cli.core.protocols import Ranker
+    from rerank_cli.pipeline import as_ranker, planned
+
+    if strategy is None and not isinstance(loaded, Ranker):
+        useless = [*settings, *(name for name in ("max_calls", "deadline") if more.get(name) is not None)]
+        useless += ["select"] if more.get("select") else []
+        if useless:
+            raise WrongUsage(
+                f"--{useless[0].replace('_', '-')} is for a strategy, and {loaded.checkpoint} scores each document once",
+                "name one with --strategy",
+            )
+        return None
+    return planned(as_ranker(loaded), strategy, settings, **more)

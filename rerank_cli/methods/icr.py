@@ -1,0 +1,258 @@
+"""In-context reranking: how much a language model, reading the query behind all documents, looks back at each of them.
+
+Nothing is written and nothing was trained: the attention that the tokens of the question give to a document's tokens is
+added up over all layers and heads. Models look at some places whatever they are asked; so the same is measured with
+the query "N/A" and taken away. What is in front of the question is read once, and both questions go on from its
+keys and values. Attention to the documents is computed for the question's tokens alone, so memory grows with the
+list's length and not with its square.
+
+S. Chen, B. J. Gutiérrez, Y. Su: Attention in large language models yields efficient zero-shot re-rankers. ICLR 2025,
+arXiv:2410.02642.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rerank_cli.core.method import Method
+from rerank_cli.core.protocols import Lengths, Slate
+from rerank_cli.errors import BadData
+from rerank_cli.inference.list_prompts import Placed, placed
+from rerank_cli.methods.lists import PromptLists, Rated, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rerank_cli.methods.exported import Record
+    from rerank_cli.methods.pointwise import Description, LoadedBackend
+    from rerank_cli.methods.source import Source
+
+METHOD = Method(
+    name="icr",
+    asks="rate",
+    summary="adds up the attention that the question's tokens give to each document's, less that of an empty question",
+    paper="Chen et al., Attention in LLMs yields efficient zero-shot re-rankers, arXiv:2410.02642",
+    calls="2",
+    score="attention",
+    strategy="single",
+    when=(
+        "Reranks with an open instruction model as it is, without a word written: two forward passes over the whole list, "
+        "however long. It is strong where relevance is more than shared words (questions in steps, contradictions) and "
+        "with models too small to write a good order. It needs weights at hand and a context that holds the list; "
+        "splitting the list into windows makes it worse. Behind a server, or where a trained reranker fits the "
+        "collection, use that."
+    ),
+)
+MODEL_CLASS = "AutoModel"
+MAY_LACK = ()
+FUSION = None
+ENGINES = ("torch",)
+PRECISIONS = ("fp32", "fp16", "bf16")
+#: transformers' model types whose attention is read.
+FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+INSTRUCTION = "Please find information that are relevant to the following query in the paragraphs above."
+CALIBRATION = "N/A"
+#: Words of a document, parted by single blanks, that the authors show.
+WORDS = 300
+#: What the authors put around the question, by model: before, after, and between paragraphs.
+_AUTHORS = {
+    "llama": (
+        "<|start_header_id|>user<|end_header_id|>",
+        "<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
+        " \n\n",
+    ),
+    "mistral": ("[INST]", "[/INST]", "\n\n"),
+}
+_TURN = re.compile(r"\[(/?INST\])")
+
+
+def record(source: Source) -> Record:
+    """How this checkpoint is asked: as its authors' code does, else in its chat frame; raises `BadData` for others."""
+    name, config = source.checkpoint.name, source.config
+    kind = str(config.get("model_type"))
+    if kind not in FAMILIES:
+        raise BadData(f"{name} is a {kind}: attention is read of {', '.join(sorted(FAMILIES))}")
+    before, after, between = _AUTHORS.get(kind, ("", "", " \n\n"))
+    framed = bool(before) and (kind == "mistral" or source.tokenizer.token_to_id("<|eot_id|>") is not None)
+    first = " Here are some paragraphs:"
+    if not framed:
+        frame = source.in_chat("{documents}")
+        if frame is None:
+            raise BadData(f"{name} has no chat template", "ICR asks models that follow instructions")
+        before, after = frame.split("{documents}")
+        first = first.strip()
+    template = f"{before}{first}{{documents}}{between}{{instruction}}{between}Query: {{query}}{after}"
+    return source.new_record(
+        score="attention",
+        inputs=("input_ids", "tail"),
+        template=template,
+        params={
+            "between": between,
+            "framed": framed,
+            "instruction": source.checkpoint.instruction or INSTRUCTION,
+            **{"reverse": True, "words": WORDS} | dict(source.checkpoint.params),
+        },
+    )
+
+
+def graph(model: Any, record: Record, folder: Path) -> Any:
+    """The module that PyTorch runs: a prompt asking nothing (1, L), another end for it (1, T), where that begins (1,) ->
+    (1, start): the attention that the end's tokens give to each token before it, on average, less the first end's."""
+    import torch
+    from transformers.cache_utils import DynamicCache
+
+    _read_attention(model)
+
+    class Attention(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, tail: Any, start: Any) -> Any:
+            begin = int(start[0])
+            whole, shared = DynamicCache(), DynamicCache()
+            nothing = self._looked_at(input_ids, whole, begin)
+            layers: Any = whole.layers
+            for number, layer in enumerate(layers):
+                shared.update(layer.keys[:, :, :begin], layer.values[:, :, :begin], number)
+            return (self._looked_at(tail, shared, begin) - nothing)[None]
+
+        def _looked_at(self, ids: Any, cache: Any, begin: int) -> Any:
+            seen = torch.zeros(begin, device=ids.device)
+            self.model(input_ids=ids, past_key_values=cache, use_cache=True, watched=_Watched(begin, seen))
+            return seen
+
+    return Attention().eval()
+
+
+class _Watched:
+    """What the tokens from `begin` on looked at, of those before it: added up layer by layer."""
+
+    def __init__(self, begin: int, seen: Any) -> None:
+        self.begin, self.seen = begin, seen
+
+
+#: The name under which transformers finds `_attention`.
+_NAME = "rerank_watched"
+
+
+def _read_attention(model: Any) -> None:
+    """Let a model's attention be computed by `_attention`."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(_NAME, _attention)
+    AttentionMaskInterface.register(_NAME, sdpa_mask)
+    model.set_attn_implementation(_NAME)
+
+
+def _attention(module: Any, query: Any, key: Any, value: Any, mask: Any, *, watched: _Watched, **more: Any) -> Any:
+    """PyTorch's own attention; beside it, the weights of the tokens from `watched.begin` on are added to `watched.seen`.
+
+    query (1, heads, S, size) are the last S of the key's tokens (1, key heads, L, size).
+    """
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    last = key.shape[2] - watched.begin
+    rows = query[0, :, -last:].float()
+    groups = rows.shape[0] // key.shape[1]
+    # Heads that share keys stand behind each other: (key heads, heads that share x rows, size).
+    rows = rows.unflatten(0, (key.shape[1], groups))
+    weights = torch.einsum("kgsd,kld->kgsl", rows, key[0].float()) * more["scaling"]
+    at = torch.arange(key.shape[2], device=key.device)
+    hidden = at > at[-last:, None]
+    window = more.get("sliding_window")
+    if window:
+        hidden |= at <= at[-last:, None] - window
+    weights = weights.masked_fill(hidden, float("-inf")).softmax(-1)
+    watched.seen += weights[..., : watched.begin].mean(2).sum((0, 1))
+    return sdpa_attention_forward(module, query, key, value, mask, **more)
+
+
+def scorer(
+    record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
+) -> AttentionScorer:
+    """A `ListScorer`; `max_length` is the whole list's."""
+    from rerank_cli.methods.exported import chosen_length
+    from rerank_cli.methods.pointwise import description
+
+    length = chosen_length(record, max_length, 0)
+    about = description(record, backend, length, record.template, batch_tokens)
+    return AttentionScorer(record, tokenizer, backend, about)
+
+
+class AttentionScorer(PromptLists):
+    """A `core.protocols.ListScorer`; the list's order is the prompt's, the best nearest to the question."""
+
+    def __init__(self, record: Record, tokenizer: Any, backend: LoadedBackend, about: Description) -> None:
+        from rerank_cli.inference.tokens import PlainText
+
+        super().__init__(about, record.name, backend.workers)
+        tokenizer.encode_special_tokens = False
+        self._encoder, self._backend, self._params = tokenizer, backend, record.params
+        self._as_plain = PlainText(tokenizer, also_in=record.template)
+        self._start, rest = record.template.split("{documents}")
+        rest = rest.replace("{instruction}", self._plain(record.params["instruction"]))
+        self._question, self._end = rest.split("{query}")
+        prompt, begin = self._prompt(CALIBRATION, ["a"], about.max_length)
+        #: The tokens of the end that asks for nothing, the same behind every list.
+        self._nothing = prompt.ids[begin:]
+
+    def lengths(self, slates: Sequence[Slate]) -> Lengths:
+        """See `ListMethod.lengths`."""
+        each = [self._cost(slate, *self._asked(slate)) for slate in slates]
+        return Lengths(*(np.concatenate(column) for column in zip(*each, strict=True)))
+
+    def rated(self, slate: Slate) -> Rated:
+        """See `PromptLists.rated`; two forward passes."""
+        prompt, begin = self._asked(slate)
+        ids, tail = np.concatenate([prompt.ids[:begin], self._nothing]), prompt.ids[begin:]
+        seen = self._backend.run({"input_ids": ids[None], "tail": tail[None], "start": np.array([begin])})[0]
+        values = np.array([kept_sum(seen[first:last]) for first, last in prompt.spans])
+        return Rated(self._turned(values), self._cost(slate, prompt, begin), 2, {})
+
+    def _asked(self, slate: Slate) -> tuple[Placed, int]:
+        """The list's prompt, and the first token of its question; short enough to ask for nothing too."""
+        documents = self._turned(slate.documents)
+        longest = self.description.max_length
+        prompt, begin = self._prompt(slate.query, documents, longest)
+        over = begin + len(self._nothing) - longest
+        return self._prompt(slate.query, documents, longest - over) if over > 0 else (prompt, begin)
+
+    def _prompt(self, query: str, documents: Sequence[str], length: int) -> tuple[Placed, int]:
+        between = self._params["between"]
+        parts = []
+        for number, document in enumerate(documents, 1):
+            shown = " ".join(document.split(" ")[: self._params["words"]])
+            parts += [between, f"[{number}] {self._plain(shown)}"]
+        parts[0] = self._start + between
+        end = self._question + self._plain(query).strip() + self._end
+        prompt = placed(self._encoder, [*parts, end], length, framed=self._params["framed"])
+        # A token belongs where it ends: the question begins with the first that ends behind the last separator.
+        return prompt, int(np.flatnonzero(prompt.ends > sum(map(len, parts)) + len(between))[0])
+
+    def _plain(self, text: str) -> str:
+        # Of Mistral's older tokenizers these markers are no tokens.
+        return _TURN.sub(r"[ \1", self._as_plain(text))
+
+    def _cost(self, slate: Slate, prompt: Placed, begin: int) -> Lengths:
+        words = np.array([len(document.split(" ")) > self._params["words"] for document in slate.documents], dtype=bool)
+        tokens = spread(len(prompt.ids) + len(self._nothing), len(slate.documents))
+        return Lengths(tokens, words | self._turned(prompt.truncated))
+
+    def _turned(self, listed: Any) -> Any:
+        """From the list's order to the prompt's, and back."""
+        return listed[::-1] if self._params["reverse"] else listed
+
+
+def kept_sum(scores: np.ndarray) -> float:
+    """The sum of a document's tokens' scores (L,), without those more than two standard deviations below their mean."""
+    scores = scores.astype(np.float64)
+    if len(scores) > 1:
+        scores = scores[scores >= scores.mean() - 2 * scores.std(ddof=1)]
+    return float(scores.sum())

@@ -1,0 +1,185 @@
+"""Many queries through a ranking algorithm at once: their questions are answered together, their lists come out in order.
+
+A model on this machine answers a whole round of all queries under way as one batch (lockstep): it wants large
+batches, and waits for nobody. A server answers one question at a time and many at once: each query goes on as soon as
+its own replies are there, the earliest query first.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+
+from rerank_cli.core.protocols import Ranker, Reply, Slate
+from rerank_cli.errors import BudgetSpent
+from rerank_cli.pipeline.courses import Course
+from rerank_cli.pipeline.plan import Plan
+
+
+def driven(courses: Iterable[Course], ranker: Ranker, plan: Plan) -> Generator[Course]:
+    """Every course with its result, in order; at most `plan.at_a_time` under way, twice as many held.
+
+    After `plan.deadline` seconds, or when the ranker raises `BudgetSpent`, nothing more is asked, and every course
+    ends with the best order it had. Close it to stop: questions under way are not waited for.
+    """
+    together = _lockstep if ranker.at_once == 1 else _as_they_come
+    yield from together(_Held(courses, plan), ranker)
+
+
+class _Held:
+    """The courses that have begun and are not handed over yet; refilled from the rest."""
+
+    def __init__(self, courses: Iterable[Course], plan: Plan) -> None:
+        self._rest = iter(courses)
+        self._held: deque[Course] = deque()
+        self._most = plan.at_a_time
+        self._deadline = plan.deadline
+        self._until: float | None = None
+        self._why = ""
+
+    def finished(self) -> Iterator[Course]:
+        """The first courses, as far as they have their results; removed."""
+        while self._held and self._held[0].done:
+            yield self._held.popleft()
+
+    def refilled(self) -> bool:
+        """Begin new courses in the places of those that ended; False when none began. One that begins too late ends at once."""
+        began = False
+        under_way = sum(not one.done for one in self._held)
+        while under_way < self._most and len(self._held) < 2 * self._most:
+            course = next(self._rest, None)
+            if course is None:
+                break
+            if self._deadline is not None and self._until is None:
+                self._until = time.monotonic() + self._deadline
+            if self._why:
+                course.stop(self._why)
+            self._held.append(course)
+            began = True
+            under_way += not course.done
+        return began
+
+    def stop(self, why: str) -> None:
+        """Nothing more is asked: every course ends with what it knows, and those that begin later too."""
+        self._why = why
+        for course in self._held:
+            course.stop(why)
+
+    def check_time(self) -> None:
+        """Stop when the time is over."""
+        if not self._why and self._until is not None and time.monotonic() >= self._until:
+            self.stop("deadline")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long to wait for an answer at most; None: until it comes."""
+        return None if self._until is None or self._why else max(0.0, self._until - time.monotonic())
+
+    @property
+    def under_way(self) -> list[Course]:
+        """The courses that wait for answers, in order."""
+        return [one for one in self._held if not one.done]
+
+
+def _lockstep(held: _Held, ranker: Ranker) -> Generator[Course]:
+    while True:
+        held.refilled()
+        held.check_time()
+        yield from held.finished()
+        asked: list[tuple[Course, int, Slate]] = []
+        for course in held.under_way:
+            while course.waiting:
+                asked.append((course, *course.ask()))
+        if not asked:
+            if not held.refilled():
+                return
+            continue
+        try:
+            for at, reply in ranker.answer([slate for _, _, slate in asked]):
+                course, place, _ = asked[at]
+                if not course.done:
+                    course.take(place, reply)
+        except BudgetSpent:
+            held.stop("budget")
+
+
+def _as_they_come(held: _Held, ranker: Ranker) -> Generator[Course]:
+    def one(slate: Slate) -> Reply:
+        ((_, reply),) = ranker.answer([slate])
+        return reply
+
+    workers = _Workers(one, ranker.at_once)
+    pending: dict[int, tuple[Course, int]] = {}
+    number = 0
+    try:
+        while True:
+            held.refilled()
+            held.check_time()
+            yield from held.finished()
+            for course in held.under_way:
+                while course.waiting and len(pending) < ranker.at_once:
+                    place, slate = course.ask()
+                    pending[number] = (course, place)
+                    workers.ask(number, slate)
+                    number += 1
+            if not held.under_way and not held.refilled():
+                break
+            if pending:
+                answered = workers.answered(held.seconds_left)
+                if answered is not None:
+                    course, place = pending.pop(answered[0])
+                    try:
+                        _take(course, place, answered[1])
+                    except BudgetSpent:
+                        held.stop("budget")
+        while pending:  # asked before the time was over, and paid for: waited for, so that the cache has them
+            answered = workers.answered(None)
+            assert answered is not None
+            pending.pop(answered[0])
+    finally:
+        workers.leave()
+
+
+def _take(course: Course, place: int, reply: Reply | BaseException) -> None:
+    if isinstance(reply, BaseException):
+        raise reply
+    if not course.done:
+        course.take(place, reply)
+
+
+class _Workers:
+    """Threads that answer one question each; they end with the program, whatever they wait for."""
+
+    def __init__(self, answer: Callable[[Slate], Reply], count: int) -> None:
+        self._asked: queue.SimpleQueue[tuple[int, Slate] | None] = queue.SimpleQueue()
+        self._answered: queue.SimpleQueue[tuple[int, Reply | BaseException]] = queue.SimpleQueue()
+        self._answer, self._count = answer, count
+        for _ in range(count):
+            threading.Thread(target=self._work, name="asking", daemon=True).start()
+
+    def ask(self, number: int, slate: Slate) -> None:
+        """Have the question answered by the first thread that is free."""
+        self._asked.put((number, slate))
+
+    def answered(self, seconds: float | None) -> tuple[int, Reply | BaseException] | None:
+        """The next answer, or what was raised instead; None when there is none in `seconds`."""
+        try:
+            return self._answered.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def leave(self) -> None:
+        """Let the threads end after what they are at."""
+        for _ in range(self._count):
+            self._asked.put(None)
+
+    def _work(self) -> None:
+        while (task := self._asked.get()) is not None:
+            number, slate = task
+            try:
+                self._answered.put((number, self._answer(slate)))
+            except BaseException as error:  # a thread has nobody else to tell
+                self._answered.put((number, error))
