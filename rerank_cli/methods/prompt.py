@@ -81,6 +81,8 @@ class PromptFile:
     most: int = 0
     #: Whether documents are shown in an order of chance (the same one for the same question), so that no place is favoured.
     shuffled: bool = False
+    #: Whether the model reasons first: then a reply that was cut off before it closed its reasoning holds no answer.
+    reasons: bool = False
     #: What a rating is divided by.
     out_of: int = 1
     #: False when not all of it was read in the authors' own files.
@@ -115,6 +117,11 @@ class PromptFile:
             "passages": self.between.join(_filled(self.passage, one) for one in each),
         }
         return Prompt(tuple(self._messages(whole, each)), _filled(self.text, whole), _filled(self.prefill, whole))
+
+    @property
+    def reads_instruction(self) -> bool:
+        """Whether {instruction} stands anywhere."""
+        return any("{instruction}" in text for text in (self.text, *(turn.content for turn in self.turns)))
 
     @property
     def limit(self) -> int | None:
@@ -157,8 +164,6 @@ class PromptFile:
             known |= {"max_tokens": list_tokens, "min_tokens": list_tokens}
         elif known.get("max_tokens") in LENGTHS:
             known["max_tokens"] = 2 * list_tokens + 16
-        if known.get("logprobs") and self.labels == "letters":
-            known["watched"] = [before + letter for letter in LETTERS[: self.limit] for before in ("", " ")]
         known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return Decoding(**known)
 

@@ -26,7 +26,7 @@ _OF_ONE = {"query", "num", "i", "text", "score"}
 #: What a field of the file holds, where it is no text.
 _KINDS = {
     **{"turns": list, "clean": list, "cut": dict, "decoding": dict},
-    **{"most": int, "out_of": int, "shuffled": bool, "verified": bool},
+    **{"most": int, "out_of": int, "shuffled": bool, "reasons": bool, "verified": bool},
 }
 _ROLES = ("system", "user", "assistant")
 

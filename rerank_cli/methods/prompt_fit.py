@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rerank_cli.inference.writing import Prompt, Writer
 from rerank_cli.methods.prompt import PromptFile
@@ -62,15 +62,20 @@ def first_words(text: str, n: int) -> str:
 
 
 def first_tokens(texts: Sequence[str], n: int, writer: Writer) -> list[str]:
-    """The first n tokens of each text: the most of its characters that the writer counts as n, which for a server is an estimate."""
+    """The first n tokens of each text by the writer's own `tokenizer`; of a server's model as many words as it estimates to be n."""
+    tokenizer: Any = getattr(writer, "tokenizer", None)
+    if tokenizer is not None:
+        encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [text if len(one.ids) <= n else text[: one.offsets[n - 1][1]] for text, one in zip(texts, encoded)]
     frame, *whole = writer.count([Prompt(text=text) for text in ("", *texts)])
-    bounds = [[0 if tokens - frame > n else len(text), len(text)] for text, tokens in zip(texts, whole)]
+    words = [len(_WORD.findall(text)) for text in texts]
+    bounds = [[0 if tokens - frame > n else most, most] for tokens, most in zip(whole, words)]
     while wide := [at for at, (fits, beyond) in enumerate(bounds) if beyond - fits > 1]:
         middles = [sum(bounds[at]) // 2 for at in wide]
-        counted = writer.count([Prompt(text=texts[at][:middle]) for at, middle in zip(wide, middles)])
+        counted = writer.count([Prompt(text=first_words(texts[at], middle)) for at, middle in zip(wide, middles)])
         for at, middle, tokens in zip(wide, middles, counted):
             bounds[at][int(tokens - frame > n)] = middle
-    return [text[:fits] for text, (fits, _) in zip(texts, bounds)]
+    return [first_words(text, max(1, fits)) for text, (fits, _) in zip(texts, bounds)]
 
 
 def _letters(text: str) -> str:

@@ -189,6 +189,11 @@ def parted(text: str) -> tuple[str, str | None]:
     return reason.strip(), rest
 
 
+def unclosed(text: str) -> bool:
+    """Whether nothing in a reply ends a reasoning or begins an answer: cut off, it is all reasoning, opened by the prompt or not."""
+    return not (_THINK.search(text) or _ANSWER.search(text))
+
+
 def _read(reply: Completion, labels: Sequence[str], how: Callable[[str], tuple[np.ndarray, str]]) -> Parsed:
     reason, answer = parted(reply.text)
     values, repaired = (_nothing(labels), WRONG) if answer is None else how(_digits(answer).strip())

@@ -16,6 +16,7 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Cache, Lengths, Reply, Slate
+from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
@@ -23,7 +24,7 @@ from rerank_cli.methods.pointwise import Description
 from rerank_cli.methods.prompt import PromptFile
 from rerank_cli.methods.prompt_files import load_prompt
 from rerank_cli.methods.prompt_fit import Fitted, fit
-from rerank_cli.methods.replies import WRONG, reading
+from rerank_cli.methods.replies import WRONG, reading, unclosed
 
 #: The user's own prompt: a name, a file, or one already loaded.
 Asked = str | Path | PromptFile | None
@@ -46,7 +47,12 @@ class WordedRanker:
         instruction: str | None = None,
         note: Callable[[str], None] = lambda said: None,
     ) -> None:
+        """Raises `BadData` for a parser that is none, `WrongUsage` for an instruction that the prompt has no place for."""
         read = reading(prompt.parser, prompt.name)
+        if instruction and not prompt.reads_instruction:
+            raise WrongUsage(
+                f"the prompt {prompt.name} reads no instruction", "leave --instruction out, or give --prompt FILE"
+            )
         self.asks: Any = read.asks
         self.most = prompt.limit
         self.at_once = writer.at_once
@@ -115,6 +121,8 @@ class WordedRanker:
             )
 
     def _reply(self, completion: Completion, n: int) -> Reply:
+        if self.prompt.reasons and completion.finish == "length" and unclosed(completion.text):
+            completion = completion._replace(text=f"<think>{completion.text}")
         parsed = self._parse(completion, self.prompt.names(n))
         return Reply(
             values=parsed.values / self.prompt.out_of,

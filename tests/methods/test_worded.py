@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,18 @@ def test_a_sampled_reply_that_says_nothing_is_asked_once_more() -> None:
     reply = only(ranker("rankzephyr", greedy))
     assert len(greedy.told) == 1, "without chance the same words would come back"
     assert np.isnan(reply.values).all() and reply.repaired == "wrong_format"
+
+
+def test_reasoning_that_was_cut_off_is_no_answer_though_the_template_opened_it() -> None:
+    words = "Passage [3] tells of it, passage [1] does not, so"
+    for name in ("rank-k-32b", "reasonrank-7b", "rearank-7b", "ract", "rank-r1-7b"):
+        writer = ScriptedWriter(lambda prompt: Completion(words, 50, 9, finish="length"))
+        reply = only(ranker(name, writer))
+        assert np.isnan(reply.values).all() and reply.repaired == "wrong_format" and reply.reason == words
+    whole_list = ScriptedWriter(lambda prompt: Completion(oracle(prompt), 50, 9, finish="length"))
+    assert only(ranker("rankzephyr", whole_list)).repaired == "", "a list ends where its length is reached"
+    late = ScriptedWriter(lambda prompt: Completion(f"so</think>{oracle(prompt)}", 50, 9, finish="length"))
+    assert only(ranker("reasonrank-7b", late)).repaired == ""
 
 
 def test_rebel_sends_what_is_not_relevant_below() -> None:
@@ -236,14 +249,17 @@ def test_two_passages_are_compared_as_they_stand() -> None:
     assert (loaded.asks, loaded.most) == ("prefer", 2)
 
 
-def test_what_the_reply_depends_on_parts_the_keys() -> None:
+def test_what_the_reply_depends_on_parts_the_keys(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('''parser = "order"\npassage = "[{i}] {text}"\ntext = "{query} for {instruction}: {passages}"''')
     writer = ScriptedWriter(oracle)
-    loaded = [
-        ranker("rankgpt", writer),
-        ranker("rankgpt", writer, "rankgpt@head"),
-        ranker("rankgpt", writer, instruction="x"),
-    ]
-    assert len({one.description.asked().hexdigest() for one in loaded}) == 3
+    loaded = [ranker("rankgpt", writer), ranker("rankgpt", writer, "rankgpt@head"), ranker("rankgpt", writer, str(own))]
+    loaded += [ranker("rankgpt", writer, str(own), instruction="cats")]
+    assert len({one.description.asked().hexdigest() for one in loaded}) == 4
+    only(loaded[-1], slate([1]))
+    assert writer.told[0].text == "which gain for cats: [1] gain1 filler"
+    with pytest.raises(WrongUsage, match="rankgpt@paper reads no instruction"):
+        ranker("rankgpt", writer, instruction="cats")
 
 
 def test_an_entry_without_a_checkpoint_says_what_it_needs() -> None:
