@@ -34,7 +34,6 @@ def open_endpoint(
     api_key_env: str | None = None,
     max_cost: float | None = None,
     price: str | None = None,
-    max_calls: int | None = None,
 ) -> EndpointWriter | RemoteScorer:
     """Find out what the servers of a setting serve, say it on stderr, and return who asks them.
 
@@ -54,7 +53,7 @@ def open_endpoint(
         key=_key(api_key_env, environment),
         concurrency=concurrency,
         timeout=timeout,
-        ledger=_ledger(max_cost, price, max_calls),
+        ledger=_ledger(max_cost, price),
         note=terminal.note,
     )
     found = served(servers, served_model, terminal.note, reranks=not in_words)
@@ -114,12 +113,12 @@ def _key(variable: str | None, environment: Mapping[str, str]) -> str:
     return environment[variable].strip()
 
 
-def _ledger(max_cost: float | None, price: str | None, max_calls: int | None) -> Ledger:
+def _ledger(max_cost: float | None, price: str | None) -> Ledger:
     from rerank_cli.inference.ledger import Ledger, Limits
 
     if max_cost is not None and price is None:
         raise WrongUsage("--max-cost needs the prices of tokens", "--price IN,OUT says them, for a million tokens each")
-    return Ledger(Limits(calls=max_calls, cost=max_cost, prices=_prices(price)))
+    return Ledger(Limits(cost=max_cost, prices=_prices(price)))
 
 
 def _prices(text: str | None) -> tuple[float, float]:

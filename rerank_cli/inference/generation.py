@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Tokens of prompts and answers in a batch: writing reads all weights once a step, however many rows there are.
 BATCH_TOKENS = {"cpu": 16384, "cuda": 131072}
+#: Tokens of an answer that a batch has room for, where more may be written: few answers are longer, and a batch of long
+#: ones that memory does not hold is halved.
+_EXPECTED = 1024
 
 
 @dataclass
@@ -84,7 +87,7 @@ class LocalWriter:
         pages = [
             self._page(*numbered, decoding) for numbered in enumerate(self._framing.begun(prompts, decoding.thinking))
         ]
-        sizes = np.array([len(page.begun.read) + page.most for page in pages], dtype=np.int64)
+        sizes = np.array([len(page.begun.read) + min(page.most, _EXPECTED) for page in pages], dtype=np.int64)
         for chosen in batches(sizes, self._budget):
             yield from self._within_memory([pages[i] for i in chosen], decoding)
 

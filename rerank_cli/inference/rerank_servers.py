@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,7 +70,7 @@ def shape_of(address: str, served: Served, api: str) -> Shape:
     hosted = next((name for part, name in _HOSTS.items() if part in host.split(".")), "jina")
     shape = SHAPES.get(served.owner, SHAPES[hosted])
     # infinity has its addresses where it lists its models.
-    return shape if shape.name != "infinity" else Shape(**{**vars(shape), "path": served.prefix + shape.path})
+    return replace(shape, path=served.prefix + shape.path) if shape.name == "infinity" else shape
 
 
 class RemoteScorer:

@@ -2,11 +2,10 @@
 
 A request goes to the least busy server, healthy ones first. One that fails for a passing reason is sent again, to another
 server where there is one, else after a wait that doubles and differs from time to time, so that many do not come back at
-the same moment. A server that says how long to wait (Retry-After) gets nothing from anybody until then. Requests
-that cannot succeed (a wrong key, a prompt that is too long) fail at once.
+the same moment. A server that says how long to wait (Retry-After) gets nothing from anybody until then. Requests that
+cannot succeed (a wrong key, a prompt that is too long) fail at once.
 
-The key is a part of a request's header and of nothing else: an address may hold no
-user, password or parameters, and what a server says is shown only after the key is struck out of it.
+Addresses are shown in messages and headers, so they may hold no user, password or parameters.
 """
 
 from __future__ import annotations
@@ -23,14 +22,13 @@ from urllib.parse import urlsplit
 from rerank_cli.errors import WorkFailed, WrongUsage
 from rerank_cli.inference import server_errors
 from rerank_cli.inference.ledger import Ledger
+from rerank_cli.inference.transport import Passing, Transport
 
 T = TypeVar("T")
 #: Times that one request is sent before it has failed.
 TRIES = 6
-#: Seconds: to connect, of the first wait, of the longest of our own, and the longest that a server may ask for.
-_CONNECT, _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 10.0, 0.5, 30.0, 600.0
-#: Bytes of the longest reply that is read.
-_LARGEST = 1 << 26
+#: Seconds: of the first wait, of the longest of our own, and the longest that a server may ask for.
+_FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 30.0, 600.0
 
 
 class _Server:
@@ -57,14 +55,6 @@ class _Server:
         self.told = False
 
 
-class _Passing(Exception):
-    """A failure that may be gone when the request is sent again; `wait`: the seconds that the server asked for."""
-
-    def __init__(self, what: str, status: int = 0, wait: float = 0.0) -> None:
-        super().__init__(what)
-        self.what, self.status, self.wait = what, status, wait
-
-
 class Servers:
     """The servers at `urls` (with or without /v1), `concurrency` requests at a time in all, each `timeout` seconds at most.
 
@@ -83,15 +73,13 @@ class Servers:
     ) -> None:
         if not urls:
             raise WrongUsage("no address of a server was given", "write it as http://HOST:PORT")
-        if not (key.isascii() and key.isprintable()):
-            raise WrongUsage("the API key holds characters that no request can carry", "was it copied with a line end?")
         self.at_once = concurrency
         self.ledger = ledger or Ledger()
         self._servers = [_Server(url) for url in urls]
-        self._key, self._timeout, self._note = key, timeout, note
+        self._transport = Transport(self.addresses, key, concurrency, timeout)
+        self._note = note
         self._slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
-        self._session = _session(len(urls), concurrency)
 
     @property
     def addresses(self) -> list[str]:
@@ -109,7 +97,7 @@ class Servers:
                 server = self._next(again=tries > 1)
                 try:
                     answer, read_tokens, written = self._made(server, path, body, read)
-                except _Passing as failure:
+                except Passing as failure:
                     self._failed(server, failure)
                     if tries == TRIES:
                         what = f"{server.root}{path} {failure.what}, and so {TRIES} times"
@@ -129,8 +117,8 @@ class Servers:
         Asked once, not counted.
         """
         try:
-            status, _, body = self._sent(self._servers[number], "GET", path, None)
-        except _Passing:
+            status, _, body = self._transport.send(self._servers[number].root, "GET", path, None)
+        except Passing:
             return 0, None
         try:
             return status, json.loads(body)
@@ -161,7 +149,7 @@ class Servers:
             time.sleep(wait * random.uniform(1, 1.25))
             again = False
 
-    def _failed(self, server: _Server, failure: _Passing) -> None:
+    def _failed(self, server: _Server, failure: Passing) -> None:
         """Rest a server that failed, longer each time in a row, and for as long as it asked."""
         with self._lock:
             now = time.monotonic()
@@ -179,76 +167,20 @@ class Servers:
         self, server: _Server, path: str, body: bytes, read: Callable[[Any], tuple[T, int, int]]
     ) -> tuple[T, int, int]:
         """One request and what `read` makes of its reply."""
-        status, retry_after, reply = self._sent(server, "POST", path, body)
+        status, retry_after, reply = self._transport.send(server.root, "POST", path, body)
         if status != 200:
             message = server_errors.said(reply)
-            shown = self._without_key(f"answered {status}" + (f" ({message})" if message else ""))
+            shown = self._transport.without_key(f"answered {status}" + (f" ({message})" if message else ""))
             wait = server_errors.seconds_asked(retry_after)
             if not server_errors.is_passing(status, reply):
                 raise WorkFailed(f"{server.root}{path} {shown}", server_errors.hint(status, message))
             if wait > _PATIENCE:
                 raise WorkFailed(f"{server.root}{path} {shown} and asks to wait {wait:.0f} seconds")
-            raise _Passing(shown, status, wait)
+            raise Passing(shown, status, wait)
         try:
             return read(json.loads(reply))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             # Some proxies put the error of whom they asked into a reply of their own that says all is well.
             what = server_errors.said(reply) if b'"error"' in reply else ""
-            what = self._without_key(what or type(error).__name__)
-            raise _Passing(f"answered what is no reply to {path} ({what})") from error
-
-    def _sent(self, server: _Server, method: str, path: str, body: bytes | None) -> tuple[int, str | None, bytes]:
-        """Status, Retry-After and body of the reply; raises `_Passing` when the connection or the clock fails."""
-        import requests
-        import urllib3
-
-        deadline = time.monotonic() + self._timeout
-        try:
-            with self._session.request(
-                method,
-                server.root + path,
-                data=body,
-                headers={"Content-Type": "application/json"},
-                auth=self._authorised,
-                timeout=(min(_CONNECT, self._timeout), self._timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                reply = bytearray()
-                while some := response.raw.read1(1 << 20, decode_content=True):
-                    reply += some
-                    if len(reply) > _LARGEST:
-                        raise WorkFailed(f"{server.root}{path} sends a reply of more than {_LARGEST >> 20} MiB")
-                    if time.monotonic() > deadline:
-                        raise _Passing(f"was not done in {self._timeout:g} seconds")
-                return response.status_code, response.headers.get("Retry-After"), bytes(reply)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise _Passing(f"did not answer in {self._timeout:g} seconds") from None
-        except requests.exceptions.SSLError:
-            raise WorkFailed(f"{server.root} shows no certificate that is trusted here") from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            cause = "cannot be reached" if isinstance(error, requests.ConnectionError) else "dropped the connection"
-            raise _Passing(cause) from None
-
-    def _authorised(self, request: Any) -> Any:
-        """Give the request its key; being there at all, it keeps `requests` from looking for one in ~/.netrc."""
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
-
-
-def _session(servers: int, concurrency: int) -> Any:
-    """Connections for all threads, kept open between requests; no cookies are taken."""
-    from http.cookiejar import DefaultCookiePolicy
-
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    session = requests.Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=servers, pool_maxsize=concurrency))
-    return session
+            what = self._transport.without_key(what or type(error).__name__)
+            raise Passing(f"answered what is no reply to {path} ({what})") from error

@@ -28,7 +28,7 @@ METHOD = Method(
     calls="5 × n",
     score="prob",
     strategy="neighbourhood",
-    settings={"pairs": 5, "orders": "once"},
+    settings={"pairs": 5},
     when="The cheapest pairwise method: each document meets its five neighbours once, so the calls grow with the list and "
     "not with its square. It mends an order that is nearly right, such as another reranker's, and cannot bring up a document "
     "that stands far down. Use duot5 or prp when the incoming order is a first stage's.",

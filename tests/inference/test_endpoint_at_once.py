@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import ROOT
 from inference.loopback import Loopback, Reply, echoing
 
+from rerank_cli.inference.cache import AnswerCache
 from rerank_cli.inference.endpoint import EndpointWriter
+from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.served import Served
 from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Decoding, Message, Prompt
@@ -51,6 +54,25 @@ def test_sixteen_at_a_time_are_many_times_quicker_than_one_by_one(record_propert
     record_property("times quicker", one_by_one / together)
     assert one_by_one / together >= 8
     assert server.most_in_flight == 16
+
+
+def test_many_threads_may_ask_through_one_store(tmp_path):
+    """Each for one prompt, as a ranking algorithm does; together no more at a time than the servers are to have."""
+
+    def ask(at):
+        ((_, completion),) = writer.complete([Prompt((Message("user", f"say {at}"),))], Decoding())
+        return completion.text == f"SAY {at}"
+
+    with (
+        Loopback(lambda seen: Reply(echoing(seen), after=0.01)) as server,
+        AnswerCache(tmp_path / "answers", 1 << 27, pytest.fail) as store,
+        ThreadPoolExecutor(20) as threads,
+    ):
+        writer = EndpointWriter(Servers([server.url], concurrency=6, note=pytest.fail), Served("m"), note=pytest.fail)
+        writer = KeptWriter(writer, store)
+        assert all(threads.map(ask, range(40)))
+        assert all(threads.map(ask, range(40)))
+        assert server.most_in_flight == 6 and len(server.posts) == 40
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tiny_causal
 import tiny_models
+import tiny_t5
 
-from rerank_cli.errors import WrongUsage
+from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.inference.generation import LocalWriter
 from rerank_cli.inference.writing import Completion, Decoding, Message, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
@@ -34,7 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def saved(family: str, **own: Any) -> Path:
         path = place / f"{family}{own or ''}"
         if not path.is_dir():
-            t5(path) if family == "t5" else tiny_causal.causal(path, family, **own)
+            if family == "t5":
+                t5(path)
+            elif family == "gpt2":
+                tiny_t5.causal(path, family)
+            else:
+                tiny_causal.causal(path, family, **own)
         return path
 
     return saved
@@ -128,7 +134,7 @@ def test_the_whole_prompt_is_read_as_its_own_tokenizer_reads_it(opened: Any, fol
         assert read == wanted and count == len(wanted)
 
 
-@pytest.mark.parametrize("family", ["qwen2", "llama", "gemma2", "t5"])
+@pytest.mark.parametrize("family", ["qwen2", "llama", "gemma2", "gpt2", "t5"])
 @pytest.mark.parametrize(
     "decoding",
     [
@@ -139,7 +145,7 @@ def test_the_whole_prompt_is_read_as_its_own_tokenizer_reads_it(opened: Any, fol
     ids=["greedy", "sampled", "min"],
 )
 def test_the_prompts_beside_it_change_nothing(opened: Any, family: str, decoding: Decoding) -> None:
-    prompts = PROMPTS if family != "t5" else [Prompt(text=text) for text in TEXTS]
+    prompts = [Prompt(text=text) for text in TEXTS] if family in ("gpt2", "t5") else PROMPTS
     together = all_of(opened(family), prompts, decoding)
     small = all_of(opened(family, batch_tokens=150), prompts[::-1], decoding)[::-1]
     for prompt, one, other in zip(prompts, together, small):
@@ -264,8 +270,11 @@ def test_without_memory_for_a_batch_it_goes_on_with_halves(opened: Any, monkeypa
 
     from rerank_cli.inference import decoder_state
 
-    decoding = Decoding(max_tokens=6, temperature=1.0)
+    decoding = Decoding(max_tokens=6, temperature=1.0, logprobs=1)
+    free = all_of(opened("qwen2"), PROMPTS, decoding)
+    decoding = decoding._replace(stop=(free[0].tokens[0][0],))
     wanted = all_of(opened("qwen2"), PROMPTS, decoding)
+    assert wanted[0].written == 1 and sum(one.written > 4 for one in wanted) > 2, "one is done before memory ends"
     said: list[str] = []
     forward = decoder_state.DecoderState._forward
     steps = []
@@ -279,5 +288,30 @@ def test_without_memory_for_a_batch_it_goes_on_with_halves(opened: Any, monkeypa
     monkeypatch.setattr(decoder_state.DecoderState, "_forward", scarce)
     writer = opened("qwen2", precision="fp32")
     monkeypatch.setattr(writer, "_note", said.append)
-    assert all_of(writer, PROMPTS, decoding) == wanted
+    found = list(writer.complete(PROMPTS, decoding))
+    assert len(found) == len(PROMPTS), "what was written before memory ended is not written again"
+    for at, one in found:
+        assert (one.text, one.written, one.finish) == (wanted[at].text, wanted[at].written, wanted[at].finish)
     assert max(steps[8:]) <= 2 and "no memory for 5 prompts at a time" in said[0]
+
+
+def test_a_chat_template_is_told_whether_to_think_and_may_know_no_system_turn(tmp_path: Path) -> None:
+    folder = tiny_causal.causal(tmp_path / "gemma", "gemma")
+    (folder / "chat_template.jinja").write_text(
+        "{% for message in messages %}{% if message.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{{ message.role }}: {{ message.content }}\n{% endfor %}{% if enable_thinking is defined %}"
+        "{{ 'hm' if enable_thinking else 'so' }}{% endif %}"
+    )
+    said: list[str] = []
+    writer = load_writer(Checkpoint("gemma", str(folder), "rank1"), threads=1, device="cpu", note=said.append)
+
+    def framed(thinking: bool | None, *messages: Message) -> str:
+        ((read, _),) = writer._framing.begun([Prompt(messages)], thinking)
+        return "".join(writer.tokenizer.id_to_token(number) for number in read).replace("▁", " ")
+
+    turns = Message("system", "be brief"), Message("user", "bees")
+    assert framed(None, *turns) == framed(None, *turns) == "user: be brief\n\nbees\n"
+    assert framed(True, *turns).endswith("bees\nhm") and framed(False, *turns).endswith("bees\nso")
+    assert said == ["gemma knows no system turn: its words go before the user's"]
+    with pytest.raises(BadData, match="the chat template of gemma cannot frame these turns: no system"):
+        framed(None, Message("user", "bees"), Message("system", "be brief"))

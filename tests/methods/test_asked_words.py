@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_causal
+from inference.loopback import Loopback, models
 from scripted_writer import ScriptedWriter
 from test_prompt_entries import QWEN3
 from written import asked, said
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import WrongUsage
+from rerank_cli.inference.endpoint import EndpointWriter
+from rerank_cli.inference.served import served
+from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Completion, Decoding, Message
 from rerank_cli.methods import graded, load_torch, yes_no
 from rerank_cli.methods.asked_words import scored
@@ -66,6 +70,28 @@ def test_the_scales_and_the_spellings() -> None:
     assert value == pytest.approx(sum(g * math.exp(g) for g in range(5)) / sum(math.exp(g) for g in range(5)))
     with pytest.raises(WrongUsage, match="scores with a raw logit, which no server tells"):
         score(yes_no, find("bge-reranker-v2-gemma"), answer)
+
+
+def test_a_listed_reranker_is_asked_through_a_server() -> None:
+    """The whole way over HTTP: one completion of one token a pair, its log-probabilities read."""
+
+    def reply(seen: Any) -> Any:
+        if seen.path == "/v1/models":
+            return models("qwen", owner="vllm")
+        yes = -0.5 if "<Document>: bees" in seen.json["prompt"] else -2.0
+        told = {"tokens": ["yes"], "token_logprobs": [yes], "top_logprobs": [{"yes": yes, "no": -1.0}]}
+        return {"choices": [{"text": "yes", "logprobs": told}], "usage": {"prompt_tokens": 99, "completion_tokens": 1}}
+
+    with Loopback(reply) as server:
+        servers = Servers([server.url], note=pytest.fail)
+        writer = EndpointWriter(servers, served(servers, None, pytest.fail), note=pytest.fail)
+        entry = find("qwen3-reranker-0.6b")
+        one = yes_no.asked(entry, writer, None, max_length=None, instruction=None, note=pytest.fail)
+        found = one.score([Pair("Q", "bees"), Pair("Q", "lake"), Pair("Q", "D")])
+    assert found.values == pytest.approx([1 / (1 + math.exp(-0.5)), 1 / (1 + math.exp(1)), 1 / (1 + math.exp(1))])
+    assert found.tokens.tolist() == [100] * 3 and not found.repaired.any()
+    sent = [request.json for request in server.posts]
+    assert QWEN3 in [body["prompt"] for body in sent] and {body["max_tokens"] for body in sent} == {1}
 
 
 @pytest.mark.parametrize("name", ["rank1-7b-noreason", "tiny"])

@@ -98,6 +98,28 @@ def test_what_is_made_up_is_counted_and_not_kept(tmp_path: Path) -> None:
         assert CachedScorer(scorer(sure), cache).score(pairs).cached.all()
 
 
+def test_words_that_were_paid_for_are_not_asked_again(tmp_path: Path) -> None:
+    """Of answers that were mended too: their score is not kept, their words are."""
+
+    def script(prompt: Prompt) -> Completion:
+        return (
+            said("It may be. Or", finish="length")
+            if not prompt.prefill
+            else said((" true", {" true": -1.0, " false": 0.0}))
+        )
+
+    with AnswerCache(tmp_path / "answers", 1 << 27, pytest.fail) as cache:
+        first, again = (ScriptedWriter(script) for _ in "ab")
+        found = []
+        for writer in (first, again):
+            one = scorer(writer)
+            one.keep_in(cache)
+            found.append(one.score([PAIR, Pair("q", "lake")]))
+    assert len(first.told) == 4 and not again.told
+    assert found[1].values.tolist() == found[0].values.tolist() and found[1].repaired.all()
+    assert (found[1].calls, found[1].cached.tolist(), found[0].cached.tolist()) == (0, [True] * 2, [False] * 2)
+
+
 def test_many_pairs_are_under_way_at_a_server() -> None:
     import threading
 

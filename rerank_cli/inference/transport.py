@@ -1,0 +1,102 @@
+"""One HTTP request and its reply, with a clock for the whole of it, a limit on its size, and a key that nobody sees.
+
+The key is a part of a request's header and of nothing else: no cookies are taken, no redirection is followed, no other
+password is looked for, and what a server says is shown only after the key is struck out of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rerank_cli.errors import WorkFailed, WrongUsage
+
+#: Seconds to wait for a connection; bytes of the longest reply that is read.
+_CONNECT, _LARGEST = 10.0, 1 << 26
+
+
+class Passing(Exception):
+    """A failure that may be gone when the request is sent again; `wait`: the seconds that the server asked for."""
+
+    def __init__(self, what: str, status: int = 0, wait: float = 0.0) -> None:
+        super().__init__(what)
+        self.what, self.status, self.wait = what, status, wait
+
+
+class Transport:
+    """Connections to the servers at `roots`, kept open between requests and shared by `threads` threads.
+
+    `key` goes with every request as a bearer token; `timeout` is the seconds from the request to the end of its reply.
+    """
+
+    def __init__(self, roots: Sequence[str], key: str, threads: int, timeout: float) -> None:
+        if not (key.isascii() and key.isprintable()):
+            raise WrongUsage("the API key holds characters that no request can carry", "was it copied with a line end?")
+        self._key, self._timeout = key, timeout
+        self._session = _session(len(roots), threads)
+        # Proxies and certificates, looked up once: for each request anew it would be a sixth of the work.
+        self._routes = {root: self._session.merge_environment_settings(root, {}, True, None, None) for root in roots}
+        self._session.trust_env = False
+
+    def send(self, root: str, method: str, path: str, body: bytes | None) -> tuple[int, str | None, bytes]:
+        """Status, Retry-After and body of the reply; raises `Passing` when the connection or the clock fails.
+
+        Raises `WorkFailed` for a certificate that is not trusted, and for a reply of more than 64 MiB.
+        """
+        import requests
+        import urllib3
+
+        deadline = time.monotonic() + self._timeout
+        try:
+            with self._session.request(
+                method,
+                root + path,
+                data=body,
+                headers={"Content-Type": "application/json"},
+                auth=self._authorised,
+                timeout=(min(_CONNECT, self._timeout), self._timeout),
+                allow_redirects=False,
+                **self._routes[root],
+            ) as response:
+                reply = bytearray()
+                while some := response.raw.read1(1 << 20, decode_content=True):
+                    reply += some
+                    if len(reply) > _LARGEST:
+                        raise WorkFailed(f"{root}{path} sends a reply of more than {_LARGEST >> 20} MiB")
+                    if time.monotonic() > deadline:
+                        raise Passing(f"was not done in {self._timeout:g} seconds")
+                return response.status_code, response.headers.get("Retry-After"), bytes(reply)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            raise Passing(f"did not answer in {self._timeout:g} seconds") from None
+        except requests.exceptions.SSLError:
+            raise WorkFailed(f"{root} shows no certificate that is trusted here") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            never = isinstance(
+                getattr(error.args and error.args[0], "reason", None), urllib3.exceptions.NewConnectionError
+            )
+            raise Passing("cannot be reached" if never else "dropped the connection") from None
+
+    def _authorised(self, request: Any) -> Any:
+        """Give the request its key."""
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+    def without_key(self, text: str) -> str:
+        """A text that may be shown."""
+        return text.replace(self._key, "***") if self._key else text
+
+
+def _session(servers: int, concurrency: int) -> Any:
+    """Connections for all threads, kept open between requests; no cookies are taken."""
+    from http.cookiejar import DefaultCookiePolicy
+
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=servers, pool_maxsize=concurrency))
+    return session
