@@ -271,7 +271,7 @@ def test_what_the_reply_depends_on_parts_the_keys(tmp_path: Path) -> None:
 
 
 def test_an_entry_without_a_checkpoint_says_what_it_needs() -> None:
-    with pytest.raises(WrongUsage, match="rankgpt is a prompt and no model") as caught:
+    with pytest.raises(Missing, match="rankgpt is a prompt and no model") as caught:
         open_source(find("rankgpt"), cache_dir=None, offline=True, trust_remote_code=False, note=print)
     assert "--method listwise --prompt rankgpt" in caught.value.hint
 
