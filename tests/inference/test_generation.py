@@ -287,12 +287,15 @@ def test_without_memory_for_a_batch_it_goes_on_with_halves(opened: Any, monkeypa
 
     monkeypatch.setattr(decoder_state.DecoderState, "_forward", scarce)
     writer = opened("qwen2", precision="fp32")
+    assert writer is not opened("qwen2"), "its memory of what did not fit is its own"
     monkeypatch.setattr(writer, "_note", said.append)
     found = list(writer.complete(PROMPTS, decoding))
     assert len(found) == len(PROMPTS), "what was written before memory ended is not written again"
     for at, one in found:
         assert (one.text, one.written, one.finish) == (wanted[at].text, wanted[at].written, wanted[at].finish)
     assert max(steps[8:]) <= 2 and "no memory for 5 prompts at a time" in said[0]
+    del steps[4:]
+    assert len(list(writer.complete(PROMPTS, decoding))) == 5 and max(steps[4:]) <= 2 and len(said) == 1
 
 
 def test_a_chat_template_is_told_whether_to_think_and_may_know_no_system_turn(tmp_path: Path) -> None:
