@@ -4,7 +4,8 @@ A query says little; a relevant document says the same in many words. The first 
 relevant (pseudo-relevance feedback), and each document is compared with them too. Two ways are the field's: Rocchio
 adds the mean of the documents' vectors to the query's, with a weight; k nearest neighbours adds up a document's
 similarities with the query and with each of them. Similarities are products, so the sum is Rocchio with the number of
-documents as its weight. A document that is fed back is most like itself: the first stage's choice counts in the answer.
+documents as its weight. A document that is fed back is most like itself: the first stage's choice counts in the answer,
+and more than half the query's weight lets a wrong choice lead (the sum, as made for real judgements, does).
 
 J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval System, 1971.
 T. Baumgärtner et al.: Incorporating relevance feedback for information-seeking retrieval. EMNLP 2022, arXiv:2210.10695.
@@ -47,8 +48,8 @@ METHOD = Method(
     ),
 )
 
-#: How many documents are fed back, and how much their mean counts beside the query.
-DEFAULTS: dict[str, Any] = {"fed_back": 3, "weight": 0.5}
+#: How many documents are fed back, and how much their mean counts beside the query: the best on three collections together.
+DEFAULTS: dict[str, Any] = {"fed_back": 2, "weight": 0.5}
 
 
 def record(source: Source) -> Record:
