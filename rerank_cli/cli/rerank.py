@@ -127,6 +127,8 @@ def rerank(
     is better than the small model itself (a learned sparse or a large dense retriever): rerank those with
     another model.
     """
+    from dataclasses import replace
+
     from rerank_cli import pipeline
     from rerank_cli.cli.amounts import byte_count
     from rerank_cli.cli.endpoints import open_served
@@ -156,6 +158,7 @@ def rerank(
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
         # Loaded while the stage before us is still working.
+        ledger = None
         asked: dict[str, Any] = {
             "method": method,
             "prompt": prompt,
@@ -164,7 +167,7 @@ def rerank(
         }
         servers = settings.resolve("endpoint", endpoint)
         if servers.value:
-            loaded = open_served(
+            loaded, ledger = open_served(
                 chosen,
                 servers,
                 settings,
@@ -227,8 +230,8 @@ def rerank(
             select=select,
             explain=explain,
         )
-        if explain and stats is None:
-            raise WrongUsage("--explain keeps reasons in the lines of --stats, which was not given", "--stats FILE")
+        if explain:
+            limits = replace(limits, reasons=strategy_options.reasons_of(loaded, plan, stats))
         pipeline.check(loaded, limits, plan)
         scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
@@ -276,6 +279,8 @@ def rerank(
         )
         answers = pipeline.rerank(candidates, sources, scorer, limits, plan)
         seen = write_answers(written, answers, terminal, total, stats, max_repaired=max_repaired)
+        if ledger is not None:
+            terminal.note(f"the servers answered {ledger}")
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen)

@@ -10,6 +10,7 @@ import typer
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.core.protocols import Pair
     from rerank_cli.methods import LoadedScorer
     from rerank_cli.pipeline import Plan
 
@@ -118,6 +119,22 @@ def given(**settings: Any) -> dict[str, Any]:
         for name, value in settings.items()
         if value is not None
     }
+
+
+def reasons_of(loaded: LoadedScorer, plan: Plan | None, stats: str | None) -> dict[Pair, str] | None:
+    """Where a model that scores pairs will put its reasons; None where a plan keeps them.
+
+    Raises `WrongUsage` where there is nothing to keep or no place to keep it.
+    """
+    if stats is None:
+        raise WrongUsage("--explain keeps reasons in the lines of --stats, which was not given", "--stats FILE")
+    if plan is not None:
+        return None
+    if not hasattr(loaded, "explain"):
+        raise WrongUsage(f"--explain: {loaded.checkpoint} gives no reasons", "a model that writes does: -m rank1-7b")
+    found: dict[Pair, str] = {}
+    loaded.explain = found.__setitem__
+    return found
 
 
 def plan_of(loaded: LoadedScorer, strategy: str | None, settings: dict[str, Any], **more: Any) -> Plan | None:
