@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -112,13 +113,15 @@ Explain = Annotated[
 ]
 
 
-def given(**settings: Any) -> dict[str, Any]:
-    """The settings that the user named."""
-    return {
-        name: value.value if isinstance(value, enum.Enum) else value
-        for name, value in settings.items()
-        if value is not None
-    }
+#: Options by their names: what a strategy is told, and how far it may go.
+SETTINGS = ("top", "window", "step", "passes", "fanout", "pairs", "winners", "aggregate_by", "orders", "compat")
+_LIMITS = ("max_calls", "deadline", "select", "explain")
+
+
+def given(typed: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of the options `typed` that the user named, as plain values."""
+    found = {name: typed[name] for name in names if typed[name] is not None}
+    return {name: value.value if isinstance(value, enum.Enum) else value for name, value in found.items()}
 
 
 def reasons_of(loaded: LoadedScorer, plan: Plan | None, stats: str | None) -> dict[Pair, str] | None:
@@ -137,21 +140,22 @@ def reasons_of(loaded: LoadedScorer, plan: Plan | None, stats: str | None) -> di
     return found
 
 
-def plan_of(loaded: LoadedScorer, strategy: str | None, settings: dict[str, Any], **more: Any) -> Plan | None:
-    """The plan for a model: None where each document is scored by itself.
+def plan_of(loaded: LoadedScorer, typed: Mapping[str, Any], seed: int) -> Plan | None:
+    """The plan for a model by the command's options: None where each document is scored by itself.
 
     Raises `WrongUsage` for settings of a strategy where there is none, and as `pipeline.planned` does.
     """
     from rerank_cli.core.protocols import Ranker
     from rerank_cli.pipeline import as_ranker, planned
 
-    if strategy is None and not isinstance(loaded, Ranker):
-        useless = [*settings, *(name for name in ("max_calls", "deadline") if more.get(name) is not None)]
-        useless += ["select"] if more.get("select") else []
+    settings, limits = given(typed, SETTINGS), given(typed, _LIMITS)
+    if typed["strategy"] is None and not isinstance(loaded, Ranker):
+        useless = [*settings, *(name for name in ("max_calls", "deadline") if name in limits)]
+        useless += ["select"] if limits["select"] else []
         if useless:
             raise WrongUsage(
                 f"--{useless[0].replace('_', '-')} is for a strategy, and {loaded.checkpoint} scores each document once",
                 "name one with --strategy",
             )
         return None
-    return planned(as_ranker(loaded), strategy, settings, **more)
+    return planned(as_ranker(loaded), typed["strategy"], settings, seed=seed, **limits)
