@@ -35,13 +35,13 @@ def causal(
     folder: Path,
     family: str,
     *,
-    chat: bool = True,
+    chat: bool | str = True,
     pad: bool = True,
     words: str = "yes no 0 1 2 3 4",
     longest: int = 512,
     markers: Sequence[str] = (),
 ) -> Path:
-    """Save a tiny decoder of `family`; its tokenizer writes each of `words` as one token, and has `markers` as special ones."""
+    """Save a tiny decoder of `family`; its tokenizer writes each of `words` as one token, and has `markers` as special ones; `chat` may be a template."""
     import torch
     import transformers
 
@@ -71,7 +71,10 @@ def causal(
     model.save_pretrained(folder)
     names = {"eos_token": "<|im_end|>"} | ({"pad_token": "<|im_end|>"} if pad else {})
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=longest, chat_template=CHAT if chat else None, **names
+        tokenizer_object=tokenizer,
+        model_max_length=longest,
+        chat_template=CHAT if chat is True else chat or None,
+        **names,
     ).save_pretrained(folder)
     return folder
 

@@ -46,7 +46,7 @@ def t5(
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.save(str(folder / "tokenizer.json"))
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
-    model.resize_token_embeddings(model.config.vocab_size + spare)
+    model.resize_token_embeddings(model.config.vocab_size + spare, mean_resizing=False)
     torch.manual_seed(3)
     tiny_models.spread(model, 2.0)
     with torch.no_grad():
@@ -111,7 +111,7 @@ class Fused:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._models: dict[str, Any] = {}
+        self._models: dict[tuple[str, str], Any] = {}
 
     def source(self, method: str) -> Source:
         folder = self._place / method
@@ -120,12 +120,13 @@ class Fused:
         checkpoint = find(str(folder), method=method)
         return open_source(checkpoint, cache_dir=None, offline=True, trust_remote_code=False, note=lambda _: None)
 
-    def model(self, method: str) -> Any:
+    def model(self, method: str, precision: str = "fp32") -> Any:
         """The transformers model as it is loaded in earnest."""
-        if method not in self._models:
-            module = method_named(method)
-            self._models[method] = load_model(self.source(method), module.MODEL_CLASS, may_lack=module.MAY_LACK)
-        return self._models[method]
+        if (method, precision) not in self._models:
+            module, source = method_named(method), self.source(method)
+            model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
+            self._models[method, precision] = model
+        return self._models[method, precision]
 
     def opened(
         self, method: str, *, max_length: int | None = None, batch_tokens: int | None = None, model: Any = None

@@ -9,11 +9,48 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Workers(Generic[T, R]):
+    """Threads that do `work`, one item each at a time; what it raises is an answer too."""
+
+    def __init__(self, work: Callable[[T], R], count: int) -> None:
+        self._work = work
+        self._count = count
+        self._items: queue.SimpleQueue[tuple[int, T] | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[int, R | BaseException]] = queue.SimpleQueue()
+        self._left = threading.Event()
+        for number in range(count):
+            threading.Thread(target=self._labour, name=f"side by side {number}", daemon=True).start()
+
+    def ask(self, number: int, item: T) -> None:
+        """Have the item worked on by the first thread that is free."""
+        self._items.put((number, item))
+
+    def answered(self, seconds: float | None = None) -> tuple[int, R | BaseException] | None:
+        """The next answer with its item's number; None when there is none in `seconds`."""
+        try:
+            return self._done.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def leave(self) -> None:
+        """Let no further item begin; those that have begun are not waited for."""
+        self._left.set()
+        for _ in range(self._count):
+            self._items.put(None)
+
+    def _labour(self) -> None:
+        while (task := self._items.get()) is not None and not self._left.is_set():
+            number, item = task
+            try:
+                self._done.put((number, self._work(item)))
+            except BaseException as error:  # a thread has nobody else to tell
+                self._done.put((number, error))
 
 
 def side_by_side(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
@@ -23,32 +60,19 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], workers: int) -> It
     that have begun are not waited for. A thread goes on to its next item whether or not the last answer was taken: what
     must not be lost is kept by `work` itself. One worker, or one item, takes no thread.
     """
-    workers = min(workers, len(items))
-    if workers <= 1:
+    count = min(workers, len(items))
+    if count <= 1:
         yield from map(work, items)
         return
-    waiting, lock, stopped = iter(items), threading.Lock(), threading.Event()
-    done: queue.SimpleQueue[tuple[list[R], BaseException | None]] = queue.SimpleQueue()
-
-    def labour() -> None:
-        while True:
-            with lock:
-                mine = [] if stopped.is_set() else list(islice(waiting, 1))
-            if not mine:
-                return
-            try:
-                done.put(([work(mine[0])], None))
-            except BaseException as error:  # a thread has nobody else to tell
-                done.put(([], error))
-                return
-
-    for number in range(workers):
-        threading.Thread(target=labour, name=f"side by side {number}", daemon=True).start()
+    threads = Workers(work, count)
     try:
-        for _ in range(len(items)):
-            answer, error = done.get()
-            if error is not None:
-                raise error
-            yield answer[0]
+        for number, item in enumerate(items):
+            threads.ask(number, item)
+        for _ in items:
+            done = threads.answered()
+            assert done is not None
+            if isinstance(done[1], BaseException):
+                raise done[1]
+            yield done[1]
     finally:
-        stopped.set()
+        threads.leave()

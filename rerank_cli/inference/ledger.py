@@ -11,11 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rerank_cli.errors import WorkFailed
-
-
-class BudgetSpent(WorkFailed):
-    """A limit of calls, tokens or money is reached: nothing more is asked, what was answered is there to be used."""
+from rerank_cli.errors import BudgetSpent
 
 
 @dataclass(frozen=True)

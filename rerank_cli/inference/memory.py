@@ -23,7 +23,8 @@ def failed_batch(batch: Mapping[str, Any], why: str, *, is_memory: bool) -> Work
     rows, length = batch["input_ids"].shape
     what = f"the model failed on a batch of {rows} x {length} tokens: {why}"
     if is_memory:
-        return OutOfMemory(what, "a smaller --max-length or fewer --threads need less memory")
+        less = "a smaller --max-length or fewer --threads need less memory"
+        return OutOfMemory(what, f"a smaller --batch-tokens, {less}" if rows > 1 else less)
     return WorkFailed(what)
 
 

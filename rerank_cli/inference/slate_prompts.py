@@ -5,7 +5,7 @@ lies between `{each}` and `{between}` is written once a document, what lies betw
 two of them, `{num}` is how many there are. What fills a field is never read as template again (see `inference.prompts`).
 
 When a prompt is too long, its longest documents lose tokens from their ends until all of those that are cut are as long
-as one another; then the query, when it would leave them less than three quarters of the room; the prompt never.
+as one another; then the query, when it would leave them less than a quarter of the room; the prompt never.
 """
 
 from __future__ import annotations

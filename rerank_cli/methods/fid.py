@@ -49,7 +49,7 @@ class FusedT5:
     engine = "torch"
     provider = "torch"
 
-    def __init__(self, model: Any, pad_id: int, *, device: str, threads: int) -> None:
+    def __init__(self, model: Any, record: Record, *, device: str, threads: int) -> None:
         """Move `model` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
         import torch
 
@@ -58,7 +58,8 @@ class FusedT5:
         self.device = torch_device(device)
         torch.set_num_threads(threads)
         self.model = model.to(str(self.device)).eval()
-        self._pad_id = pad_id
+        self.start_id: int = record.params["start_id"]
+        self._pad_id = record.pad_id
 
     def padded(self, rows: Sequence[Row]) -> tuple[Any, Any]:
         """Ids and mask (n, L) of some rows, on the device."""
@@ -103,13 +104,13 @@ class FusedT5:
 
         from rerank_cli.inference.torch import computing
 
-        config = self.model.config
+        end = self.model.config.eos_token_id
         greedy = GenerationConfig(
             max_length=longest,
             do_sample=False,
             num_beams=1,
-            decoder_start_token_id=config.decoder_start_token_id,
-            eos_token_id=config.eos_token_id,
+            decoder_start_token_id=self.start_id,
+            eos_token_id=end,
             pad_token_id=self._pad_id,
         )
         with computing({"input_ids": mask}):
@@ -118,7 +119,6 @@ class FusedT5:
                 attention_mask=mask,
                 generation_config=greedy,
             )
-        end = config.eos_token_id
         return [own[1 : own.index(end) if end in own else None] for own in ids.tolist()]
 
 
@@ -160,7 +160,7 @@ def opened(
     from rerank_cli.inference.tokens import TemplateTokens
     from rerank_cli.methods.exported import chosen_length
 
-    t5 = FusedT5(model, record.pad_id, device=device, threads=threads)
+    t5 = FusedT5(model, record, device=device, threads=threads)
     empty = tokenizer.encode(record.template.replace("{query}", "").replace("{document}", numbered))
     length = chosen_length(record, max_length, len(first) + len(empty.ids))
     tokens = TemplateTokens(tokenizer, length, record.template, first)

@@ -152,7 +152,6 @@ class FiT5(ListMethod):
     def __init__(self, own: Opened, record: Record) -> None:
         super().__init__(own.description, record.name)
         self._t5, self._tokens, _, self.tokenizer = own
-        self._start_id = record.params["start_id"]
         self._word = next(iter(record.words.values()))
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
@@ -187,7 +186,7 @@ class FiT5(ListMethod):
         arrays = [self._t5.padded([rows[place] for place in own]) for own in at]
         with computing({"input_ids": arrays[0][0]}):
             for own, (_, mask), states in zip(at, arrays, fused(model.t5.encoder, arrays)):
-                hidden = one_step(model.t5.decoder, states, mask, self._start_id).float()
+                hidden = one_step(model.t5.decoder, states, mask, self._t5.start_id).float()
                 logits = hidden @ model.dense.weight[self._word].float() + model.dense.bias[self._word].float()
                 scores[own] = logits.double().cpu().numpy()
         return scores

@@ -58,12 +58,14 @@ INSTRUCTION = "Please find information that are relevant to the following query 
 CALIBRATION = "N/A"
 #: Words of a document, parted by single blanks, that the authors show.
 WORDS = 300
-#: What the authors put around the question, by model: before, after, and between paragraphs.
+#: Between paragraphs: a blank keeps the newlines from joining a full stop in one token.
+_BETWEEN = " \n\n"
+#: What the authors put around the question, by model: before, after, and between paragraphs. Other chat frames are the model's own.
 _AUTHORS = {
     "llama": (
         "<|start_header_id|>user<|end_header_id|>",
         "<|eot_id|><|start_header_id|>assistant<|end_header_id|>",
-        " \n\n",
+        _BETWEEN,
     ),
     "mistral": ("[INST]", "[/INST]", "\n\n"),
 }
@@ -76,15 +78,17 @@ def record(source: Source) -> Record:
     kind = str(config.get("model_type"))
     if kind not in FAMILIES:
         raise BadData(f"{name} is a {kind}: attention is read of {', '.join(sorted(FAMILIES))}")
-    before, after, between = _AUTHORS.get(kind, ("", "", " \n\n"))
-    framed = bool(before) and (kind == "mistral" or source.tokenizer.token_to_id("<|eot_id|>") is not None)
+    frame = source.in_chat("{documents}")
+    if frame is None:
+        raise BadData(f"{name} has no chat template", "ICR asks models that follow instructions")
+    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
+    if window:
+        source.note(f"some layers of {name} look back {window} tokens only: documents further away count for less")
+    before, after, between = _AUTHORS.get(kind, ("", "", ""))
     first = " Here are some paragraphs:"
+    framed = bool(before) and before in frame
     if not framed:
-        frame = source.in_chat("{documents}")
-        if frame is None:
-            raise BadData(f"{name} has no chat template", "ICR asks models that follow instructions")
-        before, after = frame.split("{documents}")
-        first = first.strip()
+        (before, after), between, first = frame.split("{documents}"), _BETWEEN, first.strip()
     template = f"{before}{first}{{documents}}{between}{{instruction}}{between}Query: {{query}}{after}"
     return source.new_record(
         score="attention",

@@ -129,8 +129,7 @@ class TextLists(_OfLists):
     def _costs(self, queries: Any, documents: Any, owner: np.ndarray, place: np.ndarray) -> Lengths:
         shares = queries.tokens[owner]
         if self.one_prompt:
-            # Lists with the same prompt have the same documents: each time it is read it is paid for by one of them.
-            shares = shares.copy()
+            # A prompt that several lists share is read once, and spread over all their documents.
             for number, tokens in enumerate(queries.tokens.tolist()):
                 own = np.flatnonzero(owner == number)
                 shares[own] = spread(tokens, len(own))

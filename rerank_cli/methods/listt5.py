@@ -52,12 +52,13 @@ MAX_LENGTH = 256
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it is no T5."""
     checkpoint = source.checkpoint
-    require_t5(source.config, checkpoint.name, "ListT5")
+    start_id = require_t5(source.config, checkpoint.name, "ListT5")
     return source.new_record(
         score=METHOD.score,
         inputs=("input_ids", "attention_mask"),
         max_length=checkpoint.max_length or MAX_LENGTH,
         template=checkpoint.template or TEMPLATE,
+        params={"start_id": start_id},
     )
 
 

@@ -50,13 +50,13 @@ _LONGEST = 140
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it is no T5."""
     checkpoint = source.checkpoint
-    require_t5(source.config, checkpoint.name, "LiT5")
+    start_id = require_t5(source.config, checkpoint.name, "LiT5")
     return source.new_record(
         score=METHOD.score,
         inputs=("input_ids", "attention_mask"),
         max_length=checkpoint.max_length or MAX_LENGTH,
         template=checkpoint.template or TEMPLATE,
-        params={"window": checkpoint.settings.get("window") or WINDOW},
+        params={"window": checkpoint.settings.get("window") or WINDOW, "start_id": start_id},
     )
 
 

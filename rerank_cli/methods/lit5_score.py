@@ -56,12 +56,13 @@ _SCALE = 256
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it is no T5."""
     checkpoint = source.checkpoint
-    require_t5(source.config, checkpoint.name, "LiT5")
+    start_id = require_t5(source.config, checkpoint.name, "LiT5")
     return source.new_record(
         score=METHOD.score,
         inputs=("input_ids", "attention_mask"),
         max_length=checkpoint.max_length or MAX_LENGTH,
         template=TEMPLATE,
+        params={"start_id": start_id},
     )
 
 
@@ -119,9 +120,8 @@ class LiT5Score(ListMethod):
 
         from rerank_cli.inference.torch import computing
 
-        start = self._t5.model.config.decoder_start_token_id
         # The last token that was written has been looked from by nobody, unless an end token followed.
-        answers = [[start, *ids][: _LONGEST - 1] for ids in self._t5.written(encoded, mask, _LONGEST)]
+        answers = [[self._t5.start_id, *ids][: _LONGEST - 1] for ids in self._t5.written(encoded, mask, _LONGEST)]
         ids = torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, answers)), batch_first=True).to(mask.device)
         lengths = torch.tensor(list(map(len, answers)), device=mask.device)
         counted = torch.arange(ids.shape[1], device=mask.device) < lengths[:, None]

@@ -56,6 +56,7 @@ def record(source: Source) -> Record:
         max_length=checkpoint.max_length or MAX_LENGTH,
         template=checkpoint.template or TEMPLATE,
         words=source.word_ids(VIEWS, "MVP reads its vectors where these tokens stand"),
+        params={"start_id": int(source.config.get("pad_token_id") or 0)},  # the padding's, as the authors' code has it
     )
 
 
@@ -89,7 +90,6 @@ class Mvp(ListMethod):
     def __init__(self, own: Opened, record: Record) -> None:
         super().__init__(own.description, record.name)
         self._t5, self._tokens, _, self.tokenizer = own
-        self._pad_id = record.pad_id
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `ListScorer.measure`."""
@@ -114,7 +114,7 @@ class Mvp(ListMethod):
         whole = torch.stack(list(views), dim=1)  # (4, n, d): a view is a list of its own
         with computing({"input_ids": whole[..., 0]}):
             there = torch.ones(whole.shape[:2], dtype=torch.long, device=whole.device)
-            anchors = one_step(self._t5.model.decoder, whole, there, self._pad_id)
+            anchors = one_step(self._t5.model.decoder, whole, there, self._t5.start_id)
             scores = torch.einsum("vnd,vd->n", whole.float(), anchors.float()) / len(VIEWS)
             values: np.ndarray = scores.double().cpu().numpy()
         return values

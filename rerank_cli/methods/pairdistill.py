@@ -14,6 +14,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.methods import duot5, instupr_pairs, labels
 from rerank_cli.methods.slates import slate_ranker
 from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
+from rerank_cli.methods.worded import worded
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -27,7 +28,7 @@ METHOD = Method(
     calls="5 × n",
     score="prob",
     strategy="neighbourhood",
-    settings={"pairs": 5, "orders": "once"},
+    settings={"pairs": 5},
     when="The cheapest pairwise method: each document meets its five neighbours once, so the calls grow with the list and "
     "not with its square. It mends an order that is nearly right, such as another reranker's, and cannot bring up a document "
     "that stands far down. Use duot5 or prp when the incoming order is a first stage's.",
@@ -36,6 +37,8 @@ MODEL_CLASS = "AutoModelForSeq2SeqLM"
 MAY_LACK: tuple[str, ...] = ()
 FUSION: str | None = None
 graph, reference, scorer = labels.graph, labels.reference, partial(slate_ranker, METHOD)
+#: Of a server, or of a model here with --prompt: in words.
+asked = partial(worded, METHOD, "pairdistill")
 
 TEMPLATE = (
     "Which document is more relevant to the query? Answer only 'A' or 'B'.\n\n"

@@ -33,7 +33,11 @@ class SlateRanker(BatchScorer):
     labels, logit is left as it is. One forward pass a slate.
     """
 
-    at_once = 1
+    asks: Literal["prefer", "pick", "order", "rate"]
+    most: int | None
+    at_once: int = 1
+    strategy: str
+    settings: Mapping[str, Any]
 
     def __init__(
         self,
@@ -46,9 +50,8 @@ class SlateRanker(BatchScorer):
     ) -> None:
         super().__init__(record, description)
         self.asks = cast('Literal["prefer", "order"]', method.asks)
-        self.most: int | None = most
-        self.strategy = method.strategy
-        self.settings: Mapping[str, Any] = method.settings
+        self.most = self._most = most
+        self.strategy, self.settings = method.strategy, method.settings
         self._prompts = prompts
         self._backend = backend
         self._record = record
@@ -76,7 +79,7 @@ class SlateRanker(BatchScorer):
 
         A pair's tokens are its share of its slate's; a document that is alone in a duel meets its query's first one.
         """
-        slates, places = _cut(pairs, 2 if self.asks == "prefer" else self.most or len(pairs))
+        slates, places = _cut(pairs, self._most)
         for number, reply in self.answer(slates):
             at = places[number]
             tokens = np.diff(np.linspace(0, reply.tokens, len(at) + 1).astype(np.int64))
@@ -85,9 +88,9 @@ class SlateRanker(BatchScorer):
 
     def _rows(self, slates: Sequence[Slate]) -> list[SlateRow]:
         for slate in slates:
-            if not 1 <= len(slate.documents) <= cast(int, self.most):
+            if not 1 <= len(slate.documents) <= self._most:
                 raise WrongUsage(
-                    f"{self.checkpoint} reads at most {self.most} documents at once, and was asked about {len(slate.documents)}",
+                    f"{self.checkpoint} reads at most {self._most} documents at once, and was asked about {len(slate.documents)}",
                     "a smaller --window asks about fewer",
                 )
         return self._prompts.rows(slates)

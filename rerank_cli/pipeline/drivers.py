@@ -7,13 +7,12 @@ its own replies are there, the earliest query first.
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from rerank_cli.core.protocols import Ranker, Reply, Slate
+from rerank_cli.core.side_by_side import Workers
 from rerank_cli.errors import BudgetSpent
 from rerank_cli.pipeline.courses import Course
 from rerank_cli.pipeline.plan import Plan
@@ -111,7 +110,7 @@ def _as_they_come(held: _Held, ranker: Ranker) -> Generator[Course]:
         ((_, reply),) = ranker.answer([slate])
         return reply
 
-    workers = _Workers(one, ranker.at_once)
+    workers = Workers(one, ranker.at_once)
     pending: dict[int, tuple[Course, int]] = {}
     number = 0
     try:
@@ -136,7 +135,7 @@ def _as_they_come(held: _Held, ranker: Ranker) -> Generator[Course]:
                     except BudgetSpent:
                         held.stop("budget")
         while pending:  # asked before the time was over, and paid for: waited for, so that the cache has them
-            answered = workers.answered(None)
+            answered = workers.answered()
             assert answered is not None
             pending.pop(answered[0])
     finally:
@@ -148,38 +147,3 @@ def _take(course: Course, place: int, reply: Reply | BaseException) -> None:
         raise reply
     if not course.done:
         course.take(place, reply)
-
-
-class _Workers:
-    """Threads that answer one question each; they end with the program, whatever they wait for."""
-
-    def __init__(self, answer: Callable[[Slate], Reply], count: int) -> None:
-        self._asked: queue.SimpleQueue[tuple[int, Slate] | None] = queue.SimpleQueue()
-        self._answered: queue.SimpleQueue[tuple[int, Reply | BaseException]] = queue.SimpleQueue()
-        self._answer, self._count = answer, count
-        for _ in range(count):
-            threading.Thread(target=self._work, name="asking", daemon=True).start()
-
-    def ask(self, number: int, slate: Slate) -> None:
-        """Have the question answered by the first thread that is free."""
-        self._asked.put((number, slate))
-
-    def answered(self, seconds: float | None) -> tuple[int, Reply | BaseException] | None:
-        """The next answer, or what was raised instead; None when there is none in `seconds`."""
-        try:
-            return self._answered.get(timeout=seconds)
-        except queue.Empty:
-            return None
-
-    def leave(self) -> None:
-        """Let the threads end after what they are at."""
-        for _ in range(self._count):
-            self._asked.put(None)
-
-    def _work(self) -> None:
-        while (task := self._asked.get()) is not None:
-            number, slate = task
-            try:
-                self._answered.put((number, self._answer(slate)))
-            except BaseException as error:  # a thread has nobody else to tell
-                self._answered.put((number, error))

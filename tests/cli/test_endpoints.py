@@ -11,9 +11,8 @@ from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.spec import command_spec
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.core.protocols import Pair
-from rerank_cli.errors import Missing, WrongUsage
+from rerank_cli.errors import BudgetSpent, Missing, WrongUsage
 from rerank_cli.inference.cache import AnswerCache
-from rerank_cli.inference.ledger import BudgetSpent
 from rerank_cli.inference.writing import Decoding, Message, Prompt
 from rerank_cli.pipeline.cached import CachedScorer
 

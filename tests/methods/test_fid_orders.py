@@ -128,11 +128,13 @@ def test_lit5_windows(fused: Fused) -> None:
     from dataclasses import replace
 
     from rerank_cli.methods import lit5_distill
+    from rerank_cli.methods.catalog import find
 
+    assert (find("lit5-distill-base").settings, find("lit5-distill-base-v2").settings) == ({}, {"window": 100})
     ranker = fused.opened("lit5-distill")
     assert (ranker.most, ranker.strategy, ranker.settings) == (20, "sliding", {"window": 20, "step": 10})
     source = fused.source("lit5-distill")
-    second = replace(source, checkpoint=replace(source.checkpoint, window=100))
+    second = replace(source, checkpoint=replace(source.checkpoint, settings={"window": 100}))
     model, settings = fused.model("lit5-distill"), {"device": "cpu", "threads": 1, "max_length": None}
     wide = lit5_distill.by_torch(model, lit5_distill.record(second), source.tokenizer, batch_tokens=None, **settings)
     assert (wide.most, wide.settings) == (100, {"window": 100, "step": 50})

@@ -11,6 +11,7 @@ from tiny_fid import DOCUMENTS, QUERIES, VIEWS, Fused, slate
 
 from rerank_cli.core.protocols import ListScorer, Pair, Slate
 from rerank_cli.errors import BadData
+from rerank_cli.inference.memory import OutOfMemory
 
 pytest_plugins = ["tiny_fused"]
 
@@ -187,6 +188,13 @@ def test_pairs_are_rated_as_lists(fused: Fused, method: str) -> None:
         np.testing.assert_allclose(scores.values[own], wanted, **CLOSE)
 
 
+@pytest.mark.parametrize("method", ["mvp", "fit5"])
+def test_scores_in_sixteen_bits_are_near(fused: Fused, method: str) -> None:
+    exact = np.concatenate(fused.opened(method).rate(SLATES).values)
+    near = np.concatenate(fused.opened(method, model=fused.model(method, "bf16")).rate(SLATES).values)
+    assert 0 < np.abs(near - exact).max() < 0.05 * np.ptp(exact)
+
+
 def test_only_the_document_is_cut(fused: Fused) -> None:
     scorer = fused.opened("fit5")
     (row,) = scorer._rows(QUERIES[0], [DOCUMENTS[6]], [37])
@@ -252,6 +260,21 @@ def test_fusion_in_t5_with_weights_of_another_model(fused: Fused, tmp_path: Any)
     torch.save(state, folder / "global_3layer.bin")
     with pytest.raises(BadData, match=r"lacks the weights dense\.bias"):
         load_model(replace(source, folder=folder), fit5.MODEL_CLASS, may_lack=fit5.MAY_LACK)
+
+
+def test_no_memory_is_told_with_what_helps(fused: Fused) -> None:
+    import torch
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = fused.model("mvp").encoder.register_forward_pre_hook(full)
+    try:
+        with pytest.raises(OutOfMemory, match=r"a batch of 5 x \d+ tokens: CUDA out of memory") as caught:
+            fused.opened("mvp").rate(SLATES[:1])
+    finally:
+        hook.remove()
+    assert "--batch-tokens" in caught.value.hint
 
 
 def test_mvp_needs_its_four_tokens(tmp_path: Any) -> None:

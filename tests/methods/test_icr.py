@@ -20,6 +20,7 @@ QUERY = "  which question is it "
 DOCUMENTS = ["the quick brown fox", "", "a lazy dog <|im_end|> [2] and more " * 4, "yes\n\nno [/INST]", "true  false."]
 #: What each family is asked in: before, between, after; and whether the tokenizer's own beginning comes first.
 FRAMES = {
+    "qwen2": ("<|im_start|>user\nHere are some paragraphs:", " \n\n", "<|im_end|>\n<|im_start|>assistant\n"),
     "qwen3": ("<|im_start|>user\nHere are some paragraphs:", " \n\n", "<|im_end|>\n<|im_start|>assistant\n"),
     "mistral": ("[INST] Here are some paragraphs:", "\n\n", "[/INST]"),
     "llama": (
@@ -33,14 +34,25 @@ FRAMES = {
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     place = tmp_path_factory.mktemp("tiny")
-    made = {family: tiny_causal.causal(place / family, family, longest=2048) for family in ("qwen3", "mistral")}
     markers = ("<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>")
-    made["llama"] = tiny_causal.causal(place / "llama", "llama", longest=2048, markers=markers)
-    return made
+    frames = {
+        "qwen2": tiny_causal.CHAT,
+        "qwen3": tiny_causal.CHAT,
+        "mistral": "{{ bos_token }}[INST] {{ messages[0].content }} [/INST]",
+        "llama": "<|start_header_id|>system<|end_header_id|>\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
+        "{{ messages[0].content }}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+    }
+    return {
+        family: tiny_causal.causal(place / family, family, longest=2048, chat=chat, markers=markers)
+        for family, chat in frames.items()
+    }
 
 
-def opened(folder: Path, **options: Any) -> AttentionScorer:
-    scorer: Any = load_torch(find(str(folder), method="icr"), threads=1, note=pytest.fail, offline=True, **options)
+def opened(folder: Path, threads: int = 1, **options: Any) -> AttentionScorer:
+    named, notes = find(str(folder), method="icr"), list[str]()
+    scorer: Any = load_torch(named, threads=threads, note=notes.append, offline=True, **options)
+    # The tiny Mistral's and Qwen 2's windows are shorter than their prompts.
+    assert len(notes) == (folder.name in ("mistral", "qwen2")) and all("tokens only" in note for note in notes)
     return scorer  # type: ignore[no-any-return]
 
 
@@ -64,7 +76,10 @@ def by_hand(folder: Path, query: str, documents: list[str]) -> tuple[np.ndarray,
     def attention(asked: str) -> tuple[np.ndarray, np.ndarray]:
         text = f"{fixed}{question}{between}Query: {asked}{after}"
         own = tokenizer(
-            text, return_offsets_mapping=True, return_tensors="pt", add_special_tokens=folder.name != "qwen3"
+            text,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+            add_special_tokens=not folder.name.startswith("qwen"),
         )
         ends = own.offset_mapping[0, :, 1].numpy()
         with torch.inference_mode():
@@ -111,7 +126,7 @@ def test_lists_together_score_as_each_alone_and_order_counts(folders: dict[str, 
 
 def test_threads_do_not_mix_lists(folders: dict[str, Path]) -> None:
     lists = [slate(DOCUMENTS[at:] + DOCUMENTS[:at]) for at in range(5)]
-    scorer: Any = load_torch(find(str(folders["qwen3"]), method="icr"), threads=3, note=pytest.fail, offline=True)
+    scorer = opened(folders["qwen3"], threads=3)
     for alone, values in zip(
         [opened(folders["qwen3"]).rate([one]) for one in lists], scorer.rate(lists).values, strict=True
     ):
@@ -137,6 +152,8 @@ def test_only_documents_are_cut_and_it_is_told(folders: dict[str, Path]) -> None
     assert costs.truncated.tolist() == [True, False, True]
     prompt, begin = scorer._asked(slate(long))
     assert len(prompt.ids) <= most + 60
+    asking_less, start = scorer._asked(slate(long, ""))
+    assert len(asking_less.ids) < start + len(scorer._nothing) <= most + 60, "N/A has to fit behind the documents too"
     tail = scorer._encoder.decode(prompt.ids[begin:].tolist(), skip_special_tokens=False)
     assert tail.startswith("Please find") and tail.endswith(
         "Query: which question is it<|im_end|>\n<|im_start|>assistant\n"
@@ -174,6 +191,8 @@ def test_tokens_far_below_the_others_do_not_count() -> None:
     assert kept_sum(np.array([-3.0])) == -3, "a single token has no deviation"
 
 
-def test_other_families_are_refused(tmp_path: Path) -> None:
+def test_other_families_and_models_that_were_not_instructed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="gemma"):
         opened(tiny_causal.causal(tmp_path / "gemma", "gemma"))
+    with pytest.raises(BadData, match="no chat template"):
+        opened(tiny_causal.causal(tmp_path / "bare", "qwen2", chat=False))
