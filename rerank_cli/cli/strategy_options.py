@@ -89,7 +89,7 @@ Deadline = Annotated[
         metavar="SECONDS",
         min=0.0,
         rich_help_panel=LIMITS,
-        help="After SECONDS ask nothing more; every list is written in the best order so far.",
+        help="After SECONDS ask nothing more; every list is written in the best order so far. A server's replies are waited for as long again.",
     ),
 ]
 MaxRepaired = Annotated[
