@@ -11,7 +11,7 @@ import tiny_t5
 
 from rerank_cli.inference.generation import LocalWriter
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.writers import load_writer
+from rerank_cli.methods.words.writers import load_writer
 
 
 class TinyWriters:

@@ -20,7 +20,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Slate
 from rerank_cli.errors import BadData
 from rerank_cli.inference.list_prompts import Placed, placed
-from rerank_cli.methods.attention_graph import FAMILIES, graph
+from rerank_cli.methods.graphs.attention_graph import FAMILIES, graph
 from rerank_cli.methods.lists import PromptLists, Rated, spread
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods import labels, likelihood
+from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
 from rerank_cli.methods.slates import slate_ranker
-from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
-from rerank_cli.methods.worded import worded
+from rerank_cli.methods.words.worded import worded
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

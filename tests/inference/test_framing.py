@@ -11,7 +11,7 @@ from tiny_writers import TinyWriters
 from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.inference.writing import Decoding, Message, Prompt
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.writers import load_writer
+from rerank_cli.methods.words.writers import load_writer
 
 PROMPTS = [
     Prompt((Message("system", "be brief"), Message("user", text)))

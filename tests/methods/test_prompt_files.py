@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
-from rerank_cli.methods.prompt import plain
-from rerank_cli.methods.prompt_files import load_prompt, prompt_names
+from rerank_cli.methods.words.prompt import plain
+from rerank_cli.methods.words.prompt_files import load_prompt, prompt_names
 
 OWN = """
 parser = "order"

@@ -1,7 +1,7 @@
 """Prompt files: which there are, and what is said about one that cannot be used.
 
 `prompts/NAME.toml` comes with the program; any file of the same form is a user's own. At its top level stand the fields of
-`methods.prompt.PromptFile`; where the references of a checkpoint differ, `[versions.NAME]` tables hold what is different,
+`methods.words.prompt.PromptFile`; where the references of a checkpoint differ, `[versions.NAME]` tables hold what is different,
 and `default` names the one that is meant (`NAME@VERSION` asks for another).
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
-from rerank_cli.methods.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
+from rerank_cli.methods.words.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
 
 __all__ = ["PromptFile", "load_prompt", "prompt_names"]
 
-_FOLDER = Path(__file__).with_name("prompts")
+_FOLDER = Path(__file__).parent.with_name("prompts")
 #: The fields that a text may have, and those of a passage or a repeated turn.
 _OF_ALL = {"query", "num", "keep", "instruction", "labels", "passages"}
 _OF_ONE = {"query", "num", "i", "text", "score"}

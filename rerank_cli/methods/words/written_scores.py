@@ -19,9 +19,9 @@ from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.prompt import PromptFile
-from rerank_cli.methods.prompt_fit import Fitted, fit
-from rerank_cli.methods.worded import described, shortest
+from rerank_cli.methods.words.prompt import PromptFile
+from rerank_cli.methods.words.prompt_fit import Fitted, fit
+from rerank_cli.methods.words.worded import described, shortest
 
 #: Tokens that a second question may write after the first one's answer.
 _MORE = 16
