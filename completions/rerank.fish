@@ -137,7 +137,7 @@ complete -c rerank -n '__rerank_in rerank' -s o -l output -r -F -d 'Where the re
 complete -c rerank -n '__rerank_in rerank' -l output-format -x -a 'trec msmarco jsonl' -d 'What the written lines look like'
 complete -c rerank -n '__rerank_in rerank' -l tag -x -d 'The run\'s tag, its last column'
 complete -c rerank -n '__rerank_in rerank' -l header -d 'Write provenance as \'# rerank: {json}\' lines before the run'
-complete -c rerank -n '__rerank_in rerank' -l strategy -x -a '(__rerank_strategies)' -d 'Ranking algorithm: sliding, heapsort, allpairs, …'
+complete -c rerank -n '__rerank_in rerank' -l strategy -x -a '(__rerank_strategies)' -d 'Ranking algorithm, such as sliding or heapsort'
 complete -c rerank -n '__rerank_in rerank' -l top -x -d 'Places that must be right'
 complete -c rerank -n '__rerank_in rerank' -l window -x -d 'Documents in one question'
 complete -c rerank -n '__rerank_in rerank' -l step -x -d 'How far one window begins from the next'

@@ -36,7 +36,7 @@ StrategyName = Annotated[
         "--strategy",
         metavar="STRATEGY",
         rich_help_panel=STRATEGY,
-        help="Ranking algorithm: sliding, heapsort, allpairs, …; default: the model's own, or each document by itself.",
+        help="Ranking algorithm, such as sliding or heapsort; default: the model's own, or each document by itself.",
     ),
 ]
 Top = Annotated[int | None, _number("--top", "Places that must be right; default: 10.")]
