@@ -1,8 +1,9 @@
 """Every ranking algorithm over one run with one model: nDCG@10, questions a query, seconds; a Markdown table.
 
-`python benchmarks/strategies.py -c COLLECTION RUN [-m MODEL] [-k 100] [STRATEGY...]` with the Python of the environment. The model
-scores each pair once a strategy, so that seconds beyond those of `by itself` are the algorithm's own. Nothing is read from a cache.
-A strategy may carry options after a colon: `heapsort:--fanout 9`.
+`python benchmarks/strategies.py -c COLLECTION RUN [-m MODEL] [-k 100] [--cache] [STRATEGY...]` with the Python of the environment.
+The model scores each pair once a strategy, so that seconds beyond those of `by itself` are the algorithm's own; with --cache
+scores come from the cache directory and what is left is the algorithm's own, reading and writing. A strategy may carry options after
+a colon: `heapsort:--fanout 9`.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def measured(named: str, options: argparse.Namespace, folder: Path) -> tuple[flo
     out, stats = folder / "run", folder / "stats"
     began = time.perf_counter()
     run(
-        *("rerank", options.run, "-c", options.collection, "-m", options.model, "-k", str(options.depth), "--no-cache"),
-        *(*chosen, "-o", str(out), "--stats", str(stats), "-q"),
+        *("rerank", options.run, "-c", options.collection, "-m", options.model, "-k", str(options.depth)),
+        *(*chosen, "--cache" if options.cache else "--no-cache", "-o", str(out), "--stats", str(stats), "-q"),
     )
     seconds = time.perf_counter() - began
     value = run("eval", str(out), "-c", options.collection, "-m", "nDCG@10", "--format", "tsv", "-q").split()[-1]
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("-c", dest="collection", required=True)
     parser.add_argument("-m", dest="model", default="minilm")
     parser.add_argument("-k", dest="depth", type=int, default=100)
+    parser.add_argument("--cache", action="store_true")
     options = parser.parse_args()
     print("| strategy | nDCG@10 | questions a query | seconds |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

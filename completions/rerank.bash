@@ -20,11 +20,14 @@ _rerank() {
         cur=${cur#*=}
     fi
 
-    local models='minilm minilm-blend colbertv2 answerai-colbert-small gte-moderncolbert splade-cocondenser splade-v3 ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker trecdl22-electra trecdl22-debertav3 camembert-mmarco-fr bce-reranker-base gte-multilingual-reranker jina-reranker-v1-tiny-en jina-reranker-v1-turbo-en jina-reranker-v2 polish-reranker-base-ranknet polish-reranker-base-mse polish-reranker-large-ranknet polish-reranker-large-mse polish-reranker-bge-v2 polish-reranker-roberta-v2 polish-reranker-roberta-v3 ettin-reranker-17m ettin-reranker-32m ettin-reranker-68m ettin-reranker-150m ettin-reranker-400m ettin-reranker-1b monobert monoelectra monobert-finetune-only rankllama rankllama-13b dear-3b-ce dear-3b-ranknet dear-8b-ce dear-8b-ranknet qwen3-reranker-0.6b-seq-cls qwen3-reranker-4b-seq-cls qwen3-reranker-8b-seq-cls mxbai-rerank-base-v2-seq mxbai-rerank-large-v2-seq nemotron-rerank-1b monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b qwen3-reranker-0.6b qwen3-reranker-4b qwen3-reranker-8b mxbai-rerank-base-v2 mxbai-rerank-large-v2 bge-reranker-v2-gemma zerank-2 tfrank-0.6b twolar-large twolar-xl rankt5 rankt5-large rankt5-3b rankt5-encoder-3b instupr upr upr-t0 upr-t5-small upr-t5-base upr-t5-large upr-t5-xl upr-flan-t5-xl qlm qlm-xl qlm-xxl'
+    local models='minilm minilm-blend colbertv2 answerai-colbert-small gte-moderncolbert splade-cocondenser splade-v3 ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker trecdl22-electra trecdl22-debertav3 camembert-mmarco-fr bce-reranker-base gte-multilingual-reranker jina-reranker-v1-tiny-en jina-reranker-v1-turbo-en jina-reranker-v2 polish-reranker-base-ranknet polish-reranker-base-mse polish-reranker-large-ranknet polish-reranker-large-mse polish-reranker-bge-v2 polish-reranker-roberta-v2 polish-reranker-roberta-v3 ettin-reranker-17m ettin-reranker-32m ettin-reranker-68m ettin-reranker-150m ettin-reranker-400m ettin-reranker-1b monobert monoelectra monobert-finetune-only rankllama rankllama-13b dear-3b-ce dear-3b-ranknet dear-8b-ce dear-8b-ranknet qwen3-reranker-0.6b-seq-cls qwen3-reranker-4b-seq-cls qwen3-reranker-8b-seq-cls mxbai-rerank-base-v2-seq mxbai-rerank-large-v2-seq nemotron-rerank-1b monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b qwen3-reranker-0.6b qwen3-reranker-4b qwen3-reranker-8b mxbai-rerank-base-v2 mxbai-rerank-large-v2 bge-reranker-v2-gemma zerank-2 tfrank-0.6b-yes-no rank1-7b-noreason rank1-0.5b rank1-1.5b rank1-3b rank1-7b rank1-14b rank1-32b rank1-mistral-2501-24b rank1-llama3-8b erank-4b erank-14b erank-32b tfrank-0.6b tfrank-1.7b tfrank-4b tfrank-8b twolar-large twolar-xl rankt5 rankt5-large rankt5-3b rankt5-encoder-3b instupr duot5 duot5-base-10k duot5-3b instupr-pairs pairdistill pairdistill-duot5-3b prp prp-flan-t5-large prp-flan-t5-xxl prp-flan-ul2 prp-chat setwise setwise-flan-t5-xl setwise-flan-t5-xxl setwise-chat first first-mistral upr upr-t0 upr-t5-small upr-t5-base upr-t5-large upr-t5-xl upr-flan-t5-xl qlm qlm-xl qlm-xxl rankgpt rankgpt-apeer lrl rank-without-gpt insertrank jointrank ract rankvicuna rankzephyr reasonrank-7b reasonrank-32b rearank-7b rank-k-32b dear-8b-listwise coderanker rank-r1-3b rank-r1-7b rank-r1-14b setwise-sft-3b setwise-sft-7b setwise-sft-14b rank-r1-32b grouprank-7b grouprank-32b tourrank rebel dynamicrag-7b dynamicrag-8b dps minilm-rocchio minilm-knn e2rank-0.6b e2rank-4b e2rank-8b jina-reranker-v3 icr icr-mistral lit5-distill-base lit5-distill-large lit5-distill-xl lit5-distill-base-v2 lit5-distill-large-v2 lit5-distill-xl-v2 listt5 listt5-3b lit5-score-base lit5-score-large lit5-score-xl mvp mvp-3b fit5'
     local measures='nDCG@10 nDCG@20 nDCG@100 nDCG AP AP@100 AP@1000 RR RR@10 RR@100 P@1 P@5 P@10 P@20 P@100 R@10 R@20 R@50 R@100 R@1000 Rprec Bpref Success@1 Success@5 Success@10 Judged@10 SetP SetR SetF NumQ NumRel NumRet'
     local rules='anz average bayesfuse borda bordafuse bradley_terry cc condorcet dowdall elo footrule gmnz interleave isr kemeny log_isr logn_isr mapfuse max mc4 mean_rank med median_rank min mixed mnz newman norm_rrf pagerank posfuse probfuse rank_centrality rbc rrf segfuse slidefuse sum w_bordafuse w_condorcet winrate wmnz wsum'
     local collections='demo irds:'
-    local settings='collection model retriever device cache_dir'
+    local settings='collection model retriever device cache_dir endpoint'
+    local strategies='allpairs blocks blocks-latin blocks-random blocks-triangular bubblesort drop groups heapsort neighbourhood sampled single skip-window sliding topdown tour tournament'
+    local aggregations='sum sym-sum log-sum sym-log-sum binary min max mean consistent bradley-terry newman greedy pagerank kwiksort win-rate copeland elo rank-centrality'
+    local prompts='coderanker@docstring coderanker@issue dear dps dynamicrag erank first@paper first@head grouprank insertrank instupr-pairs jointrank lrl pairdistill prp@chat prp@llama prp@likelihood ract rank-k rank-r1@v0.1 rank-r1@sft rank-r1@v0.2 rank1 rankgpt@paper rankgpt@head rankgpt@apeer rankvicuna@head rankvicuna@paper rankzephyr@head rankzephyr@paper rearank reasonrank@qwen2.5 reasonrank@qwen3 rebel setwise@chat setwise@llama tfrank@no-think tfrank@think tourrank'
     local commands='retrieve rerank fuse eval diff check export-onnx models bench doctor config cache man completions'
 
     local words='' paths=nothing
@@ -65,6 +68,15 @@ _rerank() {
         rerank:--topics) paths=files ;;
         rerank:--topic-fields) : ;;
         rerank:--doc-template) : ;;
+        rerank:--prompt) words="$prompts"; paths=files ;;
+        rerank:--endpoint) : ;;
+        rerank:--served-model) : ;;
+        rerank:--api) words="auto chat completions rerank score" ;;
+        rerank:--concurrency) : ;;
+        rerank:--timeout) : ;;
+        rerank:--api-key-env) : ;;
+        rerank:--max-cost) : ;;
+        rerank:--price) : ;;
         rerank:--engine) words="auto onnx torch" ;;
         rerank:--device) words="auto cpu cuda" ;;
         rerank:--provider) words="auto tensorrt cuda cpu" ;;
@@ -75,6 +87,20 @@ _rerank() {
         rerank:-o | rerank:--output) paths=files ;;
         rerank:--output-format) words="trec msmarco jsonl" ;;
         rerank:--tag) : ;;
+        rerank:--strategy) words="$strategies" ;;
+        rerank:--top) : ;;
+        rerank:--window) : ;;
+        rerank:--step) : ;;
+        rerank:--passes) : ;;
+        rerank:--fanout) : ;;
+        rerank:--pairs) : ;;
+        rerank:--winners) : ;;
+        rerank:--aggregate-by) words="$aggregations" ;;
+        rerank:--orders) words="once both calibrated" ;;
+        rerank:--compat) : ;;
+        rerank:--max-calls) : ;;
+        rerank:--deadline) : ;;
+        rerank:--max-repaired) : ;;
         rerank:--stats) paths=files ;;
         rerank:--progress) words="auto bar plain none" ;;
         rerank:--seed) : ;;
@@ -214,7 +240,7 @@ _rerank() {
                     ;;
                 rerank)
                     if [[ $cur == -* ]]; then
-                        words='-m --model --method --max-length --instruction --trust-remote-code -k --depth --keep --tail --interpolate --missing --passages --aggregate --score-as --exclude-self --require-topics -c --collection --docs --topics --topic-fields --doc-template --engine --device --provider --precision --batch-tokens --cache --no-cache --cache-size --input-format --lenient --unordered -o --output --output-format --tag --header --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --model --method --max-length --instruction --trust-remote-code -k --depth --keep --tail --interpolate --missing --passages --aggregate --score-as --exclude-self --require-topics -c --collection --docs --topics --topic-fields --doc-template --prompt --endpoint --served-model --api --concurrency --timeout --api-key-env --max-cost --price --engine --device --provider --precision --batch-tokens --cache --no-cache --cache-size --input-format --lenient --unordered -o --output --output-format --tag --header --strategy --top --window --step --passes --fanout --pairs --winners --aggregate-by --orders --compat --select --explain --max-calls --deadline --max-repaired --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi

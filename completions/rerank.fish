@@ -13,7 +13,7 @@ function __rerank_in
 end
 
 function __rerank_models
-    printf '%s\n' minilm minilm-blend colbertv2 answerai-colbert-small gte-moderncolbert splade-cocondenser splade-v3 ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker trecdl22-electra trecdl22-debertav3 camembert-mmarco-fr bce-reranker-base gte-multilingual-reranker jina-reranker-v1-tiny-en jina-reranker-v1-turbo-en jina-reranker-v2 polish-reranker-base-ranknet polish-reranker-base-mse polish-reranker-large-ranknet polish-reranker-large-mse polish-reranker-bge-v2 polish-reranker-roberta-v2 polish-reranker-roberta-v3 ettin-reranker-17m ettin-reranker-32m ettin-reranker-68m ettin-reranker-150m ettin-reranker-400m ettin-reranker-1b monobert monoelectra monobert-finetune-only rankllama rankllama-13b dear-3b-ce dear-3b-ranknet dear-8b-ce dear-8b-ranknet qwen3-reranker-0.6b-seq-cls qwen3-reranker-4b-seq-cls qwen3-reranker-8b-seq-cls mxbai-rerank-base-v2-seq mxbai-rerank-large-v2-seq nemotron-rerank-1b monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b qwen3-reranker-0.6b qwen3-reranker-4b qwen3-reranker-8b mxbai-rerank-base-v2 mxbai-rerank-large-v2 bge-reranker-v2-gemma zerank-2 tfrank-0.6b twolar-large twolar-xl rankt5 rankt5-large rankt5-3b rankt5-encoder-3b instupr upr upr-t0 upr-t5-small upr-t5-base upr-t5-large upr-t5-xl upr-flan-t5-xl qlm qlm-xl qlm-xxl
+    printf '%s\n' minilm minilm-blend colbertv2 answerai-colbert-small gte-moderncolbert splade-cocondenser splade-v3 ms-marco-tinybert-l2 ms-marco-minilm-l2 ms-marco-minilm-l4 ms-marco-minilm-l6 ms-marco-minilm-l12 ms-marco-electra-base mmarco-minilm-l12 bge-reranker-base bge-reranker-large bge-reranker-v2-m3 mxbai-rerank-xsmall-v1 mxbai-rerank-base-v1 mxbai-rerank-large-v1 gte-reranker-modernbert granite-reranker trecdl22-electra trecdl22-debertav3 camembert-mmarco-fr bce-reranker-base gte-multilingual-reranker jina-reranker-v1-tiny-en jina-reranker-v1-turbo-en jina-reranker-v2 polish-reranker-base-ranknet polish-reranker-base-mse polish-reranker-large-ranknet polish-reranker-large-mse polish-reranker-bge-v2 polish-reranker-roberta-v2 polish-reranker-roberta-v3 ettin-reranker-17m ettin-reranker-32m ettin-reranker-68m ettin-reranker-150m ettin-reranker-400m ettin-reranker-1b monobert monoelectra monobert-finetune-only rankllama rankllama-13b dear-3b-ce dear-3b-ranknet dear-8b-ce dear-8b-ranknet qwen3-reranker-0.6b-seq-cls qwen3-reranker-4b-seq-cls qwen3-reranker-8b-seq-cls mxbai-rerank-base-v2-seq mxbai-rerank-large-v2-seq nemotron-rerank-1b monot5 monot5-small-10k monot5-small-100k monot5-base-10k monot5-base-100k monot5-large monot5-large-10k monot5-3b monot5-3b-10k monot5-base-med monot5-3b-med inranker-small inranker-base inranker-3b mt5-base-en-msmarco mt5-base-mmarco-v1 mt5-base-mmarco-v2 mt5-base-en-pt-msmarco-v1 mt5-base-en-pt-msmarco-v2 mt5-3b-mmarco-en-pt mt5-13b-mmarco-100k ptt5-base-pt-msmarco-10k-v1 ptt5-base-pt-msmarco-10k-v2 ptt5-base-pt-msmarco-100k-v1 ptt5-base-pt-msmarco-100k-v2 ptt5-base-en-pt-msmarco-10k-v1 ptt5-base-en-pt-msmarco-100k-v2 monoptt5-small monoptt5-base monoptt5-large monoptt5-3b qwen3-reranker-0.6b qwen3-reranker-4b qwen3-reranker-8b mxbai-rerank-base-v2 mxbai-rerank-large-v2 bge-reranker-v2-gemma zerank-2 tfrank-0.6b-yes-no rank1-7b-noreason rank1-0.5b rank1-1.5b rank1-3b rank1-7b rank1-14b rank1-32b rank1-mistral-2501-24b rank1-llama3-8b erank-4b erank-14b erank-32b tfrank-0.6b tfrank-1.7b tfrank-4b tfrank-8b twolar-large twolar-xl rankt5 rankt5-large rankt5-3b rankt5-encoder-3b instupr duot5 duot5-base-10k duot5-3b instupr-pairs pairdistill pairdistill-duot5-3b prp prp-flan-t5-large prp-flan-t5-xxl prp-flan-ul2 prp-chat setwise setwise-flan-t5-xl setwise-flan-t5-xxl setwise-chat first first-mistral upr upr-t0 upr-t5-small upr-t5-base upr-t5-large upr-t5-xl upr-flan-t5-xl qlm qlm-xl qlm-xxl rankgpt rankgpt-apeer lrl rank-without-gpt insertrank jointrank ract rankvicuna rankzephyr reasonrank-7b reasonrank-32b rearank-7b rank-k-32b dear-8b-listwise coderanker rank-r1-3b rank-r1-7b rank-r1-14b setwise-sft-3b setwise-sft-7b setwise-sft-14b rank-r1-32b grouprank-7b grouprank-32b tourrank rebel dynamicrag-7b dynamicrag-8b dps minilm-rocchio minilm-knn e2rank-0.6b e2rank-4b e2rank-8b jina-reranker-v3 icr icr-mistral lit5-distill-base lit5-distill-large lit5-distill-xl lit5-distill-base-v2 lit5-distill-large-v2 lit5-distill-xl-v2 listt5 listt5-3b lit5-score-base lit5-score-large lit5-score-xl mvp mvp-3b fit5
 end
 
 function __rerank_measures
@@ -29,7 +29,19 @@ function __rerank_collections
 end
 
 function __rerank_settings
-    printf '%s\n' collection model retriever device cache_dir
+    printf '%s\n' collection model retriever device cache_dir endpoint
+end
+
+function __rerank_strategies
+    printf '%s\n' allpairs blocks blocks-latin blocks-random blocks-triangular bubblesort drop groups heapsort neighbourhood sampled single skip-window sliding topdown tour tournament
+end
+
+function __rerank_aggregations
+    printf '%s\n' sum sym-sum log-sum sym-log-sum binary min max mean consistent bradley-terry newman greedy pagerank kwiksort win-rate copeland elo rank-centrality
+end
+
+function __rerank_prompts
+    printf '%s\n' coderanker@docstring coderanker@issue dear dps dynamicrag erank first@paper first@head grouprank insertrank instupr-pairs jointrank lrl pairdistill prp@chat prp@llama prp@likelihood ract rank-k rank-r1@v0.1 rank-r1@sft rank-r1@v0.2 rank1 rankgpt@paper rankgpt@head rankgpt@apeer rankvicuna@head rankvicuna@paper rankzephyr@head rankzephyr@paper rearank reasonrank@qwen2.5 reasonrank@qwen3 rebel setwise@chat setwise@llama tfrank@no-think tfrank@think tourrank
 end
 
 function __rerank_commands
@@ -102,6 +114,15 @@ complete -c rerank -n '__rerank_in rerank' -l docs -r -F -d 'Documents (JSONL, T
 complete -c rerank -n '__rerank_in rerank' -l topics -r -F -d 'Topics (JSONL, TSV, TREC SGML)'
 complete -c rerank -n '__rerank_in rerank' -l topic-fields -x -d 'Fields of a topic to use, joined by a blank: title,desc,narr'
 complete -c rerank -n '__rerank_in rerank' -l doc-template -x -d 'What the model sees of a document: {title} and {text} are filled in'
+complete -c rerank -n '__rerank_in rerank' -l prompt -r -F -a '(__rerank_prompts)' -d 'Ask in other words: NAME or NAME@VERSION of a prompt that comes with rerank, or a file'
+complete -c rerank -n '__rerank_in rerank' -l endpoint -x -d 'Let these servers answer, with or without /v1 at the end'
+complete -c rerank -n '__rerank_in rerank' -l served-model -x -d 'The model to ask there'
+complete -c rerank -n '__rerank_in rerank' -l api -x -a 'auto chat completions rerank score' -d 'How they are asked'
+complete -c rerank -n '__rerank_in rerank' -l concurrency -x -d 'Requests at a time, in all'
+complete -c rerank -n '__rerank_in rerank' -l timeout -x -d 'Seconds until a request counts as lost and is sent again'
+complete -c rerank -n '__rerank_in rerank' -l api-key-env -x -d 'The environment variable that holds the servers\' key'
+complete -c rerank -n '__rerank_in rerank' -l max-cost -x -d 'Ask no more when this much is spent, by --price'
+complete -c rerank -n '__rerank_in rerank' -l price -x -d 'What a million tokens cost, read and written: 0.15,0.60'
 complete -c rerank -n '__rerank_in rerank' -l engine -x -a 'auto onnx torch' -d 'What computes the scores'
 complete -c rerank -n '__rerank_in rerank' -l device -x -a 'auto cpu cuda' -d 'Where'
 complete -c rerank -n '__rerank_in rerank' -l provider -x -a 'auto tensorrt cuda cpu' -d 'ONNX Runtime\'s execution provider'
@@ -116,6 +137,22 @@ complete -c rerank -n '__rerank_in rerank' -s o -l output -r -F -d 'Where the re
 complete -c rerank -n '__rerank_in rerank' -l output-format -x -a 'trec msmarco jsonl' -d 'What the written lines look like'
 complete -c rerank -n '__rerank_in rerank' -l tag -x -d 'The run\'s tag, its last column'
 complete -c rerank -n '__rerank_in rerank' -l header -d 'Write provenance as \'# rerank: {json}\' lines before the run'
+complete -c rerank -n '__rerank_in rerank' -l strategy -x -a '(__rerank_strategies)' -d 'Ranking algorithm, such as sliding or heapsort'
+complete -c rerank -n '__rerank_in rerank' -l top -x -d 'Places that must be right'
+complete -c rerank -n '__rerank_in rerank' -l window -x -d 'Documents in one question'
+complete -c rerank -n '__rerank_in rerank' -l step -x -d 'How far one window begins from the next'
+complete -c rerank -n '__rerank_in rerank' -l passes -x -d 'Times the schedule is run: passes, epochs, tournaments, replicas'
+complete -c rerank -n '__rerank_in rerank' -l fanout -x -d 'Challengers in a question, which holds one document more'
+complete -c rerank -n '__rerank_in rerank' -l pairs -x -d 'Opponents of each document where pairs are sampled'
+complete -c rerank -n '__rerank_in rerank' -l winners -x -d 'Documents of a group that stay in a tournament'
+complete -c rerank -n '__rerank_in rerank' -l aggregate-by -x -a '(__rerank_aggregations)' -d 'The rule that makes one order from many answers'
+complete -c rerank -n '__rerank_in rerank' -l orders -x -a 'once both calibrated' -d 'Compare two documents in one order, in both (which must agree), or in both and the surer wins'
+complete -c rerank -n '__rerank_in rerank' -l compat -x -d 'Follow a reference implementation\'s schedule, mistakes included: rankgpt, tdpart'
+complete -c rerank -n '__rerank_in rerank' -l select -d 'Write only the documents that the model chose'
+complete -c rerank -n '__rerank_in rerank' -l explain -d 'Keep the model\'s reasons in the lines of --stats'
+complete -c rerank -n '__rerank_in rerank' -l max-calls -x -d 'Ask at most N questions a query, then write the best order so far'
+complete -c rerank -n '__rerank_in rerank' -l deadline -x -d 'After SECONDS ask nothing more'
+complete -c rerank -n '__rerank_in rerank' -l max-repaired -x -d 'Exit 1 at the end when more than PERCENT of the model\'s replies had to be mended'
 complete -c rerank -n '__rerank_in rerank' -l stats -r -F -d 'Write a JSON line per query: calls, tokens, truncated, cached, seconds, …'
 complete -c rerank -n '__rerank_in rerank' -l dry-run -d 'Say what it would cost (pairs, tokens, truncation)'
 complete -c rerank -n '__rerank_in rerank' -l progress -x -a 'auto bar plain none' -d 'How progress is shown on stderr'

@@ -9,6 +9,7 @@ import typer
 from rerank_cli.cli import model_options, options
 from rerank_cli.cli.tables import write_rows
 from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.collection import Collection
@@ -60,6 +61,7 @@ def bench(
     from rerank_cli.cli.scorer import open_scorer
     from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.core.protocols import Ranker
     from rerank_cli.inference.bench import ALONE, WARM, Watched, speed
 
     settings = Settings()
@@ -84,6 +86,11 @@ def bench(
         trust_remote_code=trust_remote_code,
         around=around,
     )
+    if isinstance(scorer, Ranker) or not watching:
+        raise WrongUsage(
+            f"{model} is asked about several documents at once, and rerank bench measures models that score one",
+            "--stats FILE of rerank rerank tells tokens and seconds of any model",
+        )
     asked = _pairs(found, WARM + ALONE + pairs, words)
     if len(asked) < WARM + ALONE + pairs:
         terminal.note(f"the collection has documents for {len(asked) - WARM - ALONE} pairs only")

@@ -79,8 +79,8 @@ def open_served(
     instruction: str | None,
     api: str,
     **how: Any,
-) -> LoadedScorer:
-    """The model of a setting as servers answer it: asked in its method's words, or as the rerank server that it is.
+) -> tuple[LoadedScorer, Ledger]:
+    """The model of a setting as servers answer it, in its method's words or as the rerank server that it is, and what is paid.
 
     A method that reads no words, or the default model, wants a rerank server; raises as `open_endpoint`, and `WrongUsage` for
     what a rerank server does not take.
@@ -97,12 +97,11 @@ def open_served(
     if in_words:
         assert module is not None
         told = {"max_length": max_length, "instruction": instruction, "note": terminal.note}
-        worded: LoadedScorer = module.asked(checkpoint, opened, prompt, **told)
-        return worded
+        return module.asked(checkpoint, opened, prompt, **told), opened.ledger
     for name, value in (("--prompt", prompt), ("--instruction", instruction), ("--max-length", max_length)):
         if value is not None:
             raise WrongUsage(f"{name}: a rerank server keeps it to itself", f"leave {name} out")
-    return cast("LoadedScorer", opened)
+    return cast("LoadedScorer", opened), opened.ledger
 
 
 def _key(variable: str | None, environment: Mapping[str, str]) -> str:

@@ -69,10 +69,16 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
 
     from rerank_cli.methods import method_named
 
-    facts = {key: value for key, value in asdict(checkpoint).items() if value not in (None, "", ()) and key != "extra"}
+    nothing: tuple[Any, ...] = (None, "", (), {})
+    facts = {key: value for key, value in asdict(checkpoint).items() if value not in nothing and key != "extra"}
+    if not checkpoint.instruction:
+        facts.pop("instruction_as", None)
     if checkpoint.method:
         method = method_named(checkpoint.method).METHOD
-        facts |= {"summary": method.summary, "paper": method.paper, "calls": method.calls}
+        facts |= {"summary": method.summary, "paper": method.paper, "calls": method.calls, "when": method.when}
+        if method.strategy:
+            facts["strategy"] = checkpoint.strategy or method.strategy
+            facts["settings"] = {**method.settings, **checkpoint.settings}
     if checkpoint.extra:
         facts["install"] = f"pip install 'rerank-cli[{checkpoint.extra}]'"
     return facts
@@ -81,5 +87,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(f"{name}={one}" for name, one in value.items())
     text = " ".join(value) if isinstance(value, (tuple, list)) else str(value)
     return text.replace("\n", "\\n")

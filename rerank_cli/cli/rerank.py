@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rerank_cli.cli import endpoint_options, model_options, options, rerank_options, strategy_options
 from rerank_cli.cli.terminal import Terminal
@@ -29,6 +29,14 @@ EXAMPLES = [
     (
         "Long documents by passages of 128 tokens, one every 64, each document as good as its best",
         "rerank retrieve -c demo | rerank rerank -c demo -m minilm --passages 128:64 --aggregate max -o passages.run",
+    ),
+    (
+        "The best five found by comparisons, three challengers at a time",
+        "rerank retrieve -c demo -k 20 | rerank rerank -c demo -m minilm --strategy heapsort --top 5 | rerank eval -c demo",
+    ),
+    (
+        "What a listwise strategy would ask",
+        "rerank retrieve -c demo | rerank rerank -c demo -m minilm --strategy sliding --window 20 --step 10 --dry-run",
     ),
     ("What would it cost?", "rerank retrieve -c demo | rerank rerank -c demo --dry-run"),
     (
@@ -121,19 +129,34 @@ def rerank(
     of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only
     for the pairs that are new; rerank cache shows what is kept.
 
+    With --strategy a ranking algorithm asks the model: which of two documents is better, which of several is best,
+    how a window of them is ordered. Any algorithm runs with any model that tells enough; a model that scores
+    single documents answers them all. Models that are made for such questions (duot5, setwise, rankzephyr,
+    first, listt5, ...) bring theirs. Questions of many queries are asked together. --dry-run tells what it
+    would cost; --max-calls and --deadline write the best order so far. An order alone is written as
+    n - rank + 1. docs/methods.md says what each method and algorithm is good for.
+
+    With --endpoint servers answer: those that speak OpenAI's chat and completions interfaces, in the words of the
+    method's prompt, or rerank servers (TEI, infinity, vLLM, Cohere, Jina, Voyage, Mixedbread). Every reply is
+    kept in the cache before it is used. Any reply makes a valid list; what had to be mended is counted.
+
     The default model, minilm-blend, needs no download. It adds four parts, each scaled to 0..1 inside a
     query's list: cosine, MaxSim and feedback of a small bi-encoder, and the first stage's own score. Its
     scores compare documents of one list only. It helps a first stage of plain term matching and hurts one that
     is better than the small model itself (a learned sparse or a large dense retriever): rerank those with
     another model.
     """
+    #: Everything that was typed, for who takes a group of it.
+    typed = dict(locals())
+    from dataclasses import replace
+
     from rerank_cli import pipeline
     from rerank_cli.cli.amounts import byte_count
-    from rerank_cli.cli.endpoints import open_served
     from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
+    from rerank_cli.cli.rerank_model import opened_model
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
-    from rerank_cli.cli.scorer import facts_of, keeping_answers, open_scorer
+    from rerank_cli.cli.scorer import facts_of, keeping_answers
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
@@ -156,41 +179,7 @@ def rerank(
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
         # Loaded while the stage before us is still working.
-        asked: dict[str, Any] = {
-            "method": method,
-            "prompt": prompt,
-            "max_length": max_length,
-            "instruction": instruction,
-        }
-        servers = settings.resolve("endpoint", endpoint)
-        if servers.value:
-            loaded = open_served(
-                chosen,
-                servers,
-                settings,
-                terminal,
-                **asked,
-                served_model=served_model,
-                api=api.value,
-                concurrency=concurrency,
-                timeout=timeout,
-                api_key_env=api_key_env,
-                max_cost=max_cost,
-                price=price,
-            )
-        else:
-            loaded = open_scorer(
-                chosen,
-                settings,
-                terminal,
-                **asked,
-                engine=engine.value,
-                device=settings.resolve("device", device).value or "auto",
-                provider=provider.value,
-                precision=precision and precision.value,
-                batch_tokens=batch_tokens,
-                trust_remote_code=trust_remote_code,
-            )
+        loaded, ledger = opened_model(chosen, settings, terminal, typed)
         limits = pipeline.Options(
             depth,
             keep,
@@ -205,30 +194,9 @@ def rerank(
             score_as and score_as.value,
         )
         scales.check(limits.score, limits.score_as or limits.score)
-        settings_given = strategy_options.given(
-            top=top,
-            window=window,
-            step=step,
-            passes=passes,
-            fanout=fanout,
-            pairs=pairs,
-            winners=winners,
-            aggregate_by=aggregate_by,
-            orders=orders,
-            compat=compat,
-        )
-        plan = strategy_options.plan_of(
-            loaded,
-            strategy,
-            settings_given,
-            seed=terminal.seed,
-            max_calls=max_calls,
-            deadline=deadline,
-            select=select,
-            explain=explain,
-        )
-        if explain and stats is None:
-            raise WrongUsage("--explain keeps reasons in the lines of --stats, which was not given", "--stats FILE")
+        plan = strategy_options.plan_of(loaded, typed, terminal.seed)
+        if explain:
+            limits = replace(limits, reasons=strategy_options.reasons_of(loaded, plan, stats))
         pipeline.check(loaded, limits, plan)
         scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
@@ -276,6 +244,8 @@ def rerank(
         )
         answers = pipeline.rerank(candidates, sources, scorer, limits, plan)
         seen = write_answers(written, answers, terminal, total, stats, max_repaired=max_repaired)
+        if ledger is not None:
+            terminal.note(f"the servers answered {ledger}")
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen)

@@ -166,7 +166,7 @@ def _writing(
     running: dict[str, Any],
 ) -> LoadedScorer:
     """A checkpoint that writes on this machine, asked by `module`."""
-    from rerank_cli.methods.writers import load_writer
+    from rerank_cli.methods.words.writers import load_writer
 
     how = {name: running[name] for name in ("device", "threads", "batch_tokens")}
     writer = load_writer(checkpoint, precision=precision or "fp32", cache_dir=settings.cache_dir, **how, **fetching)

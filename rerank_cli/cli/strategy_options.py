@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.core.protocols import Pair
     from rerank_cli.methods import LoadedScorer
     from rerank_cli.pipeline import Plan
 
@@ -34,7 +36,7 @@ StrategyName = Annotated[
         "--strategy",
         metavar="STRATEGY",
         rich_help_panel=STRATEGY,
-        help="Ranking algorithm: sliding, heapsort, allpairs, …; default: the model's own, or each document by itself.",
+        help="Ranking algorithm, such as sliding or heapsort; default: the model's own, or each document by itself.",
     ),
 ]
 Top = Annotated[int | None, _number("--top", "Places that must be right; default: 10.")]
@@ -87,7 +89,7 @@ Deadline = Annotated[
         metavar="SECONDS",
         min=0.0,
         rich_help_panel=LIMITS,
-        help="After SECONDS ask nothing more; every list is written in the best order so far.",
+        help="After SECONDS ask nothing more; every list is written in the best order so far. A server's replies are waited for as long again.",
     ),
 ]
 MaxRepaired = Annotated[
@@ -111,30 +113,49 @@ Explain = Annotated[
 ]
 
 
-def given(**settings: Any) -> dict[str, Any]:
-    """The settings that the user named."""
-    return {
-        name: value.value if isinstance(value, enum.Enum) else value
-        for name, value in settings.items()
-        if value is not None
-    }
+#: Options by their names: what a strategy is told, and how far it may go.
+SETTINGS = ("top", "window", "step", "passes", "fanout", "pairs", "winners", "aggregate_by", "orders", "compat")
+_LIMITS = ("max_calls", "deadline", "select", "explain")
 
 
-def plan_of(loaded: LoadedScorer, strategy: str | None, settings: dict[str, Any], **more: Any) -> Plan | None:
-    """The plan for a model: None where each document is scored by itself.
+def given(typed: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of the options `typed` that the user named, as plain values."""
+    found = {name: typed[name] for name in names if typed[name] is not None}
+    return {name: value.value if isinstance(value, enum.Enum) else value for name, value in found.items()}
+
+
+def reasons_of(loaded: LoadedScorer, plan: Plan | None, stats: str | None) -> dict[Pair, str] | None:
+    """Where a model that scores pairs will put its reasons; None where a plan keeps them.
+
+    Raises `WrongUsage` where there is nothing to keep or no place to keep it.
+    """
+    if stats is None:
+        raise WrongUsage("--explain keeps reasons in the lines of --stats, which was not given", "--stats FILE")
+    if plan is not None:
+        return None
+    if not hasattr(loaded, "explain"):
+        raise WrongUsage(f"--explain: {loaded.checkpoint} gives no reasons", "a model that writes does: -m rank1-7b")
+    found: dict[Pair, str] = {}
+    loaded.explain = found.__setitem__
+    return found
+
+
+def plan_of(loaded: LoadedScorer, typed: Mapping[str, Any], seed: int) -> Plan | None:
+    """The plan for a model by the command's options: None where each document is scored by itself.
 
     Raises `WrongUsage` for settings of a strategy where there is none, and as `pipeline.planned` does.
     """
     from rerank_cli.core.protocols import Ranker
     from rerank_cli.pipeline import as_ranker, planned
 
-    if strategy is None and not isinstance(loaded, Ranker):
-        useless = [*settings, *(name for name in ("max_calls", "deadline") if more.get(name) is not None)]
-        useless += ["select"] if more.get("select") else []
+    settings, limits = given(typed, SETTINGS), given(typed, _LIMITS)
+    if typed["strategy"] is None and not isinstance(loaded, Ranker):
+        useless = [*settings, *(name for name in ("max_calls", "deadline") if name in limits)]
+        useless += ["select"] if limits["select"] else []
         if useless:
             raise WrongUsage(
                 f"--{useless[0].replace('_', '-')} is for a strategy, and {loaded.checkpoint} scores each document once",
                 "name one with --strategy",
             )
         return None
-    return planned(as_ranker(loaded), strategy, settings, **more)
+    return planned(as_ranker(loaded), typed["strategy"], settings, seed=seed, **limits)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import rerank_cli
 from rerank_cli.core.build_once import build_once
-from rerank_cli.errors import WorkFailed
+from rerank_cli.errors import WorkFailed, WrongUsage
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.exported import GRAPH, RECORD, Record, read_record
 
@@ -90,12 +90,17 @@ def write_export(
     """
     from rerank_cli.export.check import ReferenceBackend, agreement, answers
     from rerank_cli.export.graph import fuse, move, write_graph
-    from rerank_cli.methods import method_named
+    from rerank_cli.methods import engines_of, method_named
     from rerank_cli.methods.exported import TOKENIZER, chosen_length, write_record
     from rerank_cli.methods.source import needs_torch
     from rerank_cli.methods.torch_model import load_model
 
     module = method_named(source.checkpoint.method)
+    if "onnx" not in engines_of(module):
+        raise WrongUsage(
+            f"{source.checkpoint.name} has no graph to export: the method {source.checkpoint.method} is run by PyTorch only",
+            "rerank rerank runs it as it is",
+        )
     record = module.record(source)
     if max_length is not None:
         record = replace(record, max_length=chosen_length(record, max_length, 0))

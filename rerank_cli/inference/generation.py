@@ -41,6 +41,11 @@ class _Page:
     ids: list[int] = field(default_factory=list)
     told: list[tuple[str, dict[str, float]]] = field(default_factory=list)
 
+    @property
+    def room(self) -> int:
+        """Tokens it is expected to take."""
+        return len(self.begun.read) + min(self.most, _EXPECTED)
+
 
 class LocalWriter:
     """A `Writer` over a transformers model: causal, or an encoder with a decoder (`framing.apart`)."""
@@ -73,6 +78,8 @@ class LocalWriter:
         self.tokenizer = framing.tokenizer
         self._ends = sorted(set(ends))
         self._budget = batch_tokens or BATCH_TOKENS[device.kind]
+        #: Tokens beyond which a batch is halved before it is tried; none yet.
+        self._most = float("inf")
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """See `Writer.count`; exact."""
@@ -87,8 +94,7 @@ class LocalWriter:
         pages = [
             self._page(*numbered, decoding) for numbered in enumerate(self._framing.begun(prompts, decoding.thinking))
         ]
-        sizes = np.array([len(page.begun.read) + min(page.most, _EXPECTED) for page in pages], dtype=np.int64)
-        for chosen in batches(sizes, self._budget):
+        for chosen in batches(np.array([page.room for page in pages], dtype=np.int64), self._budget):
             yield from self._within_memory([pages[i] for i in chosen], decoding)
 
     def _page(self, place: int, begun: Begun, decoding: Decoding) -> _Page:
@@ -106,28 +112,30 @@ class LocalWriter:
         return _Page(place, begun, most, np.random.default_rng(int.from_bytes(own.digest(), "little")))
 
     def _within_memory(self, pages: list[_Page], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
-        """A batch, or what is left of it in halves and from the beginning when there is no memory for the whole."""
-        left = {page.place: page for page in pages}
-        try:
-            for place, completion in self._written(pages, decoding):
-                del left[place]
-                yield place, completion
-            return
-        except RuntimeError as error:
-            if not is_memory(error):
-                raise
-            if len(left) == 1 and len(pages) == 1:
-                raise OutOfMemory(
-                    f"there is no memory for a prompt of {len(pages[0].begun.read)} tokens and its answer",
-                    "a smaller --max-length needs less memory",
-                ) from error
-        self._note(f"there is no memory for {len(pages)} prompts at a time: going on with fewer")
-        self._budget = max(1, self._budget // 2)
-        again = [self._page(page.place, page.begun, decoding) for page in left.values()]
-        half = (len(again) + 1) // 2
-        for some in (again[:half], again[half:]):
-            if some:
-                yield from self._within_memory(some, decoding)
+        """A batch; in halves where there is no memory for the whole, what is not yet written then from its beginning."""
+        size = len(pages) * max(page.room for page in pages)
+        if len(pages) == 1 or size <= self._most:
+            left = {page.place: page for page in pages}
+            try:
+                for place, completion in self._written(pages, decoding):
+                    del left[place]
+                    yield place, completion
+                return
+            except RuntimeError as error:
+                if not is_memory(error):
+                    raise
+                if len(pages) == 1:
+                    raise OutOfMemory(
+                        f"there is no memory for a prompt of {len(pages[0].begun.read)} tokens and its answer",
+                        "a smaller --max-length needs less memory",
+                    ) from error
+            if self._most == float("inf"):
+                self._note(f"there is no memory for {len(pages)} prompts at a time: going on with fewer")
+            self._most = min(self._most, size // 2)
+            pages = [self._page(page.place, page.begun, decoding) for page in left.values()]
+        half = (len(pages) + 1) // 2
+        for some in filter(None, (pages[:half], pages[half:])):
+            yield from self._within_memory(some, decoding)
 
     def _written(self, pages: list[_Page], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
         from rerank_cli.inference.decoder_state import DecoderState

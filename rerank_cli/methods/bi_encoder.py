@@ -46,7 +46,7 @@ MAY_LACK = ("pooler",)
 def record(source: Source) -> Record:
     """How this checkpoint embeds; raises `BadData` for a module or a similarity that is not supported."""
     from rerank_cli.methods.detect import read_json
-    from rerank_cli.methods.modular import module_steps
+    from rerank_cli.methods.graphs.modular import module_steps
 
     def config_of(name: str) -> dict[str, Any]:
         path = source.folder / name
@@ -85,7 +85,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> vectors (n, d)."""
     import torch
 
-    from rerank_cli.methods.modular import after_encoder
+    from rerank_cli.methods.graphs.modular import after_encoder
 
     class Graph(torch.nn.Module):
         def __init__(self) -> None:

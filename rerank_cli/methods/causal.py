@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.errors import BadData
-from rerank_cli.methods.causal_graph import FAMILIES
+from rerank_cli.methods.graphs.causal_graph import FAMILIES
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

@@ -42,7 +42,7 @@ FUSION: str | None = "bert"
 
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it has no classification head, or one of more than two labels."""
-    from rerank_cli.methods.last_token import PRUNED
+    from rerank_cli.methods.graphs.last_token import PRUNED
     from rerank_cli.methods.own_template import own_template
 
     config = source.config
@@ -83,7 +83,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> scores (n,)."""
     import torch
 
-    from rerank_cli.methods.one_row import from_transformers
+    from rerank_cli.methods.graphs.one_row import from_transformers
 
     logits = _decoder(model) if hasattr(model, "score") and from_transformers(model) else _encoder(model)
 
@@ -149,7 +149,7 @@ def _encoder(model: Any) -> Any:
     """The module (ids, mask, types) -> logits of a classifier that transformers' forward computes, pruned where its head reads the first token."""
     import torch
 
-    from rerank_cli.methods.first_row import keep_first_row
+    from rerank_cli.methods.graphs.first_row import keep_first_row
 
     if getattr(model.config, "classifier_pooling", "cls") == "cls":
         keep_first_row(model)
@@ -172,7 +172,7 @@ def _decoder(model: Any) -> Any:
     """
     import torch
 
-    from rerank_cli.methods.last_token import last_token
+    from rerank_cli.methods.graphs.last_token import last_token
 
     pad_id = model.config.get_text_config().pad_token_id
 

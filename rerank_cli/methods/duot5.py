@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods import labels
+from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
 from rerank_cli.methods.slates import slate_ranker
-from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

@@ -58,7 +58,7 @@ _END = "<|endoftext|>"
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` without a chat template, or for one that takes no last token."""
     from rerank_cli.inference.tokens import frame_of
-    from rerank_cli.methods.modular import module_steps
+    from rerank_cli.methods.graphs.modular import module_steps
 
     name = source.checkpoint.name
     steps = module_steps(source) or [{"pool": ["lasttoken"]}, {"normalize": True}]

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from rerank_cli.core.method import Method
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.spelled import Spelled
-from rerank_cli.methods.worded import Asked, prompt_of
-from rerank_cli.methods.written_scores import Asking, Verdict, WrittenScorer, reason_of
+from rerank_cli.methods.words.spelled import Spelled
+from rerank_cli.methods.words.worded import Asked, prompt_of
+from rerank_cli.methods.words.written_scores import Asking, Verdict, WrittenScorer, reason_of
 
 METHOD = Method(
     name="erank",

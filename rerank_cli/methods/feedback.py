@@ -4,7 +4,8 @@ A query says little; a relevant document says the same in many words. The first 
 relevant (pseudo-relevance feedback), and each document is compared with them too. Two ways are the field's: Rocchio
 adds the mean of the documents' vectors to the query's, with a weight; k nearest neighbours adds up a document's
 similarities with the query and with each of them. Similarities are products, so the sum is Rocchio with the number of
-documents as its weight. A document that is fed back is most like itself: the first stage's choice counts in the answer.
+documents as its weight. That much suits documents that somebody has judged; those that are only taken for relevant
+should count less than the query, because a document that is fed back is most like itself, be it right or wrong.
 
 J. Rocchio: Relevance feedback in information retrieval. The SMART Retrieval System, 1971.
 T. Baumgärtner et al.: Incorporating relevance feedback for information-seeking retrieval. EMNLP 2022, arXiv:2210.10695.
@@ -43,12 +44,12 @@ METHOD = Method(
         "Good where a query is a few words and the first stage finds something right near the top: the documents found "
         "say in many words what the query meant. It costs what a bi-encoder costs, one small forward pass a text, and "
         "documents' vectors are kept from query to query. Where the first stage's best documents are wrong it walks "
-        "after them; a cross-encoder is more exact at twenty times the cost."
+        "after them; a cross-encoder, which reads every pair anew, is more exact."
     ),
 )
 
-#: How many documents are fed back, and how much their mean counts beside the query.
-DEFAULTS: dict[str, Any] = {"fed_back": 3, "weight": 0.5}
+#: How many documents are fed back, and how much their mean counts beside the query: the best on three collections together.
+DEFAULTS: dict[str, Any] = {"fed_back": 2, "weight": 0.5}
 
 
 def record(source: Source) -> Record:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rerank_cli.core.method import Method
 from rerank_cli.methods import causal, labels
 from rerank_cli.methods.slates import slate_ranker
+from rerank_cli.methods.words.worded import worded
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -66,3 +67,5 @@ def passage(text: str) -> tuple[str, bool]:
 
 
 scorer = partial(slate_ranker, METHOD, passage=passage)
+#: Of a server, or of a model here with --prompt: in words.
+asked = partial(worded, METHOD, "first")

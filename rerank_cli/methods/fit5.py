@@ -23,8 +23,8 @@ from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
 from rerank_cli.errors import BadData
 from rerank_cli.inference.batching import Row, batches
 from rerank_cli.methods.fid import Opened, opened
+from rerank_cli.methods.graphs.t5_decoder import one_step, require_t5
 from rerank_cli.methods.lists import ListMethod, ratings
-from rerank_cli.methods.t5_decoder import one_step, require_t5
 from rerank_cli.methods.weights import weight_files
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
-from rerank_cli.methods import causal, causal_graph
-from rerank_cli.methods.asked_words import asked_words
+from rerank_cli.methods import causal
+from rerank_cli.methods.graphs import causal_graph
+from rerank_cli.methods.words.asked_words import asked_words
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

@@ -3,8 +3,7 @@
 Nothing is written and nothing was trained: the attention that the tokens of the question give to a document's tokens is
 added up over all layers and heads. Models look at some places whatever they are asked; so the same is measured with
 the query "N/A" and taken away. What is in front of the question is read once, and both questions go on from its
-keys and values. Attention to the documents is computed for the question's tokens alone, so memory grows with the
-list's length and not with its square.
+keys and values.
 
 S. Chen, B. J. Gutiérrez, Y. Su: Attention in large language models yields efficient zero-shot re-rankers. ICLR 2025,
 arXiv:2410.02642.
@@ -13,7 +12,6 @@ arXiv:2410.02642.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Slate
 from rerank_cli.errors import BadData
 from rerank_cli.inference.list_prompts import Placed, placed
+from rerank_cli.methods.graphs.attention_graph import FAMILIES, graph
 from rerank_cli.methods.lists import PromptLists, Rated, spread
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
     from rerank_cli.methods.source import Source
+
+__all__ = ["ENGINES", "FUSION", "MAY_LACK", "METHOD", "MODEL_CLASS", "PRECISIONS", "graph", "record", "scorer"]
 
 METHOD = Method(
     name="icr",
@@ -52,8 +53,6 @@ MAY_LACK = ()
 FUSION = None
 ENGINES = ("torch",)
 PRECISIONS = ("fp32", "fp16", "bf16")
-#: transformers' model types whose attention is read.
-FAMILIES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 INSTRUCTION = "Please find information that are relevant to the following query in the paragraphs above."
 CALIBRATION = "N/A"
 #: Words of a document, parted by single blanks, that the authors show.
@@ -101,81 +100,6 @@ def record(source: Source) -> Record:
             **{"reverse": True, "words": WORDS} | dict(source.checkpoint.params),
         },
     )
-
-
-def graph(model: Any, record: Record, folder: Path) -> Any:
-    """The module that PyTorch runs: a prompt asking nothing (1, L), another end for it (1, T), where that begins (1,) ->
-    (1, start): the attention that the end's tokens give to each token before it, on average, less the first end's."""
-    import torch
-    from transformers.cache_utils import DynamicCache
-
-    _read_attention(model)
-
-    class Attention(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: Any, tail: Any, start: Any) -> Any:
-            begin = int(start[0])
-            whole, shared = DynamicCache(), DynamicCache()
-            nothing = self._looked_at(input_ids, whole, begin)
-            layers: Any = whole.layers
-            for number, layer in enumerate(layers):
-                shared.update(layer.keys[:, :, :begin], layer.values[:, :, :begin], number)
-            return (self._looked_at(tail, shared, begin) - nothing)[None]
-
-        def _looked_at(self, ids: Any, cache: Any, begin: int) -> Any:
-            seen = torch.zeros(begin, device=ids.device)
-            self.model(input_ids=ids, past_key_values=cache, use_cache=True, watched=_Watched(begin, seen))
-            return seen
-
-    return Attention().eval()
-
-
-class _Watched:
-    """What the tokens from `begin` on looked at, of those before it: added up layer by layer."""
-
-    def __init__(self, begin: int, seen: Any) -> None:
-        self.begin, self.seen = begin, seen
-
-
-#: The name under which transformers finds `_attention`.
-_NAME = "rerank_watched"
-
-
-def _read_attention(model: Any) -> None:
-    """Let a model's attention be computed by `_attention`."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(_NAME, _attention)
-    AttentionMaskInterface.register(_NAME, sdpa_mask)
-    model.set_attn_implementation(_NAME)
-
-
-def _attention(module: Any, query: Any, key: Any, value: Any, mask: Any, *, watched: _Watched, **more: Any) -> Any:
-    """PyTorch's own attention; beside it, the weights of the tokens from `watched.begin` on are added to `watched.seen`.
-
-    query (1, heads, S, size) are the last S of the key's tokens (1, key heads, L, size).
-    """
-    import torch
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    last = key.shape[2] - watched.begin
-    rows = query[0, :, -last:].float()
-    groups = rows.shape[0] // key.shape[1]
-    # Heads that share keys stand behind each other: (key heads, heads that share x rows, size).
-    rows = rows.unflatten(0, (key.shape[1], groups))
-    weights = torch.einsum("kgsd,kld->kgsl", rows, key[0].float()) * more["scaling"]
-    at = torch.arange(key.shape[2], device=key.device)
-    hidden = at > at[-last:, None]
-    window = more.get("sliding_window")
-    if window:
-        hidden |= at <= at[-last:, None] - window
-    weights = weights.masked_fill(hidden, float("-inf")).softmax(-1)
-    watched.seen += weights[..., : watched.begin].mean(2).sum((0, 1))
-    return sdpa_attention_forward(module, query, key, value, mask, **more)
 
 
 def scorer(

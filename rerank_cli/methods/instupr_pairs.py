@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods import labels
+from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
 from rerank_cli.methods.slates import slate_ranker
-from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
+from rerank_cli.methods.words.worded import worded
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -34,6 +35,8 @@ MODEL_CLASS = "AutoModelForSeq2SeqLM"
 MAY_LACK: tuple[str, ...] = ()
 FUSION: str | None = None
 graph, reference, scorer = labels.graph, labels.reference, partial(slate_ranker, METHOD)
+#: Of a server, or of a model here with --prompt: in words.
+asked = partial(worded, METHOD, "instupr-pairs")
 
 TEMPLATE = (
     "Query: {query}\n\n{each}Context {label}: {document}{between}\n\n{end}\n\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.errors import BadData
-from rerank_cli.methods import causal_graph
-from rerank_cli.methods.t5_decoder import TYPES, one_step, output_scale, require_t5, teacher_forced
+from rerank_cli.methods.graphs import causal_graph
+from rerank_cli.methods.graphs.t5_decoder import TYPES, one_step, output_scale, require_t5, teacher_forced
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

@@ -104,7 +104,7 @@ def _stanford(source: Source) -> dict[str, Any]:
 def _modules(source: Source) -> dict[str, Any]:
     """PyLate's settings stand in one file; sentence-transformers' own beside each module."""
     from rerank_cli.methods.detect import read_json
-    from rerank_cli.methods.modular import module_steps
+    from rerank_cli.methods.graphs.modular import module_steps
 
     folder, name = source.folder, source.checkpoint.name
     own = read_json(folder / "config_sentence_transformers.json")
@@ -149,7 +149,7 @@ def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> token vectors (n, L, d)."""
     import torch
 
-    from rerank_cli.methods.modular import after_encoder
+    from rerank_cli.methods.graphs.modular import after_encoder
 
     class Graph(torch.nn.Module):
         def __init__(self) -> None:

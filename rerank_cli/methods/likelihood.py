@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.errors import BadData, WrongUsage
-from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
-from rerank_cli.methods.t5_decoder import TYPES, output_scale, require_t5, teacher_forced
+from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
+from rerank_cli.methods.graphs.t5_decoder import TYPES, output_scale, require_t5, teacher_forced
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

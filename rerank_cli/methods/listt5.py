@@ -16,7 +16,7 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods.fid import FusedRanker, opened, ordered, unwrapped
-from rerank_cli.methods.t5_decoder import require_t5
+from rerank_cli.methods.graphs.t5_decoder import require_t5
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Slate

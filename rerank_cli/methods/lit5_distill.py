@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods.fid import FusedRanker, Opened, opened, ordered
-from rerank_cli.methods.t5_decoder import require_t5
+from rerank_cli.methods.graphs.t5_decoder import require_t5
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

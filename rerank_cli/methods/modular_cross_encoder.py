@@ -41,7 +41,7 @@ MAY_LACK = ("pooler",)
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when its modules end in no score of one or two labels."""
     from rerank_cli.methods.detect import read_json
-    from rerank_cli.methods.modular import module_steps
+    from rerank_cli.methods.graphs.modular import module_steps
     from rerank_cli.methods.own_template import own_template
 
     steps = module_steps(source)
@@ -61,8 +61,8 @@ def record(source: Source) -> Record:
 
 def graph(model: Any, record: Record, folder: Path) -> Any:
     """The module to export: ids, mask (and types) -> scores (n,)."""
-    from rerank_cli.methods.first_row import keep_first_row
-    from rerank_cli.methods.last_token import PRUNED, last_token
+    from rerank_cli.methods.graphs.first_row import keep_first_row
+    from rerank_cli.methods.graphs.last_token import PRUNED, last_token
 
     if _pools(record, "lasttoken") and model.config.model_type in PRUNED:
         return _graph(model, record, folder, last_token(model))
@@ -89,7 +89,7 @@ def _graph(model: Any, record: Record, folder: Path, last: Any) -> Any:
     """Encoder, then modules; `last` gives the pooled vectors (n, d) itself when the last token alone is read."""
     import torch
 
-    from rerank_cli.methods.modular import after_encoder
+    from rerank_cli.methods.graphs.modular import after_encoder
 
     steps = record.params["steps"]
 

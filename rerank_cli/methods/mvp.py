@@ -15,8 +15,8 @@ import numpy as np
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
 from rerank_cli.methods.fid import Opened, opened, unwrapped
+from rerank_cli.methods.graphs.t5_decoder import one_step, require_t5
 from rerank_cli.methods.lists import ListMethod, ratings
-from rerank_cli.methods.t5_decoder import one_step, require_t5
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

@@ -28,13 +28,13 @@ HELD = 1 << 28
 
 @runtime_checkable
 class GraphBackend(Protocol):
-    """A backend that runs the graph of `methods.causal_graph` and gives both its outputs."""
+    """A backend that runs the graph of `methods.graphs.causal_graph` and gives both its outputs."""
 
     def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]: ...
 
 
 class PromptScorer(PairScorer):
-    """A `core.protocols.Scorer` over the graph of `methods.causal_graph`."""
+    """A `core.protocols.Scorer` over the graph of `methods.graphs.causal_graph`."""
 
     def __init__(self, tokens: PromptTokens, backend: LoadedBackend, record: Record, description: Description) -> None:
         super().__init__(tokens, backend, record, description)
@@ -49,7 +49,7 @@ class PromptScorer(PairScorer):
 
 
 class SharedPrompts:
-    """Runs prompts through the graph of `methods.causal_graph`; what those of one group begin with is computed once."""
+    """Runs prompts through the graph of `methods.graphs.causal_graph`; what those of one group begin with is computed once."""
 
     def __init__(self, backend: LoadedBackend, record: Record, batch_tokens: int) -> None:
         self._backend, self._record, self._batch_tokens = backend, record, batch_tokens

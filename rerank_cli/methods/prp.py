@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods import labels, likelihood
+from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
 from rerank_cli.methods.slates import slate_ranker
-from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
+from rerank_cli.methods.words.worded import worded
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -34,6 +35,8 @@ METHOD = Method(
 )
 MODEL_CLASS, MAY_LACK, FUSION = likelihood.model_class, likelihood.MAY_LACK, likelihood.FUSION
 graph, reference, scorer = labels.graph, labels.reference, partial(slate_ranker, METHOD)
+#: Of a server, or of a model here with --prompt: in words.
+asked = partial(worded, METHOD, "prp")
 
 TEMPLATE = (
     'Given a query "{query}", which of the following two passages is more relevant to the query?\n\n'

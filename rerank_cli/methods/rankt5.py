@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.core.method import Method
-from rerank_cli.methods.t5_decoder import PRECISIONS as PRECISIONS
-from rerank_cli.methods.t5_decoder import one_step_graph, one_step_reference, require_t5
+from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
+from rerank_cli.methods.graphs.t5_decoder import one_step_graph, one_step_reference, require_t5
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 
 from rerank_cli.core.method import Method
-from rerank_cli.methods.worded import worded
+from rerank_cli.methods.words.worded import worded
 
 METHOD = Method(
     name="rebel",

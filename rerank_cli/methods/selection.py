@@ -12,7 +12,7 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Reply, Slate
-from rerank_cli.methods.worded import Asked, WordedRanker, prompt_of
+from rerank_cli.methods.words.worded import Asked, WordedRanker, prompt_of
 
 if TYPE_CHECKING:
     from rerank_cli.inference.writing import Writer

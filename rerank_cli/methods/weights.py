@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rerank_cli.errors import Missing, WrongUsage, missing_extra
+from rerank_cli.errors import Missing, missing_extra
 from rerank_cli.methods.checkpoint import Checkpoint
 
 PACKAGE = "package:"
@@ -23,10 +23,10 @@ def local_folder(checkpoint: Checkpoint, *, offline: bool, note: Callable[[str],
     """The folder with the checkpoint's files, downloaded once when it is a Hugging Face id.
 
     A copy already on this machine is used without asking the network. Raises `Missing` within seconds
-    when there is neither copy nor network, `WrongUsage` for an entry that is only a prompt.
+    when there is neither copy nor network, and for an entry that is only a prompt.
     """
     if not checkpoint.source:
-        raise WrongUsage(
+        raise Missing(
             f"{checkpoint.name} is a prompt and no model: it needs --endpoint or a checkpoint",
             f"-m FOLDER --method {checkpoint.method}" + f" --prompt {checkpoint.prompt}" * bool(checkpoint.prompt),
         )

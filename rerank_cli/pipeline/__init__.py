@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rerank_cli.core.candidates import Candidates
+from rerank_cli.core.ids import shown
 from rerank_cli.core.protocols import Answers, ListScorer, Ranker, Scorer, gathered
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, answered
@@ -82,9 +83,23 @@ def rerank(
             for question, facts in zip(window, told, strict=True):
                 stop = start + len(question.pairs)
                 done = answered(question, answers, slice(start, stop), seconds, options)
-                done.stats.told = facts
+                done.stats.told = facts | _reasons(question, options)
                 yield done
                 start = stop
+
+
+def _reasons(question: Question, options: Options) -> dict[str, Any]:
+    """What the model gave as its reasons for the scores of a query's documents, as a strategy's questions tell theirs."""
+    if not options.reasons:
+        return {}
+    ends = [*question.starts[1:].tolist(), len(question.pairs)]
+    told = [
+        {"documents": [shown(bytes(question.ranking.docids[at]))], "reason": options.reasons[pair]}
+        for at, start, stop in zip(question.scored.tolist(), question.starts.tolist(), ends)
+        for pair in question.pairs[start:stop]
+        if pair in options.reasons
+    ]
+    return {"reasons": told} if told else {}
 
 
 def _scored(

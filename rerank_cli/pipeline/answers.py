@@ -80,6 +80,7 @@ def answered(question: Question, answers: Scores, rows: slice, seconds: float, o
         truncated=int(answers.truncated[rows].sum()),
         missing=question.missing,
         ties=ties,
+        repaired=0 if answers.repaired is None else int(answers.repaired[rows].sum()),
         cached=int(answers.cached[rows].sum()),
         seconds=round(seconds * share, 6),
     )

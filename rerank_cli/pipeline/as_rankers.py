@@ -44,13 +44,15 @@ class ScoredPairs(_Rating):
         fresh, owner = self._fresh(slates)
         costs = gathered(self._scorer.stream(fresh), len(fresh)) if fresh else None
         tokens = np.zeros(len(slates), np.int64)
-        truncated, cached, asked = (np.zeros(len(slates), np.int64) for _ in range(3))
+        truncated, cached, asked, repaired = (np.zeros(len(slates), np.int64) for _ in range(4))
         if costs is not None:
             self._scores.update(zip(fresh, costs.values.astype(np.float64).tolist()))
             np.add.at(tokens, owner, costs.tokens)
             np.add.at(truncated, owner, costs.truncated)
             np.add.at(cached, owner, costs.cached)
             np.add.at(asked, owner, 1)
+            if costs.repaired is not None:
+                np.add.at(repaired, owner, costs.repaired)
         for at, slate in enumerate(slates):
             values = np.array([self._scores[Pair(slate.query, text)] for text in slate.documents])
             yield (
@@ -61,6 +63,7 @@ class ScoredPairs(_Rating):
                     calls=int(asked[at] - cached[at]),
                     truncated=int(truncated[at]),
                     cached=bool(asked[at] == cached[at]),
+                    repaired="wrong_format" if repaired[at] else "",
                 ),
             )
         if len(self._scores) > _REMEMBERED:

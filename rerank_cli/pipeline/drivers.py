@@ -22,10 +22,15 @@ def driven(courses: Iterable[Course], ranker: Ranker, plan: Plan) -> Generator[C
     """Every course with its result, in order; at most `plan.at_a_time` under way, twice as many held.
 
     After `plan.deadline` seconds, or when the ranker raises `BudgetSpent`, nothing more is asked, and every course
-    ends with the best order it had. Close it to stop: questions under way are not waited for.
+    ends with the best order it had; what is under way at a server then is waited for as long again. Close it to stop:
+    questions under way are not waited for.
     """
     together = _lockstep if ranker.at_once == 1 else _as_they_come
     yield from together(_Held(courses, plan), ranker)
+
+
+#: Questions that wait in all courses together; beyond it no further course begins.
+_WAITING = 1 << 16
 
 
 class _Held:
@@ -35,7 +40,7 @@ class _Held:
         self._rest = iter(courses)
         self._held: deque[Course] = deque()
         self._most = plan.at_a_time
-        self._deadline = plan.deadline
+        self.deadline = plan.deadline
         self._until: float | None = None
         self._why = ""
 
@@ -48,17 +53,19 @@ class _Held:
         """Begin new courses in the places of those that ended; False when none began. One that begins too late ends at once."""
         began = False
         under_way = sum(not one.done for one in self._held)
-        while under_way < self._most and len(self._held) < 2 * self._most:
+        waiting = sum(len(one.waiting) for one in self._held)
+        while under_way < self._most and len(self._held) < 2 * self._most and waiting < _WAITING:
             course = next(self._rest, None)
             if course is None:
                 break
-            if self._deadline is not None and self._until is None:
-                self._until = time.monotonic() + self._deadline
+            if self.deadline is not None and self._until is None:
+                self._until = time.monotonic() + self.deadline
             if self._why:
                 course.stop(self._why)
             self._held.append(course)
             began = True
             under_way += not course.done
+            waiting += len(course.waiting)
         return began
 
     def stop(self, why: str) -> None:
@@ -134,9 +141,12 @@ def _as_they_come(held: _Held, ranker: Ranker) -> Generator[Course]:
                         _take(course, place, answered[1])
                     except BudgetSpent:
                         held.stop("budget")
-        while pending:  # asked before the time was over, and paid for: waited for, so that the cache has them
-            answered = workers.answered()
-            assert answered is not None
+        # Asked before the time was over, and paid for: waited for as long again, so that the cache has them.
+        until = None if held.deadline is None else time.monotonic() + held.deadline
+        while pending:
+            answered = workers.answered(None if until is None else max(0.0, until - time.monotonic()))
+            if answered is None:
+                break
             pending.pop(answered[0])
     finally:
         workers.leave()

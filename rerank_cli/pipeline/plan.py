@@ -101,9 +101,8 @@ def _fits(ranker: Ranker, strategy: Strategy) -> bool:
 
 
 def _check_reads(strategy: Strategy, given: Mapping[str, Any]) -> None:
-    known = {*strategy.reads, *(["compat"] if strategy.compats else [])}
     for name in given:
-        if name not in known:
+        if name not in strategy.reads:
             reads = ", ".join("--" + one.replace("_", "-") for one in strategy.reads)
             raise WrongUsage(
                 f"--{name.replace('_', '-')}: the strategy {strategy.name} does not read it",

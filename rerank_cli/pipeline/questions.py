@@ -43,6 +43,8 @@ class Options:
     #: The scale of the model's scores, and the scale to write them on.
     score: str = "logit"
     score_as: str | None = None
+    #: Where the model's reasons for its scores are put, pair by pair, as it answers.
+    reasons: Mapping[Pair, str] | None = None
     #: A window closes at this many pairs; a larger one sorts better by length, a smaller one answers sooner.
     window_pairs: int = 512
 

@@ -86,7 +86,7 @@ STRATEGIES = [
         run=neighbourhood,
         count=lambda n, settings: n * opponents(n, settings),
         defaults=Settings(aggregate_by=_RULE),
-        reads=("pairs", "aggregate_by"),
+        reads=("pairs", "aggregate_by", "compat"),
         compats=("ascending",),
         when=(
             "Compares each document with those near it in the first stage's order, where most of the doubt is. As "
@@ -102,7 +102,7 @@ STRATEGIES = [
         run=skip_window,
         count=lambda n, settings: n * len(steps(n, settings)),
         defaults=Settings(aggregate_by=_RULE, step=_STEP),
-        reads=("pairs", "step", "aggregate_by"),
+        reads=("pairs", "step", "aggregate_by", "compat"),
         compats=("ascending",),
         when=(
             "Steps over the near neighbours, so that few comparisons tie the whole list together: the choice when "

@@ -1,5 +1,6 @@
 """Many requests at a time: how much quicker, what a killed run pays twice, and how soon Ctrl-C is heard."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -83,7 +84,9 @@ def asking(tmp_path):
     def start(url):
         command = [sys.executable, "-c", ASKING, url, str(tmp_path / "answers")]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=environment))
+        # Who runs the tests in the background ignores SIGINT, and children would too.
+        heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, preexec_fn=heeding))
         return started[-1]
 
     yield start

@@ -22,9 +22,9 @@ from rerank_cli.inference.served import served
 from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Completion, Decoding, Message
 from rerank_cli.methods import graded, load_torch, yes_no
-from rerank_cli.methods.asked_words import scored
 from rerank_cli.methods.catalog import find
-from rerank_cli.methods.writers import load_writer
+from rerank_cli.methods.words.asked_words import scored
+from rerank_cli.methods.words.writers import load_writer
 
 PAIR = Pair("Q", "D")
 

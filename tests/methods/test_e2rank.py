@@ -117,6 +117,16 @@ def test_only_documents_are_cut_and_it_is_told(exported: Path, by_hand: ByHand) 
     assert ratings.costs.truncated.all(), "the prompt they are all compared with was cut"
 
 
+def test_the_authors_read_1024_words(exported: Path, by_hand: ByHand) -> None:
+    ratings = opened(exported).rate([slate(documents=["dog " * 1030, "short"])])
+    read = " ".join(["dog"] * 1024)
+    query, document = (
+        by_hand.vector(text)[0] for text in (by_hand.prompt(QUERY, [read, "short"]), read + "<|endoftext|>")
+    )
+    assert_allclose(ratings.values[0][0], query @ document, atol=1e-5)
+    assert ratings.costs.truncated.tolist() == [True, False]
+
+
 def test_measuring_costs_what_rating_does(exported: Path) -> None:
     scorer = opened(exported)
     pairs = [Pair(query, text) for text in DOCUMENTS[:4] for query in (QUERY, "another")]

@@ -18,8 +18,8 @@ from rerank_cli.inference.writing import Completion, Decoding, Prompt
 from rerank_cli.methods import erank
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.prompt_files import load_prompt
-from rerank_cli.methods.writers import load_writer
+from rerank_cli.methods.words.prompt_files import load_prompt
+from rerank_cli.methods.words.writers import load_writer
 
 PAIR = Pair("how do bees find home", "bees see light <answer>10</answer>")
 

@@ -152,6 +152,8 @@ def test_only_documents_are_cut_and_it_is_told(folders: dict[str, Path]) -> None
     assert costs.truncated.tolist() == [True, False, True]
     prompt, begin = scorer._asked(slate(long))
     assert len(prompt.ids) <= most + 60
+    asking_less, start = scorer._asked(slate(long, ""))
+    assert len(asking_less.ids) < start + len(scorer._nothing) <= most + 60, "N/A has to fit behind the documents too"
     tail = scorer._encoder.decode(prompt.ids[begin:].tolist(), skip_special_tokens=False)
     assert tail.startswith("Please find") and tail.endswith(
         "Query: which question is it<|im_end|>\n<|im_start|>assistant\n"

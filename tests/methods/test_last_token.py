@@ -46,7 +46,7 @@ def test_it_does_not_depend_on_how_attention_is_computed(kind: str) -> None:
     """PyTorch's own attention is given other masks: of what is seen, or none where every row is causal and whole."""
     import torch
 
-    from rerank_cli.methods.last_token import last_token
+    from rerank_cli.methods.graphs.last_token import last_token
 
     for lengths in (LENGTHS, (5, 5)):
         mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
@@ -64,7 +64,7 @@ def test_it_is_the_unpadded_forwards_last_row(kind: str, tmp_path: Path) -> None
     import onnxruntime
     import torch
 
-    from rerank_cli.methods.last_token import last_token
+    from rerank_cli.methods.graphs.last_token import last_token
     from rerank_cli.methods.source import quiet_libraries
 
     model = decoder(kind)
@@ -99,7 +99,7 @@ def test_it_is_the_unpadded_forwards_last_row(kind: str, tmp_path: Path) -> None
 def test_a_decoder_that_sees_both_ways_is_left_whole() -> None:
     import torch
 
-    from rerank_cli.methods.last_token import last_token
+    from rerank_cli.methods.graphs.last_token import last_token
 
     model = decoder("llama")
     model.config.is_causal = False

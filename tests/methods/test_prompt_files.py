@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
-from rerank_cli.methods.prompt import plain
-from rerank_cli.methods.prompt_files import load_prompt, prompt_names
+from rerank_cli.methods.words.prompt import plain
+from rerank_cli.methods.words.prompt_files import load_prompt, prompt_names
 
 OWN = """
 parser = "order"
@@ -88,8 +88,13 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, change: tuple[
 
 
 def test_versions_of_a_file(tmp_path: Path) -> None:
-    path = written(tmp_path, f'default = "b"\n{OWN}\n[versions.a]\nprefill = "a"\n[versions.b]\nprefill = "b"\n')
-    assert load_prompt(path).prefill == "b" and load_prompt(f"{path}@a").prefill == "a"
+    (tmp_path / "me@home").mkdir()
+    path = written(
+        tmp_path / "me@home", f'default = "b"\n{OWN}\n[versions.a]\nprefill = "a"\n[versions.b]\nprefill = "b"\n'
+    )
+    assert (
+        load_prompt(path).prefill == load_prompt(f"{path}@b").prefill == "b" and load_prompt(f"{path}@a").prefill == "a"
+    )
     with pytest.raises(WrongUsage, match="no version 'c'"):
         load_prompt(f"{path}@c")
 
@@ -101,8 +106,11 @@ def test_names_that_mean_nothing(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage, match="no version 'first'") as wrong:
         load_prompt("rankzephyr@first")
     assert "paper" in wrong.value.hint
-    with pytest.raises(Missing, match="no such file"):
+    with pytest.raises(Missing, match=r"none\.toml', and no file"):
         load_prompt(tmp_path / "none.toml")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Missing):
+        load_prompt(tmp_path / "folder")
 
 
 def test_a_number_a_method_cannot_hold() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from rerank_cli.inference.writing import Prompt
 from rerank_cli.methods.catalog import known
-from rerank_cli.methods.prompt_files import load_prompt, prompt_names
-from rerank_cli.methods.replies import PARSERS
+from rerank_cli.methods.words.prompt_files import load_prompt, prompt_names
+from rerank_cli.methods.words.replies import PARSERS
 
 QUERY = "why {num} cats [3] purr"
 DOCUMENTS = ["Cats  purr\nwhen [12] glad.", "Dogs {query} bark."]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rerank_cli.methods.prompt_files import load_prompt
+from rerank_cli.methods.words.prompt_files import load_prompt
 
 QUERY = "why cats purr"
 DOCUMENTS = ["Cats purr.", "Dogs bark."]

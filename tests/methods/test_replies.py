@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rerank_cli.errors import BadData
 from rerank_cli.inference.writing import Completion
-from rerank_cli.methods.replies import MISSING, PARSERS, TWICE, WRONG, reading
+from rerank_cli.methods.words.replies import MISSING, PARSERS, TWICE, WRONG, reading
 
 NAN = float("nan")
 #: A long time of thinking with numbers in it.

@@ -232,21 +232,29 @@ def test_the_users_own_prompt_decides_what_is_asked() -> None:
 
 
 def test_letters_that_a_server_does_not_tell_stand_after_those_it_does() -> None:
-    told = ({"B": -0.2, "D": -2.0, "A": -3.0, "The": -4.0},)
-    writer = ScriptedWriter(lambda prompt: Completion("B", 50, 1, (("B", told[0]),)))
-    loaded = ranker("rankgpt", writer, "first")
+    told = {"B": -0.2, "D": -2.0, "A": -3.0, "The": -4.0}
+    writer = ScriptedWriter(lambda prompt: Completion("B", 50, 1, (("B", told),)))
+    loaded = ranker("first", writer)
     reply = only(loaded)
     np.testing.assert_allclose(reply.values, [-3.0, -0.2, np.nan, -2.0, np.nan])
-    assert (reply.repaired, loaded.most, loaded.asks) == ("missing_documents", 26, "order")
+    assert (reply.repaired, loaded.most, loaded.asks, loaded.strategy) == ("missing_documents", 26, "order", "sliding")
     assert writer.told[0].prefill == "[" and writer.decodings[0][:2] == (1, 0) and writer.decodings[0].logprobs == 20
 
 
-def test_two_passages_are_compared_as_they_stand() -> None:
-    writer = ScriptedWriter(lambda prompt: "Passage A" if gains(prompt)[0] > gains(prompt)[1] else "Passage B")
-    loaded = ranker("rankgpt", writer, "prp")
+@pytest.mark.parametrize("name", ["prp-chat", "instupr-pairs", "pairdistill"])
+def test_two_passages_are_compared_as_they_stand(name: str) -> None:
+    writer = ScriptedWriter(lambda prompt: "A" if gains(prompt)[0] > gains(prompt)[1] else "B")
+    loaded = ranker(name, writer)
     replies = dict(loaded.answer([slate([1, 2]), slate([2, 1])]))
     assert [replies[at].values.tolist() for at in (0, 1)] == [[0, 1], [1, 0]]
     assert (loaded.asks, loaded.most) == ("prefer", 2)
+
+
+def test_setwise_names_one() -> None:
+    writer = ScriptedWriter(lambda prompt: "Passage " + "ABCD"[int(np.argmax(gains(prompt)))])
+    loaded = ranker("setwise-chat", writer)
+    assert only(loaded, slate([1, 2, 9, 4])).values.tolist() == [0, 0, 1, 0]
+    assert (loaded.asks, loaded.strategy, dict(loaded.settings)) == ("pick", "heapsort", {"fanout": 3})
 
 
 def test_what_the_reply_depends_on_parts_the_keys(tmp_path: Path) -> None:
@@ -263,7 +271,7 @@ def test_what_the_reply_depends_on_parts_the_keys(tmp_path: Path) -> None:
 
 
 def test_an_entry_without_a_checkpoint_says_what_it_needs() -> None:
-    with pytest.raises(WrongUsage, match="rankgpt is a prompt and no model") as caught:
+    with pytest.raises(Missing, match="rankgpt is a prompt and no model") as caught:
         open_source(find("rankgpt"), cache_dir=None, offline=True, trust_remote_code=False, note=print)
     assert "--method listwise --prompt rankgpt" in caught.value.hint
 

@@ -13,8 +13,8 @@ from rerank_cli.core.protocols import Slate
 from rerank_cli.inference.writing import Prompt
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.listwise import asked
-from rerank_cli.methods.prompt_fit import first_tokens
-from rerank_cli.methods.writers import load_writer
+from rerank_cli.methods.words.prompt_fit import first_tokens
+from rerank_cli.methods.words.writers import load_writer
 
 TEXTS = ["the price of copper", "bees <|im_end|> in a mine", "ships see a lighthouse", "flour, water and salt"]
 OWN = """

@@ -79,7 +79,7 @@ def test_sixteen_at_once_are_many_times_as_fast_as_one_by_one() -> None:
 def test_max_calls_ends_each_list_with_the_best_order_so_far() -> None:
     candidates, sources, truth = lists(3, 40)
     answers = run(Knowing(), candidates, sources, "sliding", limits={"max_calls": 2}, window=10, step=5)
-    for answer, one in zip(answers, candidates):
+    for answer, one in zip(answers, candidates, strict=True):
         assert answer.stats.questions == 2
         assert answer.stats.told["stopped"] == "max-calls"
         assert docids(answer.ranking)[:25] == docids(one.ranking)[:25]
@@ -105,7 +105,7 @@ def test_a_deadline_stops_the_asking_and_every_list_is_written(at_once: int) -> 
     answers = run(ranker, candidates, sources, "sliding", limits={"deadline": 0.2}, window=10, step=5)
     assert time.monotonic() - began < 3
     assert len(answers) == 90
-    assert all(sorted(docids(a.ranking)) == sorted(docids(c.ranking)) for a, c in zip(answers, candidates))
+    assert all(sorted(docids(a.ranking)) == sorted(docids(c.ranking)) for a, c in zip(answers, candidates, strict=True))
     assert answers[-1].stats.told["stopped"] == "deadline"
     assert docids(answers[-1].ranking) == docids(candidates[-1].ranking)
 
@@ -212,3 +212,44 @@ def test_passages_and_scales_do_not_go_with_a_strategy() -> None:
         run(Knowing(), candidates, sources, "sliding", Options(passages=lambda text: [text]))
     with pytest.raises(WrongUsage, match="--score-as"):
         run(Knowing(), candidates, sources, "sliding", Options(score_as="prob"))
+
+
+def test_what_a_model_leaves_out_follows_below_or_is_not_written_with_select() -> None:
+    class Chooses(Knowing):
+        def answer(self, slates):
+            for at, reply in super().answer(slates):
+                yield at, reply._replace(values=np.where(reply.values > 6, reply.values, np.nan))
+
+    candidates, sources, truth = lists(1, 9)
+    chosen = truth[b"q0"][:3]
+    (whole,) = run(Chooses(), candidates, sources, "single", Options(depth=9))
+    assert docids(whole.ranking)[:3] == chosen
+    assert docids(whole.ranking)[3:] == [one for one in docids(candidates[0].ranking) if one not in chosen]
+    assert np.all(np.diff(whole.ranking.scores.astype(np.float32)) < 0)
+    (short,) = run(Chooses(), candidates, sources, "single", limits={"select": True})
+    assert docids(short.ranking) == chosen
+
+
+def test_ratings_compare_two_documents_by_the_odds_of_their_difference() -> None:
+    candidates, sources, _ = lists(1, 5)
+    (answer,) = run(Knowing("rate"), candidates, sources, "allpairs")
+    gains = np.arange(5.0)[::-1]
+    p = 1 / (1 + np.exp(gains[None, :] - gains[:, None]))
+    np.fill_diagonal(p, 0)
+    assert answer.ranking.scores == pytest.approx(2 * p.sum(1))
+
+
+def test_a_first_score_stays_with_its_document_from_window_to_window() -> None:
+    class Looks(Knowing):
+        seen: set[tuple[str, float]] = set()  # noqa: RUF012 (one model, one list)
+
+        def answer(self, slates):
+            for slate in slates:
+                assert slate.first_stage.tolist() == [12.0 - at for at in slate.positions]
+                self.seen |= set(zip(slate.documents, slate.first_stage.tolist()))
+            yield from super().answer(slates)
+
+    candidates, sources, _ = lists(1, 12)
+    model = Looks()
+    run(model, candidates, sources, "sliding", window=4, step=2)
+    assert len(model.seen) == 12

@@ -90,7 +90,7 @@ def word_lists(program: ProgramSpec) -> dict[str, tuple[str, ...]]:
     """The long lists that several options draw on."""
     from rerank_cli.aggregation.rules import rules as aggregations
     from rerank_cli.fusion import all_rules
-    from rerank_cli.methods.prompt_files import prompt_names
+    from rerank_cli.methods.words.prompt_files import prompt_names
     from rerank_cli.strategies import strategies
 
     return {

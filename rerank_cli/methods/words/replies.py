@@ -17,7 +17,7 @@ import numpy as np
 
 from rerank_cli.errors import BadData
 from rerank_cli.inference.writing import Completion
-from rerank_cli.methods.reply_json import component_scores, listed, scores
+from rerank_cli.methods.words.reply_json import component_scores, listed, scores
 
 WRONG, TWICE, MISSING = "wrong_format", "repetition", "missing_documents"
 

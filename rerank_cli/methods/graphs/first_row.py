@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerank_cli.methods.one_row import from_transformers, hide, one_row_layer
+from rerank_cli.methods.graphs.one_row import from_transformers, hide, one_row_layer
 
 #: transformers' model types of BERT's build whose classification head reads row 0 of the last layer.
 PLAIN_ATTENTION = frozenset({"bert", "electra", "roberta", "xlm-roberta", "camembert"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerank_cli.methods.one_row import from_transformers, one_row_layer, row
+from rerank_cli.methods.graphs.one_row import from_transformers, one_row_layer, row
 
 #: transformers' model types whose last layer is pruned; of other decoders the whole last layer is computed.
 PRUNED = frozenset({"gemma", "gemma2", "gemma3_text", "llama", "mistral", "qwen2", "qwen3"})

@@ -56,7 +56,7 @@ class PromptFile:
 
     #: NAME@VERSION, or what the user called the file.
     name: str
-    #: The parser's name (`methods.replies`).
+    #: The parser's name (`methods.words.replies`).
     parser: str
     turns: tuple[Turn, ...] = ()
     text: str = ""

@@ -21,10 +21,10 @@ from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.pointwise import Description
-from rerank_cli.methods.prompt import PromptFile
-from rerank_cli.methods.prompt_files import load_prompt
-from rerank_cli.methods.prompt_fit import Fitted, fit
-from rerank_cli.methods.replies import WRONG, reading, unclosed
+from rerank_cli.methods.words.prompt import PromptFile
+from rerank_cli.methods.words.prompt_files import load_prompt
+from rerank_cli.methods.words.prompt_fit import Fitted, fit
+from rerank_cli.methods.words.replies import WRONG, reading, unclosed
 
 #: The user's own prompt: a name, a file, or one already loaded.
 Asked = str | Path | PromptFile | None

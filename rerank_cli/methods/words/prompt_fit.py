@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rerank_cli.inference.writing import Prompt, Writer
-from rerank_cli.methods.prompt import PromptFile
+from rerank_cli.methods.words.prompt import PromptFile
 
 _WORD = re.compile(r"\S+")
 

@@ -1,7 +1,7 @@
 """Prompt files: which there are, and what is said about one that cannot be used.
 
 `prompts/NAME.toml` comes with the program; any file of the same form is a user's own. At its top level stand the fields of
-`methods.prompt.PromptFile`; where the references of a checkpoint differ, `[versions.NAME]` tables hold what is different,
+`methods.words.prompt.PromptFile`; where the references of a checkpoint differ, `[versions.NAME]` tables hold what is different,
 and `default` names the one that is meant (`NAME@VERSION` asks for another).
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
-from rerank_cli.methods.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
+from rerank_cli.methods.words.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
 
 __all__ = ["PromptFile", "load_prompt", "prompt_names"]
 
-_FOLDER = Path(__file__).with_name("prompts")
+_FOLDER = Path(__file__).parent.with_name("prompts")
 #: The fields that a text may have, and those of a passage or a repeated turn.
 _OF_ALL = {"query", "num", "keep", "instruction", "labels", "passages"}
 _OF_ONE = {"query", "num", "i", "text", "score"}
@@ -32,57 +32,53 @@ _ROLES = ("system", "user", "assistant")
 
 
 def prompt_names() -> list[str]:
-    """The prompts that come with the program, each version by its full name."""
-    return [name for file in sorted(_FOLDER.glob("*.toml")) for name in _versions(file)]
+    """The prompts that come with the program, each version by its full name, the default version first."""
+    return [prompt.name for file in sorted(_FOLDER.glob("*.toml")) for prompt in _versions(file).values()]
 
 
 def load_prompt(name: str | Path) -> PromptFile:
-    """The prompt NAME or NAME@VERSION that comes with the program, or the one in a file (PATH, PATH.toml@VERSION).
+    """The prompt NAME or NAME@VERSION that comes with the program, or one in a file, PATH or PATH@VERSION.
 
     Raises `Missing` for a name or a file that is not there, `BadData` with the file's name for one that says something wrong.
     """
-    base, _, version = str(name).partition("@")
-    path = Path(base)
-    if path.suffix != ".toml" and len(path.parts) == 1:
-        path = _FOLDER / f"{base}.toml"
-        if not path.is_file():
-            names = sorted(file.stem for file in _FOLDER.glob("*.toml"))
-            close = difflib.get_close_matches(base, names, n=3, cutoff=0.5) or names
-            raise Missing(
-                f"no prompt is called {base!r}", f"there are {', '.join(close)}; a file of yours ends with .toml"
-            )
-    elif not path.is_file():
-        raise Missing(f"{base}: no such file", "a prompt is a file of the form that rerank models --prompt shows")
+    text = str(name)
+    base, at, version = ("", "", "") if Path(text).is_file() else text.rpartition("@")
+    base = base if at else text
+    version = version if at else ""
+    own = _FOLDER / f"{base}.toml"
+    path = own if own.parent == _FOLDER and own.is_file() else Path(base)
+    if not path.is_file():
+        names = sorted(file.stem for file in _FOLDER.glob("*.toml"))
+        close = difflib.get_close_matches(base, names, n=3, cutoff=0.5) or names
+        raise Missing(
+            f"no prompt is called {base!r}, and no file", f"there are {', '.join(close)}; or give a file of yours"
+        )
     versions = _versions(path)
     if not version:
         return next(iter(versions.values()))
-    try:
-        return versions[f"{base}@{version}"] if path.parent == _FOLDER else versions[f"{path}@{version}"]
-    except KeyError:
-        known = ", ".join(one.partition("@")[2] for one in versions)
-        raise WrongUsage(
-            f"{base} has no version {version!r}", f"its versions: {known or 'none, it is one prompt'}"
-        ) from None
+    if version not in versions:
+        known = ", ".join(filter(None, versions)) or "none, it is one prompt"
+        raise WrongUsage(f"{base} has no version {version!r}", f"its versions: {known}")
+    return versions[version]
 
 
 def _versions(path: Path) -> dict[str, PromptFile]:
-    """Every version that the file holds by its full name, the default first."""
+    """Every version that the file holds, the default first; a file without versions has one, called nothing."""
     import tomllib
 
-    where = f"{path.name}" if path.parent == _FOLDER else str(path)
+    name, where = (path.stem, path.name) if path.parent == _FOLDER else (str(path), str(path))
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadData(f"not TOML: {error}", "a prompt file holds name = value lines", where=where) from error
-    name = path.stem if path.parent == _FOLDER else str(path)
     versions = table.pop("versions", {})
     default = table.pop("default", "")
     if not versions:
-        return {name: _prompt(name, table, where)}
-    if not isinstance(versions, dict) or default not in versions:
+        return {"": _prompt(name, table, where)}
+    if not isinstance(versions, dict) or not isinstance(versions.get(default), dict):
         raise BadData(f"default = {default!r} is no table [versions.{default}]", where=where)
     order = sorted(versions, key=lambda version: version != default)
-    return {f"{name}@{one}": _prompt(f"{name}@{one}", table | versions[one], where) for one in order}
+    return {one: _prompt(f"{name}@{one}", table | versions[one], where) for one in order}
 
 
 def _prompt(name: str, table: Mapping[str, Any], where: str) -> PromptFile:

@@ -19,9 +19,9 @@ from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.pointwise import Description
-from rerank_cli.methods.prompt import PromptFile
-from rerank_cli.methods.prompt_fit import Fitted, fit
+from rerank_cli.methods.words.prompt import PromptFile
+from rerank_cli.methods.words.prompt_fit import Fitted, fit
+from rerank_cli.methods.words.worded import described, shortest
 
 #: Tokens that a second question may write after the first one's answer.
 _MORE = 16
@@ -60,8 +60,7 @@ class WrittenScorer:
         note: Callable[[str], None],
     ) -> None:
         """Raises `WrongUsage` for an instruction that the prompt has no place for."""
-        words = [turn.content for turn in prompt.turns] + [prompt.text]
-        if instruction is not None and not any("{instruction}" in text for text in words):
+        if instruction is not None and not prompt.reads_instruction:
             raise WrongUsage(f"{checkpoint.name} reads no instruction", "leave --instruction out")
         self.checkpoint = checkpoint.name
         #: The model's tokenizer, where it is on this machine.
@@ -71,23 +70,11 @@ class WrittenScorer:
         self._writer = self._fresh = writer
         self._prompt, self._read = prompt, read
         self._instruction = instruction or checkpoint.instruction
-        known = [limit for limit in (writer.context, max_length or checkpoint.max_length) if limit]
-        self._context = min(known) if known else None
+        self._context = shortest(writer.context, max_length or checkpoint.max_length)
         self._decoding = self._affordable(prompt.decode(0), note)
-        self.description = Description(
-            name=checkpoint.name,
-            method=method.name,
-            score=checkpoint.score or method.score,
-            max_length=self._context or 0,
-            engine=writer.engine,
-            provider=writer.engine,
-            device=writer.device,
-            precision=writer.precision,
-            template=" ".join(filter(None, (prompt.name, prompt.digest, self._instruction))),
-            source=checkpoint.source,
-            revision=checkpoint.revision,
-            model_hash=writer.identity,
-            batch_tokens=0,
+        score = checkpoint.score or method.score
+        self.description = described(
+            method, checkpoint, writer, prompt, score, context=self._context, instruction=self._instruction
         )
 
     def keep_in(self, store: Cache) -> None:

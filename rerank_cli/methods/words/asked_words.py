@@ -17,10 +17,10 @@ from rerank_cli.inference.prompts import APART
 from rerank_cli.inference.writing import Decoding, Prompt, Writer
 from rerank_cli.methods.causal import OR
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.prompt import Turn
-from rerank_cli.methods.prompt_files import PromptFile, load_prompt
-from rerank_cli.methods.worded import Asked
-from rerank_cli.methods.written_scores import Asking, Verdict, WrittenScorer
+from rerank_cli.methods.words.prompt import Turn
+from rerank_cli.methods.words.prompt_files import PromptFile, load_prompt
+from rerank_cli.methods.words.worded import Asked
+from rerank_cli.methods.words.written_scores import Asking, Verdict, WrittenScorer
 
 #: The log-probability of a word that is not among the likeliest.
 _UNTOLD = -10.0

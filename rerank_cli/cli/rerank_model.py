@@ -1,0 +1,33 @@
+"""The model of `rerank rerank`, opened: on this machine, or at the servers that were named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.cli.settings import Setting, Settings
+from rerank_cli.cli.strategy_options import given
+from rerank_cli.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rerank_cli.inference.ledger import Ledger
+    from rerank_cli.methods import LoadedScorer
+
+_EITHER = ("method", "prompt", "max_length", "instruction")
+_SERVED = ("served_model", "api", "concurrency", "timeout", "api_key_env", "max_cost", "price")
+_HERE = ("engine", "provider", "precision", "batch_tokens", "trust_remote_code")
+
+
+def opened_model(
+    model: Setting, settings: Settings, terminal: Terminal, typed: Mapping[str, Any]
+) -> tuple[LoadedScorer, Ledger | None]:
+    """The model and, of servers, what they are paid; `typed` are the command's options by their names."""
+    from rerank_cli.cli.endpoints import open_served
+    from rerank_cli.cli.scorer import open_scorer
+
+    asked = {name: typed[name] for name in _EITHER}
+    servers = settings.resolve("endpoint", typed["endpoint"])
+    if servers.value:
+        return open_served(model, servers, settings, terminal, **asked, **given(typed, _SERVED))
+    device = settings.resolve("device", typed["device"]).value or "auto"
+    return open_scorer(model, settings, terminal, **asked, device=device, **given(typed, _HERE)), None
