@@ -11,10 +11,10 @@ from rerank_cli.errors import Missing, WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.inference.endpoint import EndpointWriter
-    from rerank_cli.inference.ledger import Ledger
+    from rerank_cli.http.ledger import Ledger
     from rerank_cli.inference.rerank_servers import RemoteScorer
     from rerank_cli.inference.served import Served
-    from rerank_cli.inference.servers import Servers
+    from rerank_cli.http.servers import Servers
     from rerank_cli.methods import LoadedScorer
     from rerank_cli.methods.pointwise import Description
 
@@ -43,7 +43,7 @@ def open_endpoint(
     from rerank_cli.inference.endpoint import EndpointWriter
     from rerank_cli.inference.rerank_servers import RemoteScorer, shape_of
     from rerank_cli.inference.served import served
-    from rerank_cli.inference.servers import Servers
+    from rerank_cli.http.servers import Servers
 
     if api in (_RERANKS if in_words else _WRITES):
         kind = "asks a model that writes" if in_words else "takes scores, not words"
@@ -114,7 +114,7 @@ def _key(variable: str | None, environment: Mapping[str, str]) -> str:
 
 
 def _ledger(max_cost: float | None, price: str | None) -> Ledger:
-    from rerank_cli.inference.ledger import Ledger, Limits
+    from rerank_cli.http.ledger import Ledger, Limits
 
     if max_cost is not None and price is None:
         raise WrongUsage("--max-cost needs the prices of tokens", "--price IN,OUT says them, for a million tokens each")

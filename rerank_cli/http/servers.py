@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from rerank_cli.errors import WorkFailed, WrongUsage
-from rerank_cli.inference import server_errors
-from rerank_cli.inference.ledger import Ledger
-from rerank_cli.inference.transport import Passing, Transport
+from rerank_cli.http import server_errors
+from rerank_cli.http.ledger import Ledger
+from rerank_cli.http.transport import Passing, Transport
 
 T = TypeVar("T")
 #: Times that one request is sent before it has failed.
