@@ -38,11 +38,9 @@ def test_a_run_from_an_engine_and_topics_alone(rerank, topics):
     ]
 
 
-@pytest.mark.parametrize("kind", ["elastic", "vespa"])
-def test_texts_come_with_the_run_and_the_next_stage_needs_no_collection(shell, topics, kind):
-    with Loopback(Elasticsearch() if kind == "elastic" else VespaApplication()) as server:
-        target = "/sea" if kind == "elastic" else ""
-        line = f"rerank retrieve --from {at(kind, server, target)} --topics {topics} --output-format jsonl"
+def test_texts_come_with_the_run_and_the_next_stage_needs_no_collection(shell, topics):
+    with Loopback(VespaApplication()) as server:
+        line = f"rerank retrieve --from {at('vespa', server, '')} --topics {topics} --output-format jsonl"
         done = shell(
             f"{line} --engine-fields title,text > found.jsonl && rerank rerank found.jsonl -m minilm | cut -d' ' -f1-3"
         )

@@ -9,6 +9,10 @@ import re
 
 from inference.loopback import Reply
 
+from rerank_cli.http.servers import Servers
+from rerank_cli.retrieval.engines.engine import Engine, Fields, hint
+from rerank_cli.retrieval.retriever import Topic
+
 #: id -> (title, text); a score is the number of words shared, a word in the title counts double.
 DOCUMENTS = {
     "d1": ("Ships", "a ship sails the sea"),
@@ -16,6 +20,8 @@ DOCUMENTS = {
     "d3": ("Sea", "the sea is wide"),
     "d4": ("", "the wide sea and the ship"),
 }
+TOPICS = [Topic(b"q1", "wide sea"), Topic(b"q2", "ship"), Topic(b"q3", "nothing there"), Topic(b"q4", "ships")]
+BOTH = Fields(title="title", text="text")
 WINDOW, MAX_HITS, MAX_OFFSET = 10_000, 400, 1000
 
 
@@ -196,3 +202,12 @@ class QdrantCollection:
     @staticmethod
     def failed(status, said):
         return Reply({"status": {"error": said}, "time": 0.0}, status)
+
+
+def engine(dialect, server, notes=None, **settings):
+    note = [].append if notes is None else notes.append
+    return Engine(dialect, Servers([server.url], hint=hint, note=note, **settings), note)
+
+
+def lists(found):
+    return [list(zip(one.docids.tolist(), one.scores.tolist())) for one in found]
