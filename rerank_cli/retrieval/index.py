@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import rerank_cli
 from rerank_cli.core.ids import id_array
 from rerank_cli.errors import BadData, Missing
+from rerank_cli.retrieval.index_folder import CHECKSUMS, FILES, MANIFEST, sha256_of
 
 #: Raised by one whenever the files change their meaning; an index of another number is refused.
 FORMAT = 1
-MANIFEST = "manifest.json"
 
 
 class Postings(NamedTuple):
@@ -146,9 +147,16 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_manifest(folder: Path, about: dict[str, Any]) -> None:
-    """Write the manifest of a finished folder: `about`, the format and every file's size."""
-    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    text = json.dumps({"format": FORMAT, **about, "files": files}, indent=2, ensure_ascii=False)
+    """Write the manifest of a finished folder: `about`, format and versions, every file's size and checksum."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    told = {
+        "format": FORMAT,
+        **about,
+        "versions": {"rerank": rerank_cli.__version__, "numpy": np.__version__},
+        FILES: {path.name: path.stat().st_size for path in files},
+        CHECKSUMS: {path.name: sha256_of(path) for path in files},
+    }
+    text = json.dumps(told, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
