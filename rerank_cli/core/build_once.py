@@ -32,6 +32,8 @@ def build_once(folder: Path, build: Callable[[Path], None], *, waiting: Callable
         with _locked(folder.with_name(folder.name + ".lock"), waiting):
             if folder.is_dir():
                 return folder
+            if folder.exists():
+                raise WorkFailed(f"cannot write {folder}: a file of that name is there", "name another folder")
             _sweep(folder)
             aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
             try:

@@ -23,7 +23,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         raise Missing(
             f"{folder} is not an index: it has no {MANIFEST}", "rerank index --index DIR builds one"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadData(f"not a manifest: {error}", f"remove {folder} and build it again", where=str(path)) from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get(FILES), dict):
         raise BadData("not a manifest: it names no files", f"remove {folder} and build it again", where=str(path))
