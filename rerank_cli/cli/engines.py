@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from rerank_cli.retrieval.retriever import Found, Retriever, Topic
 
 
+def check_options(source: str | None, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Raise `WrongUsage` for an option of our own first stages with --from, and for one of an engine without it."""
+    for name, value in (theirs if source is None else ours).items():
+        if value:
+            why = "is for another engine, and no --from names one" if source is None else "is not for --from"
+            raise WrongUsage(f"{name} {why}", "leave it out")
+
+
 @dataclass(frozen=True)
 class Elsewhere:
     """The options that say which engine is asked, and how."""

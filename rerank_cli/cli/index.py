@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,6 @@ from rerank_cli.errors import WrongUsage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rerank_cli.cli.settings import Setting, Settings
-    from rerank_cli.collection import Collection
 
 EXAMPLES = [
     ("Build the BM25 index of a collection before anybody searches", "rerank index -c demo"),
@@ -45,16 +43,16 @@ def index(
     It is the index that rerank retrieve with the same options would build when it needs it, in the cache directory or
     where --index says. One that is there already is not built again. Of a sum (-m bm25+minilm) each is built.
 
-    Prints one fact a line, the name and the value separated by a tab: where the index is, the facts of its manifest,
-    its size in bytes, and the seconds that it took when it was built now. --check reads all of it and fails with exit
-    code 3, naming the file, when one is not what was written.
+    Prints one fact a line, the name and the value separated by a tab: where the index is and the facts of its manifest,
+    with its size in bytes and the seconds that it took. --check reads all of it and fails with exit code 3, naming the
+    file, when one is not what was written.
     """
-    import time
     from pathlib import Path
 
-    from rerank_cli.cli.retrievers import parts_of
-    from rerank_cli.cli.settings import Settings
+    from rerank_cli.cli.retrievers import Given, open_retriever, parts_of
+    from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.retrieval.retriever import Indexed
 
     if folder is not None:
         if not (info or check):
@@ -65,72 +63,27 @@ def index(
         raise WrongUsage("--info looks at an index", "name its folder: rerank index DIR --info")
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
-    parts = parts_of(chosen)
-    if len(parts) > 1 and place is not None:
-        raise WrongUsage("--index names one folder, and a sum of first stages has several", "leave it out")
+    given = Given(index=place, k1=0.9, b=0.4, analyzer=analyzer, fuse="rrf", weights=None)
+    given.check(chosen)
     found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)
     assert found is not None
-    for part in parts:
-        began = time.monotonic()
-        built, new = _built(part, chosen, found, place, analyzer, settings, terminal)
-        if not new:
-            terminal.note(f"{built} was there already")
-        _show(built, check, terminal, {"seconds": f"{time.monotonic() - began:.1f}"} if new else {})
+    for part in parts_of(chosen):
+        opened = open_retriever(Setting(part, chosen.origin), found, given, settings, terminal)
+        assert isinstance(opened, Indexed)
+        _show(opened.folder, check, terminal)
 
 
-def _built(
-    part: str,
-    chosen: Setting,
-    found: Collection,
-    place: str | None,
-    analyzer: str,
-    settings: Settings,
-    terminal: Terminal,
-) -> tuple[Path, bool]:
-    """The folder of one first stage's index, and whether it was built just now."""
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from rerank_cli.cli.retrievers import watched
-    from rerank_cli.core.texts import Document
-    from rerank_cli.retrieval.kept import kept_bm25_index
-
-    corpus = found.documents()
-    new = False
-
-    def watch(documents: Iterable[Document]) -> Iterable[Document]:
-        nonlocal new
-        new = True
-        return watched(documents, len(corpus), terminal)
-
-    opened = kept_bm25_index(
-        corpus,
-        cache_dir=settings.cache_dir,
-        note=terminal.note,
-        template=found.doc_template,
-        analyzer=analyzer,
-        folder=Path(place) if place is not None else found.index,
-        watch=watch,
-    )
-    return opened.index.folder, new
-
-
-def _show(folder: Path, check: bool, terminal: Terminal, more: dict[str, Any] | None = None) -> None:
+def _show(folder: Path, check: bool, terminal: Terminal) -> None:
     """Print what an index is, verified first where that was asked for."""
-    from rerank_cli.retrieval.index import InvertedIndex
     from rerank_cli.retrieval.index_folder import CHECKSUMS, FILES, check_files, manifest_of
 
     manifest = manifest_of(folder)
+    files = manifest[FILES]
     if check:
-        files = manifest[FILES]
         read = check_files(folder, manifest)
         terminal.note(f"all {len(files)} files are as long as they were written; of {read} the checksum is the same")
-    facts: dict[str, Any] = {"index": folder, "kind": "bm25"}
-    facts |= {name: value for name, value in manifest.items() if name not in (FILES, CHECKSUMS)}
-    if facts["kind"] == "bm25":
-        facts["terms"] = InvertedIndex(folder).terms
-    facts |= {"size": sum(manifest[FILES].values()), **(more or {})}
-    for name, value in facts.items():
+    facts = {name: value for name, value in manifest.items() if name not in (FILES, CHECKSUMS)}
+    for name, value in {"index": folder, **facts, "size": sum(files.values())}.items():
         for inner, one in value.items() if isinstance(value, dict) else [("", value)]:
             line = f"{name}{'.' if inner else ''}{inner}\t{one}"
             # Paths are bytes: what is not UTF-8 comes out as it is.

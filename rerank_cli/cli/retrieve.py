@@ -77,7 +77,7 @@ def retrieve(
     -m names. No documents are needed here, and with --output-format jsonl their texts come with the run.
     Scores are the engine's own.
     """
-    from rerank_cli.cli.engines import Elsewhere, with_texts
+    from rerank_cli.cli.engines import Elsewhere, check_options, with_texts
     from rerank_cli.cli.retrievers import Given, open_retriever
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
@@ -85,6 +85,9 @@ def retrieve(
     from rerank_cli.core.run import Ranking
     from rerank_cli.retrieval.retriever import Topic, cut
 
+    ours = {"--index": index, "--weights": weights, "--docs": docs}
+    theirs = {"--engine-fields": engine_fields, "--engine-id": engine_id, "--api-key-env": api_key_env}
+    check_options(source, ours, {**theirs, "--rank-profile": rank_profile, "--vector-name": vector_name})
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
     given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights)

@@ -141,6 +141,7 @@ def write_manifest(folder: Path, about: dict[str, Any]) -> None:
     """Write the manifest of a finished folder: `about`, format and versions, every file's size and checksum."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file()]
     told = {
+        "kind": "bm25",
         "format": FORMAT,
         **about,
         "versions": {"rerank": rerank_cli.__version__, "numpy": np.__version__},

@@ -1,6 +1,7 @@
 """`rerank retrieve --from` through the whole program: other people's engines on loopback, no corpus of our own."""
 
 import json
+import os
 
 import pytest
 from inference.loopback import Loopback, Reply
@@ -52,9 +53,14 @@ def test_the_texts_in_the_lines(rerank, topics):
     with Loopback(Elasticsearch()) as server:
         where = ["retrieve", "--from", at("elastic", server), "--topics", topics, "--output-format", "jsonl"]
         done = rerank(*where, "--engine-fields", "title,text", "-k", "1")
+        bare = rerank(*where, "-k", "1")
+        mistyped = rerank(*where, "--engine-fields", "name,text", "-k", "3")
     first = json.loads(done.lines[0])
     assert first["query"] == {"qid": "q2", "text": "wide sea"}
     assert first["candidates"][0]["doc"] == {"title": "Sea", "text": "the sea is wide"}
+    # No empty text is passed off as a document's.
+    assert "doc" not in json.loads(bare.lines[0])["candidates"][0]
+    assert "hits have no text" not in done.err and "hits have no text" not in mistyped.err
 
 
 def test_topics_of_a_collection_whose_documents_are_not_opened(rerank, tmp_path):
@@ -97,12 +103,16 @@ def test_a_key_comes_from_the_environment_and_is_never_shown(rerank, topics):
         (["--from", "elastic+http://h/x", "--rank-profile", "bm25"], 2, "--rank-profile is for vespa"),
         (["--from", "vespa+http://h", "--vector-name", "v"], 2, "--vector-name is for qdrant"),
         (["--from", "vespa+http://h", "--engine-fields", "a,b,c"], 2, "one or two fields"),
+        (["--from", "elastic+http://h/x", "--index", "mine"], 2, "--index is not for --from"),
+        (["--engine-fields", "title,text"], 2, "--engine-fields is for another engine"),
         (["--from", "elastic+http://h/x", "--topics", "absent.tsv"], 4, "absent.tsv"),
     ],
 )
 def test_mistakes(arguments, code, says, topics, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RERANK_COLLECTION", raising=False)
+    # The program leaves at once when a thread is still busy, as that of a test's server may be.
+    monkeypatch.setattr(os, "_exit", int)
     assert main(["retrieve", "--topics", topics, *arguments]) == code
     out, err = capsys.readouterr()
     assert says in err and "hint: " in err and not out

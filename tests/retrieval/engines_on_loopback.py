@@ -36,7 +36,8 @@ def ranked(text, documents, fields=("title", "text")):
     rows = []
     for docid, values in documents.items():
         named = dict(zip(("title", "text"), values))
-        score = sum(weights[name] * len(asked & words(named[name])) for name in fields)
+        # A field that is not mapped is no error to the real ones either.
+        score = sum(weights[name] * len(asked & words(named[name])) for name in fields if name in named)
         rows += [(score, docid)] if score else []
     return sorted(rows, key=lambda row: -row[0])
 
@@ -71,6 +72,7 @@ class Elasticsearch:
             fields = [name]
         else:
             fields = query.get("fields", ["title", "text"])
+
         rows = [(score, docid) for score, docid in ranked(query["query"], self.documents, fields)]
         after = None
         if "sort" in body:

@@ -146,8 +146,14 @@ def test_qdrant_is_asked_with_vectors():
 
 
 def test_texts_come_with_the_list():
-    with Loopback(Elasticsearch()) as server:
+    with Loopback(Elasticsearch({**DOCUMENTS, "d5": ("", "")})) as server, Loopback(VespaApplication()) as other:
         answers = list(engine(Elastic("elastic", "/sea", BOTH), server).answers(TOPICS, 2))
+        assert all(
+            not answer.documents for answer in engine(Elastic("elastic", "/sea", Fields()), server).answers(TOPICS, 2)
+        )
+        notes = []
+        list(engine(Vespa("", Fields(text="txet")), other, notes).answers(TOPICS, 2))
+    assert notes == ["6 of 6 hits have no text in txet"]
     assert answers[0].documents[b"d3"] == (b"d3", "Sea", "the sea is wide")
     assert [len(answer.documents) for answer in answers] == [2, 2, 0, 2]
 

@@ -40,7 +40,7 @@ class Hit(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One topic's list, and its documents' texts as far as the engine gave them."""
+    """One topic's list, and its documents with the texts that the engine gave; none where it was asked for no texts."""
 
     found: Found
     documents: dict[bytes, Document]
@@ -134,14 +134,19 @@ class Engine:
         together = max(1, min(_TOGETHER, (_TEXTS if self._dialect.fields.texts else _DOCUMENTS) // k))
         groups = (topics[start : start + together] for start in range(0, len(topics), together))
         queries = (self._dialect.queries([topic.text for topic in group]) for group in groups)
-        doubled = 0
+        texts = self._dialect.fields.texts
+        hits_of_all = doubled = without = 0
         for lists in in_order(lambda some: self._dialect.lists(self._ask, some, k), queries, self._servers.at_once):
             for hits in lists:
                 answer = _answer(hits, self.name)
+                hits_of_all += len(hits)
                 doubled += len(hits) - len(answer.documents)
-                yield answer
+                without += sum(not document.title + document.text for document in answer.documents.values())
+                yield answer if texts else answer._replace(documents={})
         if doubled:
             self._note(f"{doubled} hits of documents that stand higher in their lists were left out")
+        if texts and without:
+            self._note(f"{without} of {hits_of_all} hits have no text in {' or '.join(texts)}")
 
     def _ask(self, path: str, body: bytes, read: Callable[[Any], T], content_type: str = "application/json") -> T:
         return self._servers.ask(path, body, lambda reply: (read(reply), 0, 0), content_type=content_type)
