@@ -26,6 +26,7 @@ COMMANDS = {
     "diff": "diff",
     "check": "check",
     "export_onnx": "export-onnx",
+    "index": "index",
     "models": "models",
     "bench": "bench",
     "doctor": "doctor",

@@ -10,11 +10,11 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing, WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.http.ledger import Ledger
+    from rerank_cli.http.servers import Servers
     from rerank_cli.inference.endpoint import EndpointWriter
-    from rerank_cli.inference.ledger import Ledger
     from rerank_cli.inference.rerank_servers import RemoteScorer
     from rerank_cli.inference.served import Served
-    from rerank_cli.inference.servers import Servers
     from rerank_cli.methods import LoadedScorer
     from rerank_cli.methods.pointwise import Description
 
@@ -40,17 +40,17 @@ def open_endpoint(
     `in_words`: whether the method asks a model that writes; if not, the servers must be rerank servers. Raises
     `WrongUsage` for an interface that does not go with it, `Missing` for a key whose variable is not set.
     """
+    from rerank_cli.http.servers import Servers
     from rerank_cli.inference.endpoint import EndpointWriter
     from rerank_cli.inference.rerank_servers import RemoteScorer, shape_of
     from rerank_cli.inference.served import served
-    from rerank_cli.inference.servers import Servers
 
     if api in (_RERANKS if in_words else _WRITES):
         kind = "asks a model that writes" if in_words else "takes scores, not words"
         raise WrongUsage(f"--api {api}: the method {kind}", f"--api {'chat' if in_words else 'rerank'}, or another -m")
     servers = Servers(
         [url.strip() for url in (endpoint.value or "").split(",") if url.strip()],
-        key=_key(api_key_env, environment),
+        key=key_from(api_key_env, environment),
         concurrency=concurrency,
         timeout=timeout,
         ledger=_ledger(max_cost, price),
@@ -104,7 +104,8 @@ def open_served(
     return cast("LoadedScorer", opened), opened.ledger
 
 
-def _key(variable: str | None, environment: Mapping[str, str]) -> str:
+def key_from(variable: str | None, environment: Mapping[str, str]) -> str:
+    """The key of servers, from the environment variable that --api-key-env names; raises `Missing` when it is not set."""
     if variable is None:
         return ""
     if not environment.get(variable):
@@ -113,7 +114,7 @@ def _key(variable: str | None, environment: Mapping[str, str]) -> str:
 
 
 def _ledger(max_cost: float | None, price: str | None) -> Ledger:
-    from rerank_cli.inference.ledger import Ledger, Limits
+    from rerank_cli.http.ledger import Ledger, Limits
 
     if max_cost is not None and price is None:
         raise WrongUsage("--max-cost needs the prices of tokens", "--price IN,OUT says them, for a million tokens each")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rerank_cli.cli import options, retrieve_options
+from rerank_cli.cli import endpoint_options, engine_options, options, retrieve_options
 from rerank_cli.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from rerank_cli.collection import Collection, Overrides
     from rerank_cli.core.run import Ranking
-    from rerank_cli.core.texts import Document
+    from rerank_cli.core.texts import Document, Texts
+    from rerank_cli.retrieval.retriever import Retriever
 
 EXAMPLES = [
     ("The 1000 best documents of each topic, judged", "rerank retrieve -c demo | rerank eval -c demo"),
@@ -42,6 +43,14 @@ def retrieve(
     analyzer: retrieve_options.AnalyzerName = "english",
     fuse: retrieve_options.FusedBy = "rrf",
     weights: retrieve_options.Weights = None,
+    source: engine_options.From = None,
+    engine_fields: engine_options.EngineFields = None,
+    engine_id: engine_options.EngineId = None,
+    rank_profile: engine_options.RankProfile = None,
+    vector_name: engine_options.VectorName = None,
+    concurrency: endpoint_options.Concurrency = 16,
+    timeout: endpoint_options.Timeout = 120.0,
+    api_key_env: endpoint_options.ApiKeyEnv = None,
     collection: options.Collection = None,
     docs: options.Docs = None,
     topics: retrieve_options.Topics = None,
@@ -63,7 +72,12 @@ def retrieve(
 
     A sum of first stages (-m bm25+minilm) asks each of them and fuses their lists, by reciprocal rank
     unless --fuse names another rule of rerank fuse.
+
+    --from lets another engine retrieve: OpenSearch, Elasticsearch, Vespa, or Qdrant with the bi-encoder that
+    -m names. No documents are needed here, and with --output-format jsonl their texts come with the run.
+    Scores are the engine's own.
     """
+    from rerank_cli.cli.engines import Elsewhere, check_options, with_texts
     from rerank_cli.cli.retrievers import Given, open_retriever
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
@@ -71,24 +85,31 @@ def retrieve(
     from rerank_cli.core.run import Ranking
     from rerank_cli.retrieval.retriever import Topic, cut
 
+    ours = {"--index": index, "--weights": weights, "--docs": docs}
+    theirs = {"--engine-fields": engine_fields, "--engine-id": engine_id, "--api-key-env": api_key_env}
+    check_options(source, ours, {**theirs, "--rank-profile": rank_profile, "--vector-name": vector_name})
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
     given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights)
-    given.check(chosen)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
-    found = collection_of(collection, named, settings, terminal)
-    assert found is not None
-    asked = _topics_from_stdin(named) if topics == "-" else found.topics()
-    retriever = open_retriever(chosen, found, given, settings, terminal)
+    about: dict[str, Any] = {"k": k}
+    found: Collection | None
+    retriever: Retriever
+    if source is None:
+        given.check(chosen)
+        found = collection_of(collection, named, settings, terminal)
+        assert found is not None
+        asked = _topics_from_stdin(named) if topics == "-" else found.topics()
+        retriever = open_retriever(chosen, found, given, settings, terminal)
+        about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
+    else:
+        how = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
+        retriever = Elsewhere(source, *how).open(chosen, settings, terminal)
+        found = None if topics == "-" else collection_of(collection, named, settings, terminal)
+        asked = _topics_from_stdin(named) if found is None else found.topics()
+        about |= {"retriever": retriever.name}
     facts = provenance(
-        "retrieve",
-        collection=found.name or None,
-        fingerprint=found.fingerprint(),
-        retriever=chosen.value,
-        **retriever.facts,
-        doc_template=found.doc_template,
-        k=k,
-        topics=len(asked),
+        "retrieve", collection=found and (found.name or None), **about, **retriever.facts, topics=len(asked)
     )
     if not asked:
         terminal.note("there are no topics: nothing to retrieve")
@@ -101,11 +122,11 @@ def retrieve(
     ):
         without: list[bytes] = []
         searched = [Topic(qid, text) for qid, text in asked.items()]
-        for topic, best in zip(searched, retriever.search(searched, k + exclude_self)):
+        for topic, (best, texts) in zip(searched, with_texts(retriever, found, searched, k + exclude_self)):
             ranking = Ranking(topic.qid, *cut(best, k, topic.qid if exclude_self else None))
             if not len(ranking):
                 without.append(topic.qid)
-            carried = _documents(found, ranking) if output_format is options.OutputFormat.jsonl else None
+            carried = _documents(texts, ranking) if output_format is options.OutputFormat.jsonl else None
             writer.write(ranking, query=topic.text, documents=carried)
             progress.advance()
     if writer.steps:
@@ -121,11 +142,11 @@ def _topics_from_stdin(named: Overrides) -> dict[bytes, str]:
         return read_topics(stream, name, fields=named.topic_fields)
 
 
-def _documents(found: Collection, ranking: Ranking) -> dict[bytes, Document]:
+def _documents(texts: Texts, ranking: Ranking) -> dict[bytes, Document]:
     """The texts of a list's documents, by id."""
     docids = ranking.docids.tolist()
-    texts = found.documents().lookup(docids)
-    return {docid: document for docid, document in zip(docids, texts, strict=True) if document is not None}
+    found = texts.lookup(docids)
+    return {docid: document for docid, document in zip(docids, found, strict=True) if document is not None}
 
 
 def _say_without(without: list[bytes], total: int, warn: Callable[[str], None]) -> None:

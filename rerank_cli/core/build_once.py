@@ -32,6 +32,8 @@ def build_once(folder: Path, build: Callable[[Path], None], *, waiting: Callable
         with _locked(folder.with_name(folder.name + ".lock"), waiting):
             if folder.is_dir():
                 return folder
+            if folder.exists():
+                raise WorkFailed(f"cannot write {folder}: a file of that name is there", "name another folder")
             _sweep(folder)
             aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
             try:
@@ -41,8 +43,10 @@ def build_once(folder: Path, build: Callable[[Path], None], *, waiting: Callable
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
+        # numpy tells no more of a full disk than how much it wrote.
+        why = error.strerror or f"a file has no room to be written whole ({error})"
         raise WorkFailed(
-            f"cannot write {folder.parent}: {error.strerror or error}", "set RERANK_CACHE_DIR to a folder with room"
+            f"cannot write {folder.parent}: {why}", "make room there, or set RERANK_CACHE_DIR to a folder with room"
         ) from error
     return folder
 

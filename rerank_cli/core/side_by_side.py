@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -74,5 +74,34 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], workers: int) -> It
             if isinstance(done[1], BaseException):
                 raise done[1]
             yield done[1]
+    finally:
+        threads.leave()
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """`work` done for every item, at most `workers` at a time; yields the answers in the items' order.
+
+    At most twice `workers` items are taken beyond the one whose answer is due, so that memory is bounded whatever their
+    number. What `work` raises is raised here at once; closing the iterator lets no further item begin.
+    """
+    threads = Workers(work, workers)
+    waiting: dict[int, R] = {}
+    coming = enumerate(items)
+    taken = given = 0
+    try:
+        while True:
+            while taken < given + 2 * workers and (item := next(coming, None)) is not None:
+                threads.ask(*item)
+                taken += 1
+            if given == taken:
+                return
+            while given not in waiting:
+                done = threads.answered()
+                assert done is not None
+                if isinstance(done[1], BaseException):
+                    raise done[1]
+                waiting[done[0]] = done[1]
+            yield waiting.pop(given)
+            given += 1
     finally:
         threads.leave()

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from rerank_cli.core.side_by_side import side_by_side
 from rerank_cli.errors import WorkFailed, WrongUsage
+from rerank_cli.http.ledger import Ledger
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference import openai_words
-from rerank_cli.inference.ledger import Ledger
 from rerank_cli.inference.served import Served
-from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Completion, Decoding, Prompt
 
 #: UTF-8 bytes of a token: English has four and more, so that an estimate is rather too high.

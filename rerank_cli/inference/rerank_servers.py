@@ -18,10 +18,10 @@ import numpy as np
 from rerank_cli.core.protocols import Answers, Lengths, Pair, Scores, gathered
 from rerank_cli.core.side_by_side import side_by_side
 from rerank_cli.errors import WorkFailed
+from rerank_cli.http.ledger import Ledger
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference.endpoint import estimated_tokens
-from rerank_cli.inference.ledger import Ledger
 from rerank_cli.inference.served import Served
-from rerank_cli.inference.servers import Servers
 
 #: Documents of one request; TEI refuses more unless told otherwise when it starts.
 BATCH = 32

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from rerank_cli.errors import WorkFailed, WrongUsage
-from rerank_cli.inference import server_errors
-from rerank_cli.inference.servers import Servers
+from rerank_cli.http import server_errors
+from rerank_cli.http.servers import Servers
 
 _SHOWN = 12
 

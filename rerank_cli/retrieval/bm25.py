@@ -124,6 +124,11 @@ class Bm25:
         self.k1, self.b, self.lengths = k1, b, lengths
 
     @property
+    def folder(self) -> Path:
+        """See `Indexed.folder`."""
+        return self.index.index.folder
+
+    @property
     def facts(self) -> dict[str, Any]:
         """See `Retriever.facts`."""
         return {"k1": self.k1, "b": self.b, "analyzer": self.index.analyzer.name}

@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import rerank_cli
 from rerank_cli.core.ids import id_array
-from rerank_cli.errors import BadData, Missing
+from rerank_cli.errors import BadData
+from rerank_cli.retrieval.index_folder import CHECKSUMS, FILES, MANIFEST, manifest_of, sha256_of
 
 #: Raised by one whenever the files change their meaning; an index of another number is refused.
 FORMAT = 1
-MANIFEST = "manifest.json"
 
 
 class Postings(NamedTuple):
@@ -117,7 +118,7 @@ class InvertedIndex:
 
     def _check_size(self, path: Path) -> None:
         size = path.stat().st_size if path.is_file() else None
-        if size != self.manifest["files"].get(path.name):
+        if size is None or size != self.manifest[FILES].get(path.name):
             raise BadData(
                 "the index is damaged: the file is missing or not as long as it was written",
                 f"remove {self.folder}; it is built again when it is needed",
@@ -126,29 +127,28 @@ class InvertedIndex:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Missing(
-            f"{folder} is not an index: it has no {MANIFEST}", "name a folder that does not exist yet"
-        ) from None
-    except ValueError as error:
-        raise BadData(f"not a manifest: {error}", f"remove {folder} and build it again", where=str(path)) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else manifest
+    manifest = manifest_of(folder)
+    if manifest.get("format") != FORMAT:
         raise BadData(
-            f"an index of format {found}; this version of rerank reads {FORMAT}",
+            f"an index of format {manifest.get('format')}; this version of rerank reads {FORMAT}",
             f"remove {folder} and build it again",
-            where=str(path),
+            where=str(folder / MANIFEST),
         )
     return manifest
 
 
 def write_manifest(folder: Path, about: dict[str, Any]) -> None:
-    """Write the manifest of a finished folder: `about`, the format and every file's size."""
-    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    text = json.dumps({"format": FORMAT, **about, "files": files}, indent=2, ensure_ascii=False)
+    """Write the manifest of a finished folder: `about`, format and versions, every file's size and checksum."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    told = {
+        "kind": "bm25",
+        "format": FORMAT,
+        **about,
+        "versions": {"rerank": rerank_cli.__version__, "numpy": np.__version__},
+        FILES: {path.name: path.stat().st_size for path in files},
+        CHECKSUMS: {path.name: sha256_of(path) for path in files},
+    }
+    text = json.dumps(told, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import shutil
+import time
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -45,6 +46,7 @@ def build_index(
     Raises `BadData` on a docid that comes twice. About a million tokens a second; `chunk_tokens`
     bounds the memory.
     """
+    began = time.monotonic()
     aside = folder / "chunks"
     aside.mkdir()
     with open(folder / "docids.bin", "wb") as docids_file:
@@ -68,7 +70,9 @@ def build_index(
     counts = {
         "documents": len(lengths),
         "documents_with_terms": int(np.count_nonzero(lengths)),
+        "terms": len(np.load(folder / "term_ends.npy", mmap_mode="r")),
         "tokens": int(lengths.sum(dtype=np.int64)),
+        "seconds": round(time.monotonic() - began, 1),
     }
     write_manifest(folder, {**about, "analyzer": analyzer.name, "analyzer_version": analyzer.version, **counts})
 

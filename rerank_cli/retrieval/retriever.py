@@ -6,7 +6,8 @@ First stages are built into one another: a hybrid holds several, feedback holds 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -38,6 +39,16 @@ class Retriever(Protocol):
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """The k best documents of each topic, in the topics' order, each as soon as it is known; fewer where fewer match."""
+        ...
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A first stage over an index that is kept."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the index is."""
         ...
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rerank_cli.core.side_by_side import side_by_side
+from rerank_cli.core.side_by_side import in_order, side_by_side
 
 
 @settings(max_examples=60, deadline=None)
@@ -79,3 +79,33 @@ def test_closing_lets_nothing_more_begin():
     held.set()
     time.sleep(0.05)
     assert len(begun) <= 4
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 3)), st.integers(1, 6))
+def test_in_order_whatever_is_done_first(items, workers):
+    def work(item):
+        time.sleep(item / 2000)
+        return -item
+
+    taken = []
+    answers = in_order(work, (taken.append(item) or item for item in items), workers)
+    for given_so_far, item in enumerate(items):
+        assert next(answers) == -item
+        assert len(taken) <= given_so_far + 2 * workers
+    assert not list(answers)
+
+
+def test_in_order_an_error_is_raised_at_once():
+    held = threading.Event()
+
+    def work(item):
+        if item == 3:
+            raise ValueError("no")
+        held.wait(10)
+
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="no"):
+        list(in_order(work, range(100), 4))
+    assert time.monotonic() - start < 5
+    held.set()

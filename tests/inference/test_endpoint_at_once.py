@@ -12,11 +12,11 @@ import pytest
 from conftest import ROOT
 from inference.loopback import Loopback, Reply, echoing
 
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference.cache import AnswerCache
 from rerank_cli.inference.endpoint import EndpointWriter
 from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.served import Served
-from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Decoding, Message, Prompt
 
 #: A process of its own, killed in its middle: 43 queries x 9 windows through the store, eight at a time.
@@ -27,7 +27,7 @@ from rerank_cli.inference.cache import AnswerCache
 from rerank_cli.inference.endpoint import EndpointWriter
 from rerank_cli.inference.kept_words import KeptWriter
 from rerank_cli.inference.served import Served
-from rerank_cli.inference.servers import Servers
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference.writing import Decoding, Message, Prompt
 
 url, folder = sys.argv[1:]

@@ -7,9 +7,9 @@ import pytest
 from inference.loopback import Loopback, Reply, chat_reply, models
 
 from rerank_cli.errors import WorkFailed, WrongUsage
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference.endpoint import EndpointWriter
 from rerank_cli.inference.served import served
-from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Decoding, Message, Prompt, Writer
 
 GREEDY = Decoding()

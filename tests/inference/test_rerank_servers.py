@@ -11,10 +11,10 @@ from inference.loopback import Loopback, Reply, models
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import WorkFailed
-from rerank_cli.inference import servers as pool
+from rerank_cli.http import servers as pool
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference.rerank_servers import SHAPES, RemoteScorer, request, shape_of
 from rerank_cli.inference.served import Served, served
-from rerank_cli.inference.servers import Servers
 
 GOLDEN = {
     "tei": ("/rerank", b'{"query":"q","texts":["a","b"],"raw_scores":true,"truncate":true}'),

@@ -7,14 +7,14 @@ import pytest
 from inference.loopback import Loopback, Reply, chat_reply, echoing, models
 
 from rerank_cli.errors import BudgetSpent, RerankError, WorkFailed, WrongUsage
-from rerank_cli.inference import servers as pool
-from rerank_cli.inference import transport
+from rerank_cli.http import servers as pool
+from rerank_cli.http import transport
+from rerank_cli.http.ledger import Ledger, Limits
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference.cache import AnswerCache
 from rerank_cli.inference.endpoint import EndpointWriter
 from rerank_cli.inference.kept_words import KeptWriter
-from rerank_cli.inference.ledger import Ledger, Limits
 from rerank_cli.inference.served import Served, served
-from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Decoding, Message, Prompt
 
 KEY = "sk-very-secret-0123456789"

@@ -17,9 +17,9 @@ from written import asked, said
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import WrongUsage
+from rerank_cli.http.servers import Servers
 from rerank_cli.inference.endpoint import EndpointWriter
 from rerank_cli.inference.served import served
-from rerank_cli.inference.servers import Servers
 from rerank_cli.inference.writing import Completion, Decoding, Message
 from rerank_cli.methods import graded, load_torch, yes_no
 from rerank_cli.methods.catalog import find

@@ -16,6 +16,8 @@ BUSY = frozenset({429, 503, 529})
 _NO_MONEY = "insufficient_quota"
 _TOO_LONG = re.compile(r"context.{0,20}(length|window|size)|maximum context|max_model_len|too (long|many tokens)", re.I)
 _LONGEST = 300
+#: Where what went wrong is said, the first that is there; the last are those of search engines.
+_NAMES = ("error", "errors", "message", "detail", "msg", "root_cause", "reason", "root", "status")
 
 
 def is_passing(status: int, body: bytes) -> bool:
@@ -31,9 +33,10 @@ def said(body: bytes) -> str:
     except ValueError:
         found = text
     while isinstance(found, dict):
-        found = next((found[name] for name in ("error", "message", "detail", "msg") if found.get(name)), "")
-    if isinstance(found, list):
-        found = next((json.dumps(one) for one in found), "")
+        found = next((found[name] for name in _NAMES if found.get(name)), "")
+        if isinstance(found, list):
+            # One error of several; what it says stands under a name of its own, or it is told as it is.
+            found = next((one if {"message", "reason"} & set(one) else json.dumps(one) for one in found), "")
     lines = str(found).strip().splitlines()
     return lines[0][:_LONGEST] if lines and not lines[0].startswith("<") else ""
 

@@ -7,7 +7,7 @@ password is looked for, and what a server says is shown only after the key is st
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rerank_cli.errors import WorkFailed, WrongUsage
@@ -24,22 +24,34 @@ class Passing(Exception):
         self.what, self.status, self.wait = what, status, wait
 
 
+def bearer(key: str) -> str:
+    """The Authorization header of most servers."""
+    return f"Bearer {key}"
+
+
 class Transport:
     """Connections to the servers at `roots`, kept open between requests and shared by `threads` threads.
 
-    `key` goes with every request as a bearer token; `timeout` is the seconds from the request to the end of its reply.
+    `signed(key)` is every request's Authorization header; `timeout` is the seconds from the request to the end of its reply.
     """
 
-    def __init__(self, roots: Sequence[str], key: str, threads: int, timeout: float) -> None:
+    def __init__(
+        self, roots: Sequence[str], key: str, threads: int, timeout: float, signed: Callable[[str], str] = bearer
+    ) -> None:
         if not (key.isascii() and key.isprintable()):
             raise WrongUsage("the API key holds characters that no request can carry", "was it copied with a line end?")
-        self._key, self._timeout = key, timeout
+        self._timeout = timeout
+        self._authorization = signed(key) if key else ""
+        # A password may be a part of the key, and what is sent may be the key in other letters.
+        self._secrets = [key, self._authorization.partition(" ")[2], key.partition(":")[2]] if key else []
         self._session = _session(len(roots), threads)
         # Proxies and certificates, looked up once: for each request anew it would be a sixth of the work.
         self._routes = {root: self._session.merge_environment_settings(root, {}, True, None, None) for root in roots}
         self._session.trust_env = False
 
-    def send(self, root: str, method: str, path: str, body: bytes | None) -> tuple[int, str | None, bytes]:
+    def send(
+        self, root: str, method: str, path: str, body: bytes | None, content_type: str = "application/json"
+    ) -> tuple[int, str | None, bytes]:
         """Status, Retry-After and body of the reply; raises `Passing` when the connection or the clock fails.
 
         Raises `WorkFailed` for a certificate that is not trusted, and for a reply of more than 64 MiB.
@@ -53,7 +65,7 @@ class Transport:
                 method,
                 root + path,
                 data=body,
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": content_type},
                 auth=self._authorised,
                 timeout=(min(_CONNECT, self._timeout), self._timeout),
                 allow_redirects=False,
@@ -79,13 +91,15 @@ class Transport:
 
     def _authorised(self, request: Any) -> Any:
         """Give the request its key."""
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key}"
+        if self._authorization:
+            request.headers["Authorization"] = self._authorization
         return request
 
     def without_key(self, text: str) -> str:
         """A text that may be shown."""
-        return text.replace(self._key, "***") if self._key else text
+        for secret in filter(None, self._secrets):
+            text = text.replace(secret, "***")
+        return text
 
 
 def _session(servers: int, concurrency: int) -> Any:

@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from rerank_cli.errors import WorkFailed, WrongUsage
-from rerank_cli.inference import server_errors
-from rerank_cli.inference.ledger import Ledger
-from rerank_cli.inference.transport import Passing, Transport
+from rerank_cli.http import server_errors
+from rerank_cli.http.ledger import Ledger
+from rerank_cli.http.transport import Passing, Transport, bearer
 
 T = TypeVar("T")
 #: Times that one request is sent before it has failed.
@@ -58,7 +58,8 @@ class _Server:
 class Servers:
     """The servers at `urls` (with or without /v1), `concurrency` requests at a time in all, each `timeout` seconds at most.
 
-    `key` goes with every request as a bearer token. Any number of threads may ask.
+    `key` goes with every request as `signed` writes it; `hint(status, message)` says what can be done about a refusal.
+    Any number of threads may ask.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class Servers:
         urls: Sequence[str],
         *,
         key: str = "",
+        signed: Callable[[str], str] = bearer,
+        hint: Callable[[int, str], str] = server_errors.hint,
         concurrency: int = 16,
         timeout: float = 120.0,
         ledger: Ledger | None = None,
@@ -76,8 +79,8 @@ class Servers:
         self.at_once = concurrency
         self.ledger = ledger or Ledger()
         self._servers = [_Server(url) for url in urls]
-        self._transport = Transport(self.addresses, key, concurrency, timeout)
-        self._note = note
+        self._transport = Transport(self.addresses, key, concurrency, timeout, signed)
+        self._note, self._hint = note, hint
         self._slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
 
@@ -86,22 +89,30 @@ class Servers:
         """The servers' addresses as they may be shown."""
         return [server.root for server in self._servers]
 
-    def ask(self, path: str, body: bytes, read: Callable[[Any], tuple[T, int, int]]) -> T:
+    def ask(
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[Any], tuple[T, int, int]],
+        *,
+        content_type: str = "application/json",
+    ) -> T:
         """Post `body` (JSON) to `path` of a server; `read` makes (answer, tokens read, tokens written) of the reply.
 
-        A reply that `read` cannot make sense of (ValueError, KeyError, …) is as good as none. Raises `WorkFailed` with
+        A reply that `read` cannot make sense of (ValueError, KeyError, …) is as good as none, and so is one of which it
+        raises `Passing`. Raises `WorkFailed` with
         address, status and what the server said, and `BudgetSpent` before anything is sent.
         """
         with self._slots, self.ledger.call():
             for tries in range(1, TRIES + 1):
                 server = self._next(again=tries > 1)
                 try:
-                    answer, read_tokens, written = self._made(server, path, body, read)
+                    answer, read_tokens, written = self._made(server, path, body, read, content_type)
                 except Passing as failure:
                     self._failed(server, failure)
                     if tries == TRIES:
                         what = f"{server.root}{path} {failure.what}, and so {TRIES} times"
-                        raise WorkFailed(what, server_errors.hint(failure.status, "")) from None
+                        raise WorkFailed(what, self._hint(failure.status, "")) from None
                     continue
                 finally:
                     with self._lock:
@@ -164,16 +175,16 @@ class Servers:
             self._note(f"{server.root} {failure.what}: asked again, later or elsewhere")
 
     def _made(
-        self, server: _Server, path: str, body: bytes, read: Callable[[Any], tuple[T, int, int]]
+        self, server: _Server, path: str, body: bytes, read: Callable[[Any], tuple[T, int, int]], content_type: str
     ) -> tuple[T, int, int]:
         """One request and what `read` makes of its reply."""
-        status, retry_after, reply = self._transport.send(server.root, "POST", path, body)
+        status, retry_after, reply = self._transport.send(server.root, "POST", path, body, content_type)
         if status != 200:
             message = server_errors.said(reply)
             shown = self._transport.without_key(f"answered {status}" + (f" ({message})" if message else ""))
             wait = server_errors.seconds_asked(retry_after)
             if not server_errors.is_passing(status, reply):
-                raise WorkFailed(f"{server.root}{path} {shown}", server_errors.hint(status, message))
+                raise WorkFailed(f"{server.root}{path} {shown}", self._hint(status, message))
             if wait > _PATIENCE:
                 raise WorkFailed(f"{server.root}{path} {shown} and asks to wait {wait:.0f} seconds")
             raise Passing(shown, status, wait)

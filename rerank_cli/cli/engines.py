@@ -1,0 +1,140 @@
+"""From the options of `rerank retrieve --from` to an engine that is asked, and its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.cli.endpoints import key_from
+from rerank_cli.cli.settings import Setting, Settings
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rerank_cli.collection import Collection
+    from rerank_cli.core.texts import Texts
+    from rerank_cli.retrieval.engines.address import Address
+    from rerank_cli.retrieval.engines.engine import Dialect, Engine, Fields
+    from rerank_cli.retrieval.retriever import Found, Retriever, Topic
+
+
+def check_options(source: str | None, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Raise `WrongUsage` for an option of our own first stages with --from, and for one of an engine without it."""
+    for name, value in (theirs if source is None else ours).items():
+        if value:
+            why = "is for another engine, and no --from names one" if source is None else "is not for --from"
+            raise WrongUsage(f"{name} {why}", "leave it out")
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The options that say which engine is asked, and how."""
+
+    address: str
+    fields: str | None
+    docid: str | None
+    rank_profile: str | None
+    vector_name: str | None
+    concurrency: int
+    timeout: float
+    api_key_env: str | None
+
+    def open(self, model: Setting, settings: Settings, terminal: Terminal) -> Engine:
+        """The engine, not asked yet, said on stderr; raises `WrongUsage` for what does not go with it.
+
+        Qdrant wants the bi-encoder that made its vectors, named by -m; the others rank without a model of ours.
+        """
+        from rerank_cli.http.servers import Servers
+        from rerank_cli.http.transport import bearer
+        from rerank_cli.retrieval.engines import elastic
+        from rerank_cli.retrieval.engines.address import read_address
+        from rerank_cli.retrieval.engines.engine import Engine, hint
+
+        place = read_address(self.address)
+        self._refuse_for_others(place.kind, model)
+        signed = {"elastic": elastic.signed, "opensearch": elastic.signed_opensearch}.get(place.kind, bearer)
+        servers = Servers(
+            [place.root],
+            key=key_from(self.api_key_env, settings.environment),
+            signed=signed,
+            hint=hint,
+            concurrency=self.concurrency,
+            timeout=self.timeout,
+            note=terminal.note,
+        )
+        dialect = self._dialect(place, model, settings, terminal)
+        what = f"{place.target} of " if place.target else ""
+        terminal.note(f"{what}{place.kind} at {place.root} (--from), {self.concurrency} requests at a time")
+        return Engine(dialect, servers, terminal.note)
+
+    def _dialect(self, place: Address, model: Setting, settings: Settings, terminal: Terminal) -> Dialect:
+        from rerank_cli.retrieval.engines.elastic import Elastic
+        from rerank_cli.retrieval.engines.qdrant import Qdrant
+        from rerank_cli.retrieval.engines.vespa import Vespa
+
+        fields = self._fields()
+        if place.kind == "vespa":
+            return Vespa(place.path, fields, place.target, self.rank_profile or "", self.timeout)
+        if place.kind == "qdrant":
+            encode = _encoder(model, settings, terminal)
+            return Qdrant(place.path, place.target, fields, encode, self.vector_name or "")
+        return Elastic(place.kind, f"{place.path}/{place.target}", fields)
+
+    def _fields(self) -> Fields:
+        from rerank_cli.retrieval.engines.engine import Fields
+
+        names = [name.strip() for name in (self.fields or "").split(",")] if self.fields is not None else []
+        if len(names) > 2 or not all(names):
+            raise WrongUsage(f"--engine-fields {self.fields}: one or two fields are wanted", "as in title,text or text")
+        return Fields(self.docid, names[0] if len(names) == 2 else None, names[-1] if names else None)
+
+    def _refuse_for_others(self, kind: str, model: Setting) -> None:
+        """Raise `WrongUsage` for an option of another engine."""
+        if kind == "qdrant" and (model.origin == "default" or model.value == "bm25"):
+            raise WrongUsage("Qdrant searches by vectors", "-m names the bi-encoder that made those of the collection")
+        if kind != "qdrant" and model.origin == "-m":
+            raise WrongUsage(f"-m {model.value}: {kind} ranks by itself", "leave -m out")
+        for name, value, own in (
+            ("--rank-profile", self.rank_profile, "vespa"),
+            ("--vector-name", self.vector_name, "qdrant"),
+        ):
+            if value is not None and kind != own:
+                raise WrongUsage(f"{name} is for {own}, and --from names {kind}", "leave it out")
+
+
+def with_texts(
+    retriever: Retriever, found: Collection | None, topics: Sequence[Topic], k: int
+) -> Iterator[tuple[Found, Texts]]:
+    """Each topic's list, and where the texts of its documents are: in the engine's answer, else in the collection."""
+    from rerank_cli.core.texts import MemoryTexts
+    from rerank_cli.retrieval.engines.engine import Engine
+
+    if isinstance(retriever, Engine):
+        for answer in retriever.answers(topics, k):
+            yield answer.found, MemoryTexts(answer.documents)
+    elif found is not None:
+        for best in retriever.search(topics, k):
+            yield best, found.documents()
+
+
+def _encoder(model: Setting, settings: Settings, terminal: Terminal) -> Callable[[Sequence[str]], Sequence[np.ndarray]]:
+    """What makes the vectors of queries; raises `WrongUsage` for a model that makes no vector of a text."""
+    from rerank_cli.cli.scorer import open_scorer
+    from rerank_cli.methods.vectors import TextScorer
+
+    scorer = open_scorer(model, settings, terminal)
+    if not isinstance(scorer, TextScorer) or scorer.description.method != "bi-encoder":
+        raise WrongUsage(f"-m {model.value} is no bi-encoder", "Qdrant is searched by one vector a query")
+    texts = scorer.model
+
+    def encode(queries: Sequence[str]) -> list[np.ndarray]:
+        vectors: list[Any] = [None] * len(queries)
+        for some in texts.embed(queries, as_query=True):
+            for at, array in zip(some.positions.tolist(), some.arrays, strict=True):
+                vectors[at] = array
+        return vectors
+
+    return encode

@@ -1,0 +1,90 @@
+"""`rerank index`: what `rerank retrieve` would build when it needs it, built now; and what an index says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rerank_cli.cli import options, retrieve_options
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+EXAMPLES = [
+    ("Build the BM25 index of a collection before anybody searches", "rerank index -c demo"),
+    ("In a folder of yours, with another analyzer", "rerank index -c demo --index words.index --analyzer whitespace"),
+    ("What is in that folder?", "rerank index words.index --info"),
+    ("Is every file of it what was written?", "rerank index words.index --check"),
+]
+
+
+def index(
+    terminal: Terminal,
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[DIR]", help="The index that --info and --check look at.")
+    ] = None,
+    info: Annotated[bool, typer.Option("--info", help="Show what the index in DIR is; build nothing.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare every file of the index with its size and its checksum.")
+    ] = False,
+    model: retrieve_options.Retriever = None,
+    place: retrieve_options.IndexFolder = None,
+    analyzer: retrieve_options.AnalyzerName = "english",
+    collection: options.Collection = None,
+    docs: options.Docs = None,
+    doc_template: options.DocTemplate = None,
+) -> None:
+    """Build the index of a collection now, and say what it is.
+
+    It is the index that rerank retrieve with the same options would build when it needs it, in the cache directory or
+    where --index says. One that is there already is not built again. Of a sum (-m bm25+minilm) each is built.
+
+    Prints one fact a line, the name and the value separated by a tab: where the index is and the facts of its manifest,
+    with its size in bytes and the seconds that it took. --check reads all of it and fails with exit code 3, naming the
+    file, when one is not what was written.
+    """
+    from pathlib import Path
+
+    from rerank_cli.cli.retrievers import Given, open_retriever, parts_of
+    from rerank_cli.cli.settings import Setting, Settings
+    from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.retrieval.retriever import Indexed
+
+    if folder is not None:
+        if not (info or check):
+            raise WrongUsage(f"{folder}: what is to be done with it?", "--info, --check, or --index DIR to build there")
+        _show(Path(folder), check, terminal)
+        return
+    if info:
+        raise WrongUsage("--info looks at an index", "name its folder: rerank index DIR --info")
+    settings = Settings()
+    chosen = settings.resolve("retriever", model, flag_name="-m")
+    given = Given(index=place, k1=0.9, b=0.4, analyzer=analyzer, fuse="rrf", weights=None)
+    given.check(chosen)
+    found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)
+    assert found is not None
+    for part in parts_of(chosen):
+        opened = open_retriever(Setting(part, chosen.origin), found, given, settings, terminal)
+        assert isinstance(opened, Indexed)
+        _show(opened.folder, check, terminal)
+
+
+def _show(folder: Path, check: bool, terminal: Terminal) -> None:
+    """Print what an index is, verified first where that was asked for."""
+    from rerank_cli.retrieval.index_folder import CHECKSUMS, FILES, check_files, manifest_of
+
+    manifest = manifest_of(folder)
+    files = manifest[FILES]
+    if check:
+        read = check_files(folder, manifest)
+        terminal.note(f"all {len(files)} files are as long as they were written; of {read} the checksum is the same")
+    facts = {name: value for name, value in manifest.items() if name not in (FILES, CHECKSUMS)}
+    for name, value in {"index": folder, **facts, "size": sum(files.values())}.items():
+        for inner, one in value.items() if isinstance(value, dict) else [("", value)]:
+            line = f"{name}{'.' if inner else ''}{inner}\t{one}"
+            # Paths are bytes: what is not UTF-8 comes out as it is.
+            typer.echo(line.encode("utf-8", "surrogateescape"))
