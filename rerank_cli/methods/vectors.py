@@ -160,15 +160,16 @@ class TextScorer(BatchScorer):
     ) -> None:
         super().__init__(record, model.description)
         self._model = model
-        self._memory = TextMemory(model)
+        #: What it has made of texts; whoever needs the arrays themselves asks here.
+        self.memory = TextMemory(model)
         self._compare = compare
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; distinct queries + documents not met before through the model, the queries first."""
         texts, of_query, of_document = distinct(pairs)
-        queries = self._memory.all(texts[0], True)
+        queries = self.memory.all(texts[0], True)
         calls = queries.calls
-        for some in self._memory.embed(texts[1], False):
+        for some in self.memory.embed(texts[1], False):
             place = np.full(len(texts[1]), -1)
             place[some.positions] = np.arange(len(some.positions))
             at = np.flatnonzero(place[of_document] >= 0)
