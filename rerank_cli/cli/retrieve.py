@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rerank_cli.collection import Collection, Overrides
     from rerank_cli.core.run import Ranking
     from rerank_cli.core.texts import Document
+    from rerank_cli.formats.topics import TopicField
 
 EXAMPLES = [
     ("The 1000 best documents of each topic, judged", "rerank retrieve -c demo | rerank eval -c demo"),
@@ -27,6 +28,14 @@ EXAMPLES = [
         "Candidates with their texts, for a stage that has no collection",
         "rerank retrieve -c demo -k 20 --output-format jsonl | rerank rerank",
     ),
+    (
+        "Only what meets conditions on other fields of the corpus",
+        "rerank retrieve -c demo --filter 'year >= 1990 and lang = \"en\"' -k 10 -o english.run",
+    ),
+    (
+        "Searched again with the words of the three best documents",
+        "rerank retrieve -c demo --prf each --prf-depth 3 | rerank eval -c demo",
+    ),
     ("An index kept where you say", "rerank retrieve -c demo --index demo.index -k 10 > first.run"),
 ]
 
@@ -36,12 +45,17 @@ def retrieve(
     model: retrieve_options.Retriever = None,
     k: retrieve_options.Wanted = 1000,
     exclude_self: retrieve_options.ExcludeSelf = False,
+    filter: retrieve_options.Filter = None,
+    topic_filters: retrieve_options.TopicFilters = False,
     index: retrieve_options.IndexFolder = None,
     k1: retrieve_options.K1 = 0.9,
     b: retrieve_options.B = 0.4,
     analyzer: retrieve_options.AnalyzerName = "english",
     fuse: retrieve_options.FusedBy = "rrf",
     weights: retrieve_options.Weights = None,
+    prf: retrieve_options.PrfWay = None,
+    prf_depth: retrieve_options.PrfDepth = None,
+    prf_aggregate: retrieve_options.PrfAggregateBy = None,
     collection: options.Collection = None,
     docs: options.Docs = None,
     topics: retrieve_options.Topics = None,
@@ -63,7 +77,18 @@ def retrieve(
 
     A sum of first stages (-m bm25+minilm) asks each of them and fuses their lists, by reciprocal rank
     unless --fuse names another rule of rerank fuse.
+
+    --filter lets only documents through whose fields in the JSONL corpus meet all conditions, FIELD OPERATOR VALUE joined
+    by and: the operators are = != < <= > >=, strings stand in quotes, metadata.year is a field inside another. A
+    condition on a number looks at numbers only; a field that is absent meets nothing. The search goes as deep as k
+    documents that pass need, so the list is the one without a filter, less what does not pass; of a sum, each
+    first stage is filtered before they are fused.
+
+    --prf takes the best documents of a first search as relevant and searches with their words: behind the topic's, all
+    in one query (concatenate) or one query a document (each); or in windows of 65 words, one every 32, without the
+    topic's (windows). Queries end after 256 words. The lists of several queries are joined by --prf-aggregate.
     """
+    from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
     from rerank_cli.cli.retrievers import Given, open_retriever
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
@@ -73,13 +98,20 @@ def retrieve(
 
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
-    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights)
+    feedback = {
+        "prf": prf and prf.value,
+        "prf_depth": prf_depth,
+        "prf_aggregate": prf_aggregate and prf_aggregate.value,
+    }
+    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights, **feedback)
     given.check(chosen)
+    conditions = conditions_of(filter)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
     found = collection_of(collection, named, settings, terminal)
     assert found is not None
-    asked = _topics_from_stdin(named) if topics == "-" else found.topics()
-    retriever = open_retriever(chosen, found, given, settings, terminal)
+    asked, filters = _topics_of(found, named, topics == "-", topic_filters)
+    filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
+    retriever = open_retriever(chosen, found, given, settings, terminal, filtered)
     facts = provenance(
         "retrieve",
         collection=found.name or None,
@@ -113,12 +145,23 @@ def retrieve(
     _say_without(without, len(asked), terminal.warn)
 
 
-def _topics_from_stdin(named: Overrides) -> dict[bytes, str]:
-    from rerank_cli.cli.streams import input_stream
-    from rerank_cli.formats.topics import read_topics
+def _topics_of(
+    found: Collection, named: Overrides, on_stdin: bool, with_filters: bool
+) -> tuple[dict[bytes, str], dict[bytes, TopicField] | None]:
+    """The topics, and the filter of those that have one (None: these are not asked for)."""
+    from io import BytesIO
 
+    from rerank_cli.cli.retrieve_filters import FIELD
+    from rerank_cli.cli.streams import input_stream
+    from rerank_cli.formats.topics import read_topic_field, read_topics
+
+    if not on_stdin:
+        return found.topics(), found.topic_field(FIELD) if with_filters else None
     with input_stream("-", "topics") as (stream, name):
-        return read_topics(stream, name, fields=named.topic_fields)
+        read = BytesIO(stream.read())
+    topics = read_topics(read, name, fields=named.topic_fields)
+    read.seek(0)
+    return topics, read_topic_field(read, name, FIELD) if with_filters else None
 
 
 def _documents(found: Collection, ranking: Ranking) -> dict[bytes, Document]:
