@@ -30,7 +30,7 @@ EXAMPLES = [
     ),
     (
         "Only what meets conditions on other fields of the corpus",
-        "rerank retrieve -c demo --filter 'year >= 1990 and lang = \"en\"' -k 10 -o english.run",
+        "rerank retrieve -c demo --filter 'metadata.subject = \"retrieval\"' -k 10 -o one-subject.run",
     ),
     (
         "Searched again with the words of the three best documents",
@@ -98,12 +98,17 @@ def retrieve(
 
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
-    feedback = {
-        "prf": prf and prf.value,
-        "prf_depth": prf_depth,
-        "prf_aggregate": prf_aggregate and prf_aggregate.value,
-    }
-    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights, **feedback)
+    given = Given(
+        index=index,
+        k1=k1,
+        b=b,
+        analyzer=analyzer,
+        fuse=fuse,
+        weights=weights,
+        prf=prf and prf.value,
+        prf_depth=prf_depth,
+        prf_aggregate=prf_aggregate and prf_aggregate.value,
+    )
     given.check(chosen)
     conditions = conditions_of(filter)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)

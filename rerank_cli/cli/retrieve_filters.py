@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Settings
 from rerank_cli.cli.terminal import Terminal
@@ -49,15 +49,16 @@ def filtered_by(
     of_all = Passing(conditions, columns) if conditions else None
     if of_all is not None:
         terminal.note(f"--filter lets {of_all.count} of {len(found.documents())} documents through")
-    told = {"filter": filter} if filter is not None else {}
+    told: dict[str, Any] = {} if filter is None else {"filter": filter}
     if topic_filters is not None:
         terminal.note(f"{len(of_topics)} topics have a filter of their own")
+        told["topic_filters"] = len(of_topics)
     own = {qid: Passing(several, columns) for qid, several in of_topics.items()}
 
     def passing(qid: bytes) -> Passing | None:
         return own.get(qid, of_all)
 
-    return lambda inner: Filtered(inner, passing, {**told, "topic_filters": len(own) or None})
+    return lambda inner: Filtered(inner, passing, told)
 
 
 def _of_topic(told: TopicField) -> tuple[Condition, ...]:

@@ -11,18 +11,24 @@ import hashlib
 import json
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
+from rerank_cli.core.growing import Growing
+from rerank_cli.core.hashing import fingerprints
 from rerank_cli.errors import WorkFailed
-from rerank_cli.formats.indexed_corpus import IndexedCorpus, key_of
+from rerank_cli.formats.indexed_corpus import IndexedCorpus
 
 #: Part of the key: raise it when the files or their meaning change.
 _VERSION = 1
+#: Documents read at a time.
+_BLOCK = 1 << 14
+T = TypeVar("T")
 
 
 class FieldColumn:
@@ -34,8 +40,8 @@ class FieldColumn:
         self.codes: np.ndarray = np.load(folder / "codes.npy")
 
     def of(self, docids: Sequence[bytes] | np.ndarray) -> np.ndarray:
-        """The codes (n,) of documents, -1 also for those that are not in the corpus; about 2 µs a document."""
-        keys = np.array([key_of(bytes(docid)) for docid in docids], dtype=np.uint64)
+        """The codes (n,) of documents, -1 also for those that are not in the corpus."""
+        keys = _keys(docids)
         if not len(self._keys):
             return np.full(len(keys), -1, dtype=np.int32)
         rows = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
@@ -58,20 +64,33 @@ def field_column(corpus: IndexedCorpus, field: str, cache_dir: Path, note: Calla
 
 
 def _build(corpus: IndexedCorpus, field: str, folder: Path) -> None:
-    keys, codes = array("Q"), array("i")
+    keys, codes = Growing(), array("i")
     numbers: dict[str | int | float, int] = {}
-    for docid, record in corpus.objects():
-        value = _value(record, field)
-        keys.append(key_of(docid))
-        codes.append(-1 if value is None else numbers.setdefault(value, len(numbers)))
-    sorted_keys = np.frombuffer(keys, dtype=np.uint64)
-    order = np.argsort(sorted_keys, kind="stable")
-    sorted_keys = sorted_keys[order]
-    if np.any(sorted_keys[1:] == sorted_keys[:-1]):
+    for block in _blocks(corpus.objects()):
+        keys.add(_keys([docid for docid, _ in block]))
+        for _, record in block:
+            value = _value(record, field)
+            codes.append(-1 if value is None else numbers.setdefault(value, len(numbers)))
+    every = np.asarray(keys.array, dtype=np.uint64)
+    order = np.argsort(every)
+    every = every[order]
+    if np.any(every[1:] == every[:-1]):
         raise WorkFailed("two document ids have the same 64-bit hash, so a filter cannot tell them apart")
-    np.save(folder / "keys.npy", sorted_keys)
+    np.save(folder / "keys.npy", every)
     np.save(folder / "codes.npy", np.frombuffer(codes, dtype=np.int32)[order])
     (folder / "values.json").write_text(json.dumps(list(numbers)), encoding="utf-8")
+
+
+def _blocks(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while block := list(islice(rest, _BLOCK)):
+        yield block
+
+
+def _keys(docids: Sequence[bytes] | np.ndarray) -> np.ndarray:
+    """A 64-bit hash of each id, (n,) uint64."""
+    ids = np.asarray(docids, dtype=np.bytes_)
+    return fingerprints(ids, np.zeros(len(ids), dtype=np.uint64))
 
 
 def _value(record: dict[str, Any], field: str) -> str | int | float | None:

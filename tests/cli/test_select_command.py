@@ -97,9 +97,9 @@ def test_a_run_with_texts_needs_no_collection_and_keeps_them(rerank: Runner, sea
     packed = gzip.compress("\n".join(lines).encode())
     done = rerank("select", "--near-duplicates", "0.9", "--output-format", "jsonl", stdin=packed)
     assert done.code == 0, done.err
-    kept = [json.loads(line) for line in done.lines]
-    assert [line["docid"] for line in kept] == ["a", "b", "c"]
-    assert kept[0]["query"] == "ships" and kept[0]["text"] == TEXTS["a"]
+    kept = json.loads(done.text)
+    assert [one["docid"] for one in kept["candidates"]] == ["a", "b", "c"]
+    assert kept["query"]["text"] == "ships" and kept["candidates"][0]["doc"]["text"] == TEXTS["a"]
 
 
 def test_what_makes_no_sense_is_refused_before_anything_is_read(rerank: Runner, sea: Path) -> None:
