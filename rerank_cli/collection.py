@@ -23,7 +23,7 @@ from rerank_cli.formats.irds import PREFIX as _IRDS
 from rerank_cli.formats.irds import IrdsDataset
 from rerank_cli.formats.offsets import open_corpus
 from rerank_cli.formats.qrels import read_qrels
-from rerank_cli.formats.topics import read_topics
+from rerank_cli.formats.topics import TopicField, read_topic_field, read_topics
 
 DEMO = "demo"
 #: Where the collection of that name lies, whatever the working directory holds.
@@ -121,6 +121,14 @@ class Collection:
         Raises `Missing` naming the file looked for, `BadData` with FILE:LINE.
         """
         return self._topics
+
+    def topic_field(self, field: str) -> dict[bytes, TopicField]:
+        """A field of those topics that have it (see `formats.topics.read_topic_field`); raises `WrongUsage` for irds:ID."""
+        source = self._source("topics")
+        if source.startswith(_IRDS):
+            raise WrongUsage(f"{source} has no field {field} of topics", "name topics in JSONL with --topics")
+        with open_input(source) as stream:
+            return read_topic_field(stream, source, field)
 
     def qrels(self) -> Qrels:
         """The judgements; raises `Missing` naming the file looked for, `BadData` with FILE:LINE."""

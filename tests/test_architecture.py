@@ -24,11 +24,12 @@ DOORS: dict[str, set[str]] = {
     "aggregation": set(),
     "fusion": {"aggregation"},
     "strategies": {"aggregation"},
+    "selection": set(),
     "evaluation": set(),
     "methods": {"inference"},
     "inference": {"http"},
     "export": {"methods", "inference"},
-    "pipeline": {"methods", "fusion", "strategies"},
+    "pipeline": {"methods", "fusion", "strategies", "selection"},
 }
 DOORS["cli"] = set(DOORS)
 #: Seconds and gigabytes: imported where they are used, inside a function.

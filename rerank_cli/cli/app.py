@@ -21,6 +21,7 @@ from rerank_cli.errors import WrongUsage
 COMMANDS = {
     "retrieve": "retrieve",
     "rerank": "rerank",
+    "select": "select",
     "fuse": "fuse",
     "eval": "eval",
     "diff": "diff",

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import typer
 
 from rerank_cli.cli import options
 
-LISTS, BM25, HYBRID = "Lists", "BM25", "Hybrid"
+LISTS, BM25, HYBRID, FEEDBACK = "Lists", "BM25", "Hybrid", "Feedback"
+
+
+class Prf(enum.StrEnum):
+    """How the best documents of a first search change the query."""
+
+    concatenate = "concatenate"
+    each = "each"
+    windows = "windows"
+
+
+class PrfAggregate(enum.StrEnum):
+    """How the lists of several queries are joined."""
+
+    borda = "borda"
+    max = "max"
+    mean = "mean"
+
 
 Retriever = Annotated[
     str | None,
@@ -66,5 +84,40 @@ Topics = Annotated[
         metavar="FILE",
         help="Topics (JSONL, TSV, TREC SGML); - is stdin.",
         rich_help_panel=options.COLLECTION,
+    ),
+]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="CONDITIONS",
+        rich_help_panel=LISTS,
+        help='Only documents whose fields meet all of these: year >= 1990 and lang = "en".',
+    ),
+]
+TopicFilters = Annotated[
+    bool,
+    typer.Option(
+        "--topic-filters", rich_help_panel=LISTS, help="Apply the conditions in each topic's own field filter too."
+    ),
+]
+PrfWay = Annotated[
+    Prf | None,
+    typer.Option(
+        "--prf",
+        rich_help_panel=FEEDBACK,
+        help="Search again with the text of the best documents: in one query, one for each, or one for each window of words.",
+    ),
+]
+PrfDepth = Annotated[
+    int | None,
+    typer.Option(
+        "--prf-depth", metavar="N", min=1, rich_help_panel=FEEDBACK, help="How many documents are fed back; default: 3."
+    ),
+]
+PrfAggregateBy = Annotated[
+    PrfAggregate | None,
+    typer.Option(
+        "--prf-aggregate", rich_help_panel=FEEDBACK, help="How several queries' lists are joined; default: borda."
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rerank_cli.fusion.fuse import Recipe
     from rerank_cli.retrieval.bm25 import Bm25
     from rerank_cli.retrieval.retriever import Retriever
+    from rerank_cli.retrieval.text_feedback import Asked
 
 #: Documents between two movements of the progress bar.
 _STRIDE = 500
@@ -32,6 +33,9 @@ class Given:
     analyzer: str
     fuse: str
     weights: str | None
+    prf: str | None = None
+    prf_depth: int | None = None
+    prf_aggregate: str | None = None
 
     def check(self, chosen: Setting) -> None:
         """Raise `WrongUsage` for what can be refused before a collection is opened."""
@@ -47,6 +51,19 @@ class Given:
                 raise WrongUsage("--index names one folder, and a sum of first stages has several", "leave it out")
         elif self.weights is not None:
             raise WrongUsage("--weights is for a sum of first stages", "as in -m bm25+minilm")
+        self.feedback()
+
+    def feedback(self) -> Asked | None:
+        """How feedback is asked, None without --prf; raises `WrongUsage` for what it has no use for."""
+        from rerank_cli.retrieval.text_feedback import Asked
+
+        told = {"depth": self.prf_depth, "aggregate": self.prf_aggregate}
+        for name, value in told.items():
+            if value is not None and (self.prf is None or (name == "aggregate" and self.prf == "concatenate")):
+                need = "--prf" if self.prf is None else "several queries: --prf each or windows"
+                raise WrongUsage(f"--prf-{name} {value} is for {need}", "as in --prf each")
+        given = {name: value for name, value in told.items() if value is not None}
+        return None if self.prf is None else Asked(self.prf, **given)  # type: ignore[arg-type]
 
     def recipe(self, parts: int) -> Recipe:
         """How the lists of a sum are fused; raises `WrongUsage`."""
@@ -74,13 +91,26 @@ def parts_of(chosen: Setting) -> list[str]:
 
 
 def open_retriever(
-    chosen: Setting, found: Collection, given: Given, settings: Settings, terminal: Terminal
+    chosen: Setting,
+    found: Collection,
+    given: Given,
+    settings: Settings,
+    terminal: Terminal,
+    filtered: Callable[[Retriever], Retriever] | None = None,
 ) -> Retriever:
-    """Open the first stage, or all that a sum joins; indexes that are missing are built and kept."""
+    """Open the first stage, or all that a sum joins; indexes that are missing are built and kept.
+
+    Each part is `filtered` before anything is joined, and feedback stands around all of it.
+    """
     from rerank_cli.retrieval.hybrid import Hybrid
+    from rerank_cli.retrieval.text_feedback import TextFeedback
 
     parts = [_opened(part, found, given, settings, terminal) for part in parts_of(chosen)]
-    return parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
+    if filtered is not None:
+        parts = [filtered(part) for part in parts]
+    whole = parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
+    asked = given.feedback()
+    return whole if asked is None else TextFeedback(whole, found.documents(), found.doc_template, asked, terminal.note)
 
 
 def _opened(part: str, found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Retriever:

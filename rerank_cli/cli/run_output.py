@@ -73,7 +73,7 @@ def write_answers(
     with (
         closing(answers),
         written as writer,
-        _stats_file(stats) as stats_stream,
+        stats_file(stats) as stats_stream,
         terminal.progress(total, "queries") as progress,
     ):
         for answer in answers:
@@ -116,7 +116,8 @@ def _say_costs(total_of: Counter[str], stopped: Counter[str], terminal: Terminal
 
 
 @contextmanager
-def _stats_file(path: str | None) -> Iterator[BinaryIO | None]:
+def stats_file(path: str | None) -> Iterator[BinaryIO | None]:
+    """Open the file of `--stats`, None where none was asked for; raises `WrongUsage` for stdout."""
     if path is None:
         yield None
         return
@@ -133,8 +134,8 @@ def _stats_line(stats: Any) -> bytes:
     return json.dumps(dataclasses.asdict(stats), ensure_ascii=False).encode() + b"\n"
 
 
-def write_nothing(output: str, terminal: Terminal, name: str) -> None:
+def write_nothing(output: str, terminal: Terminal, name: str, to_do: str = "rerank") -> None:
     """An empty run in is an empty run out."""
-    terminal.note(f"{name} holds no run: nothing to rerank")
+    terminal.note(f"{name} holds no run: nothing to {to_do}")
     with output_stream(output):
         pass

@@ -20,9 +20,10 @@ import numpy as np
 
 from rerank_cli.core.ids import shown
 from rerank_cli.core.texts import Document
-from rerank_cli.errors import BadData, Missing, WorkFailed
+from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
 from rerank_cli.formats.blocks import Blocks
 from rerank_cli.formats.documents import Layout, document, located, records
+from rerank_cli.formats.fields import DOCUMENT_ID, first_of, identifier, json_object
 
 #: The columns and their types; each is a file NAME.npy.
 COLUMNS = (("keys", np.uint64), ("positions", np.int64), ("lengths", np.uint32))
@@ -62,6 +63,19 @@ class IndexedCorpus:
                 layout = self._layouts[number]
                 for record in records(stream, layout):
                     yield located(record, layout, file["name"])
+
+    def objects(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Every document's id and whole JSON object, with the fields that a `Document` has no place for.
+
+        Raises `WrongUsage` for a file that is not JSONL.
+        """
+        for number, file in enumerate(self._files):
+            if self._layouts[number].kind != "jsonl":
+                raise WrongUsage(f"{file['name']} is not JSONL, so its documents have no other fields")
+            with io.BufferedReader(self._open(number), 1 << 18) as stream:
+                for record in records(stream, self._layouts[number]):
+                    whole = json_object(record.raw)
+                    yield identifier(first_of(whole, DOCUMENT_ID, "document id"), "document id"), whole
 
     def lookup(self, docids: Sequence[bytes]) -> list[Document | None]:
         """Return the documents in the order asked, None for an id that is not there.

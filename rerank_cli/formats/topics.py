@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from rerank_cli.core.ids import shown
 from rerank_cli.errors import BadData
@@ -46,6 +46,34 @@ def read_topics(stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title"
             raise BadData(f"query {shown(qid)} is there twice, first in line {lines[qid]}", where=f"{name}:{line}")
         topics[qid], lines[qid] = text, line
     return topics
+
+
+class TopicField(NamedTuple):
+    """What a field of a topic says, and FILE:LINE."""
+
+    text: str
+    where: str
+
+
+def read_topic_field(stream: BinaryIO, name: str, field: str) -> dict[bytes, TopicField]:
+    """One field of those topics that have it (not null, not empty), from JSONL.
+
+    Raises `BadData` with FILE:LINE for a field that is no string, and for topics that are not JSONL.
+    """
+    data = stream.read()
+    if first_byte(data) not in (b"{", b""):
+        raise BadData(f"topics that are not JSONL have no field {field}", _KNOWN, where=name)
+    found: dict[bytes, TopicField] = {}
+    for number, line in _lines(data):
+        where = f"{name}:{number}"
+        try:
+            record = json_object(line)
+            if record.get(field):
+                qid = identifier(first_of(record, TOPIC_ID, "query id"), "query id")
+                found[qid] = TopicField(string(record[field], field), where)
+        except BadData as error:
+            raise BadData(error.message, error.hint, where=where) from None
+    return found
 
 
 def _from_jsonl(data: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[int, bytes, str]]:

@@ -159,17 +159,17 @@ class TextScorer(BatchScorer):
         self, model: TextModel, compare: Callable[[np.ndarray, list[np.ndarray]], np.ndarray], record: Record
     ) -> None:
         super().__init__(record, model.description)
-        #: What makes the arrays, for who wants them and no scores.
+        #: What makes the arrays, and what it has made of texts, for who wants these and no scores.
         self.model = model
-        self._memory = TextMemory(model)
+        self.memory = TextMemory(model)
         self._compare = compare
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; distinct queries + documents not met before through the model, the queries first."""
         texts, of_query, of_document = distinct(pairs)
-        queries = self._memory.all(texts[0], True)
+        queries = self.memory.all(texts[0], True)
         calls = queries.calls
-        for some in self._memory.embed(texts[1], False):
+        for some in self.memory.embed(texts[1], False):
             place = np.full(len(texts[1]), -1)
             place[some.positions] = np.arange(len(some.positions))
             at = np.flatnonzero(place[of_document] >= 0)

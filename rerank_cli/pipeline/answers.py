@@ -58,7 +58,7 @@ def answered(question: Question, answers: Scores, rows: slice, seconds: float, o
     raw, values = (_of_documents(scores, question, options) for scores in (raw, shown_as))
     if options.interpolate is not None:
         first_stage = joined(question.ranking.scores)[question.scored]
-        values = options.interpolate * _min_max(values) + (1 - options.interpolate) * _min_max(first_stage)
+        values = options.interpolate * min_max(values) + (1 - options.interpolate) * min_max(first_stage)
     # A probability that rounds to 1 still stands in the order of its raw score.
     by_score = np.lexsort((-raw, -values))
     best_first, ties = separate(values[by_score])
@@ -102,7 +102,7 @@ def ordered(question: Question, result: Ranked, tally: Tally, options: Options, 
         values = np.minimum.accumulate(np.where(np.isfinite(own), own, np.inf))[:chosen]
     if options.interpolate is not None:
         first_stage = joined(question.ranking.scores)[scored[:chosen]]
-        values = options.interpolate * _min_max(values) + (1 - options.interpolate) * _min_max(first_stage)
+        values = options.interpolate * min_max(values) + (1 - options.interpolate) * min_max(first_stage)
         best = np.argsort(-values, kind="stable")
         values, scored = values[best], np.concatenate([scored[:chosen][best], scored[chosen:]])
     rest = np.concatenate([scored[chosen:], question.unscored])
@@ -148,7 +148,7 @@ def _of_documents(scores: np.ndarray, question: Question, options: Options) -> n
     return sums if options.aggregate == "sum" else sums / np.diff(question.starts, append=len(scores))
 
 
-def _min_max(scores: np.ndarray) -> np.ndarray:
+def min_max(scores: np.ndarray) -> np.ndarray:
     """Scale to 0..1; scores that are all equal say nothing and become 1."""
     if not len(scores) or scores.max() == scores.min():
         return np.ones(len(scores))
