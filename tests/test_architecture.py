@@ -27,6 +27,7 @@ DOORS: dict[str, set[str]] = {
     "methods": {"inference"},
     "inference": set(),
     "export": {"methods", "inference"},
+    "rewriting": {"methods", "inference"},
     "pipeline": {"methods", "fusion", "strategies"},
 }
 DOORS["cli"] = set(DOORS)

@@ -22,6 +22,8 @@ COMMANDS = {
     "retrieve": "retrieve",
     "rerank": "rerank",
     "fuse": "fuse",
+    "rewrite": "rewrite",
+    "expand": "expand",
     "eval": "eval",
     "diff": "diff",
     "check": "check",

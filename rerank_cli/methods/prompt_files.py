@@ -8,7 +8,7 @@ and `default` names the one that is meant (`NAME@VERSION` asks for another).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -36,28 +36,30 @@ def prompt_names() -> list[str]:
     return [name for file in sorted(_FOLDER.glob("*.toml")) for name in _versions(file)]
 
 
-def load_prompt(name: str | Path) -> PromptFile:
-    """The prompt NAME or NAME@VERSION that comes with the program, or the one in a file (PATH, PATH.toml@VERSION).
+def load_prompt(
+    name: str | Path, *, folder: Path = _FOLDER, shows: Sequence[str] = ("documents", "query")
+) -> PromptFile:
+    """The prompt NAME or NAME@VERSION that comes with the program (in `folder`), or the one in a file (PATH, PATH.toml@VERSION).
 
-    Raises `Missing` for a name or a file that is not there, `BadData` with the file's name for one that says something wrong.
+    `shows` is what it must tell the model: documents, query. Raises `Missing` for a name or a file that is not there, `BadData` with the file's name for one that says something wrong.
     """
     base, _, version = str(name).partition("@")
     path = Path(base)
     if path.suffix != ".toml" and len(path.parts) == 1:
-        path = _FOLDER / f"{base}.toml"
+        path = folder / f"{base}.toml"
         if not path.is_file():
-            names = sorted(file.stem for file in _FOLDER.glob("*.toml"))
+            names = sorted(file.stem for file in folder.glob("*.toml"))
             close = difflib.get_close_matches(base, names, n=3, cutoff=0.5) or names
             raise Missing(
                 f"no prompt is called {base!r}", f"there are {', '.join(close)}; a file of yours ends with .toml"
             )
     elif not path.is_file():
         raise Missing(f"{base}: no such file", "a prompt is a file of the form that rerank models --prompt shows")
-    versions = _versions(path)
+    versions = _versions(path, folder, shows)
     if not version:
         return next(iter(versions.values()))
     try:
-        return versions[f"{base}@{version}"] if path.parent == _FOLDER else versions[f"{path}@{version}"]
+        return versions[f"{base}@{version}"] if path.parent == folder else versions[f"{path}@{version}"]
     except KeyError:
         known = ", ".join(one.partition("@")[2] for one in versions)
         raise WrongUsage(
@@ -65,27 +67,29 @@ def load_prompt(name: str | Path) -> PromptFile:
         ) from None
 
 
-def _versions(path: Path) -> dict[str, PromptFile]:
+def _versions(
+    path: Path, folder: Path = _FOLDER, shows: Sequence[str] = ("documents", "query")
+) -> dict[str, PromptFile]:
     """Every version that the file holds by its full name, the default first."""
     import tomllib
 
-    where = f"{path.name}" if path.parent == _FOLDER else str(path)
+    where = f"{path.name}" if path.parent == folder else str(path)
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadData(f"not TOML: {error}", "a prompt file holds name = value lines", where=where) from error
-    name = path.stem if path.parent == _FOLDER else str(path)
+    name = path.stem if path.parent == folder else str(path)
     versions = table.pop("versions", {})
     default = table.pop("default", "")
     if not versions:
-        return {name: _prompt(name, table, where)}
+        return {name: _prompt(name, table, where, shows)}
     if not isinstance(versions, dict) or default not in versions:
         raise BadData(f"default = {default!r} is no table [versions.{default}]", where=where)
     order = sorted(versions, key=lambda version: version != default)
-    return {f"{name}@{one}": _prompt(f"{name}@{one}", table | versions[one], where) for one in order}
+    return {f"{name}@{one}": _prompt(f"{name}@{one}", table | versions[one], where, shows) for one in order}
 
 
-def _prompt(name: str, table: Mapping[str, Any], where: str) -> PromptFile:
+def _prompt(name: str, table: Mapping[str, Any], where: str, shows: Sequence[str]) -> PromptFile:
     known = {one.name: one for one in fields(PromptFile) if one.name != "name"}
     for key, value in table.items():
         if key not in known:
@@ -99,7 +103,7 @@ def _prompt(name: str, table: Mapping[str, Any], where: str) -> PromptFile:
     if "parser" not in values:
         raise BadData("says no parser", "parser = NAME tells how the reply is read", where=where)
     prompt = PromptFile(name=name, **values)
-    _checked(prompt, where)
+    _checked(prompt, where, shows)
     return prompt
 
 
@@ -111,13 +115,15 @@ def _turn(turn: Any, where: str) -> Turn:
     return Turn(**turn)
 
 
-def _checked(prompt: PromptFile, where: str) -> None:
+def _checked(prompt: PromptFile, where: str, shows: Sequence[str]) -> None:
     """Raise `BadData` for what cannot be rendered or read."""
     if bool(prompt.turns) == bool(prompt.text):
         raise BadData("needs turns or a text, and not both", where=where)
     once = [turn.content for turn in prompt.turns if not turn.each] + [prompt.text]
     each = [turn.content for turn in prompt.turns if turn.each] + [prompt.passage]
-    for texts, allowed in (([*once, prompt.prefill], _OF_ALL), (each, _OF_ONE), ([prompt.label], {"i"})):
+    # A prompt that asks for texts, not for an order, may say how many.
+    of_all = _OF_ALL if len(shows) == 2 else _OF_ALL | {"wanted"}
+    for texts, allowed in (([*once, prompt.prefill], of_all), (each, _OF_ONE), ([prompt.label], {"i"})):
         for found in (name for text in texts for name in FIELD.findall(text)):
             if found not in allowed:
                 raise BadData(
@@ -126,11 +132,15 @@ def _checked(prompt: PromptFile, where: str) -> None:
                     where=where,
                 )
     repeated = any("{text}" in turn.content for turn in prompt.turns if turn.each)
-    if not repeated and not ("{text}" in prompt.passage and any("{passages}" in text for text in once)):
+    if (
+        "documents" in shows
+        and not repeated
+        and not ("{text}" in prompt.passage and any("{passages}" in text for text in once))
+    ):
         raise BadData(
             "has no passage turn", "a turn with each = true, or passage and {passages}, must hold {text}", where=where
         )
-    if not any("{query}" in text for text in once + each):
+    if "query" in shows and not any("{query}" in text for text in once + each):
         raise BadData("says {query} nowhere", where=where)
     wrong = [name for name in prompt.clean if name not in CLEAN] + [name for name in prompt.cut if name not in CUTS]
     wrong += [name for name in prompt.decoding if name not in Decoding._fields]
