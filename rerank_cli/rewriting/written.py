@@ -22,12 +22,10 @@ _FENCE = re.compile(r"^\s*```\w*\s*$", re.M)
 #: What stands before an item of a list, and the name that a model may give it.
 _MARK = re.compile(r"^\s*(?:[-*+•–—·]|\(?\d{1,3}[.):\]]|\[\d{1,3}\])\s+")
 _NAMED = re.compile(
-    r"^\W*(?:(?:sub[- ]?|rewritten |search |new |final )*(?:quer(?:y|ies)|questions?|keywords?|terms?|passage|answer|document|aspect)"
-    r"|rewrite)\s*\d{0,3}\s*\W{0,2}:\W{0,2}\s*",
+    r"^[\s*_#]*(?:(?:sub[- ]?|rewritten |search |new |final )*(?:quer(?:y|ies)|questions?|keywords?|terms?|passage|answer|document|aspect)"
+    r"|rewrite)\s*\d{0,3}\s*[*_]{0,2}:[*_]{0,2}\s*",
     re.I,
 )
-_LIST = re.compile(r"\[.*\]", re.S)
-_OBJECT = re.compile(r"\{.*\}", re.S)
 _PAIRS = ('""', "''", "“”", "**", "``", "«»")
 
 
@@ -57,8 +55,11 @@ def lines(reply: Completion, most: int, fields: frozenset[str] = frozenset()) ->
     """At most `most` different texts, one a line or in a JSON list; of a reply that was cut off the last one is left out."""
     found = list(_items(_answer(reply)))
     cut = reply.finish == "length" and len(found) > 1
-    texts = {text.casefold(): text for item in reversed(found[: len(found) - cut]) if (text := _bare(item))}
-    kept = tuple(texts.values())[::-1][:most]
+    texts: dict[str, str] = {}
+    for item in found[: len(found) - cut]:
+        if text := _bare(item):
+            texts.setdefault(text.casefold(), text)
+    kept = tuple(texts.values())[:most]
     return Written(kept, mended=cut or not kept)
 
 
@@ -89,15 +90,14 @@ def conditions(reply: Completion, most: int, fields: frozenset[str] = frozenset(
     Conditions that cannot be written in it, or are about other fields than `fields`, are left out.
     """
     text = _answer(reply)
-    for piece in (text, *(found[0] for found in [_OBJECT.search(text)] if found)):
-        found = _loaded(_FENCE.sub("", piece))
-        if isinstance(found, dict):
-            told: Any = next((found[key] for key in ("filter", "filters", "conditions") if key in found), [])
-            said, lost = expression(told, fields)
-            query = found.get("query")
-            asked = _bare(query) if isinstance(query, str) else ""
-            return Written((asked,) if asked else (), said, mended=lost or (not asked and not said))
-    return Written((), mended=True)
+    found = _loaded(text[text.find("{") : text.rfind("}") + 1])
+    if not isinstance(found, dict):
+        return Written((), mended=True)
+    told: Any = next((found[key] for key in ("filter", "filters", "conditions") if key in found), [])
+    said, lost = expression(told, fields)
+    query = found.get("query")
+    asked = _bare(query) if isinstance(query, str) else ""
+    return Written((asked,) if asked else (), said, mended=lost or (not asked and not said))
 
 
 PARSERS: dict[str, Parser] = {
@@ -122,8 +122,7 @@ def _answer(reply: Completion) -> str:
 def _items(text: str) -> Iterator[str]:
     """The items of a JSON list, else those lines that are marked as items, else every line that is no heading."""
     text = _FENCE.sub("", text)
-    found = _LIST.search(text)
-    listed = _loaded(found[0]) if found else None
+    listed = _loaded(text[text.find("[") : text.rfind("]") + 1])
     if isinstance(listed, list):
         values = [next(iter(one.values()), None) if isinstance(one, dict) else one for one in listed]
         yield from (value for value in values if isinstance(value, str))
