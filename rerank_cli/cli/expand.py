@@ -81,7 +81,7 @@ def expand(
 
     from rerank_cli.cli.amounts import byte_count
     from rerank_cli.cli.streams import output_stream
-    from rerank_cli.cli.writer import opened_writer, say_cost, say_tally
+    from rerank_cli.cli.writer import opened_writer, say_cost, say_room, say_tally
     from rerank_cli.core.texts import rendered
     from rerank_cli.formats.fields import json_line
     from rerank_cli.rewriting.expander import ASKED, TRAINED, expanded
@@ -124,6 +124,7 @@ def expand(
         if dry_run:
             say_cost("documents", (("", [rendered(one, template)]) for one, _ in given), how, writer, price)
             return
+        say_room(how, writer, terminal)
         stream = opened.enter_context(output_stream(output))
         progress = opened.enter_context(terminal.progress(None, "documents"))
         for one in expanded(given, writer, how, template):

@@ -100,7 +100,7 @@ def rewrite(
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import output_stream
-    from rerank_cli.cli.writer import opened_writer, say_cost, say_tally
+    from rerank_cli.cli.writer import opened_writer, say_cost, say_room, say_tally
     from rerank_cli.rewriting.rewriter import WAYS, asking, rewritten
 
     jsonl = output_format is own.TopicFormat.jsonl
@@ -158,6 +158,7 @@ def rewrite(
         if dry_run:
             say_cost("topics", ((topic.text, topic.context) for topic in everything), asked, writer, price)
             return
+        say_room(asked, writer, terminal)
         stream = opened.enter_context(output_stream(output))
         progress = opened.enter_context(terminal.progress(len(given), "topics"))
         first = True

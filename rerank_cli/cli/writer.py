@@ -96,7 +96,7 @@ def say_cost(
         count += 1
         tokens += how.replies * writer.count(how.prompts(query, documents, writer)[:1])[0]
     calls = count * how.replies
-    written = calls * how.decoding.max_tokens
+    written = calls * how.decoding(writer).max_tokens
     facts: dict[str, Any] = {what: count, "calls": calls, "tokens": tokens, "written_at_most": written}
     facts |= {"truncated": how.tally.cut}
     if price is not None:
@@ -104,6 +104,13 @@ def say_cost(
         facts["cost_at_most"] = f"{(tokens * for_read + written * for_written) / 1e6:.6g}"
     for name, value in facts.items():
         typer.echo(f"{name}\t{value}")
+
+
+def say_room(how: Asking, writer: Writer, terminal: Terminal) -> None:
+    """Say so when a reply may not be as long as its prompt has it, because the model's context is short."""
+    most = how.decoding(writer).max_tokens
+    if most < how.file.decoding.get("max_tokens", most):
+        terminal.note(f"a reply may be {most} tokens long: the model's context is {writer.context}")
 
 
 def say_tally(tally: Tally, what: str, becomes: str, terminal: Terminal, max_repaired: float) -> None:

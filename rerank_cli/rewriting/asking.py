@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from rerank_cli.core.side_by_side import Workers
-from rerank_cli.errors import BudgetSpent
+from rerank_cli.errors import BudgetSpent, RerankError
 from rerank_cli.inference.endpoint import estimated_prompts
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 
@@ -67,9 +67,20 @@ class LimitedWriter:
 def in_order(writer: Writer, asked: Iterable[Asked[T]], decoding: Decoding) -> Iterator[Answered[T]]:
     """Each item with the completions of its prompts, None for those that the budget had no room for; a call a prompt.
 
-    An item is handed over as soon as it and all before it are answered; few of `asked` are read ahead. Raises what the writer raises.
+    An item is handed over as soon as it and all before it are answered; few of `asked` are read ahead. Raises what the writer
+    raises, and what is wrong in `asked` once all before it is handed over: it was asked, and is paid for.
     """
-    return _by_threads(writer, iter(asked), decoding) if writer.at_once > 1 else _together(writer, asked, decoding)
+    wrong: list[RerankError] = []
+
+    def readable() -> Iterator[Asked[T]]:
+        try:
+            yield from asked
+        except RerankError as error:
+            wrong.append(error)
+
+    yield from (_by_threads if writer.at_once > 1 else _together)(writer, readable(), decoding)
+    if wrong:
+        raise wrong[0]
 
 
 class _Row(Generic[T]):
@@ -140,7 +151,7 @@ def _by_threads(writer: Writer, asked: Iterator[Asked[T]], decoding: Decoding) -
         workers.leave()
 
 
-def _together(writer: Writer, asked: Iterable[Asked[T]], decoding: Decoding) -> Iterator[Answered[T]]:
+def _together(writer: Writer, asked: Iterator[Asked[T]], decoding: Decoding) -> Iterator[Answered[T]]:
     row: _Row[T] = _Row()
     numbers: list[int] = []
     prompts: list[Prompt] = []

@@ -41,5 +41,5 @@ def expanded(
     The model sees `template` filled in. Documents are read as they are needed. Raises what the writer raises, and what `documents` raises.
     """
     asked = ((one, how.prompts("", [rendered(one[0], template)], writer)) for one in documents)
-    for (document, fields), replies in in_order(writer, asked, how.decoding):
+    for (document, fields), replies in in_order(writer, asked, how.decoding(writer)):
         yield Expanded(document, fields, how.texts(replies)[0])

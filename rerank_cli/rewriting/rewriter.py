@@ -70,14 +70,15 @@ class Asking:
         """How many replies the texts take."""
         return 1 if self.file.parser == "lines" else self.n
 
-    @property
-    def decoding(self) -> Decoding:
-        """How replies are decoded."""
-        return self.file.decode(0)._replace(seed=self.seed)
+    def decoding(self, writer: Writer) -> Decoding:
+        """How replies are decoded; one gets at most half of the model's context."""
+        told = self.file.decode(0)
+        most = told.max_tokens if writer.context is None else min(told.max_tokens, writer.context // 2)
+        return told._replace(seed=self.seed, max_tokens=most)
 
     def prompts(self, query: str, documents: Sequence[str], writer: Writer) -> list[Prompt]:
         """One prompt for each reply; documents are cut where the model's context is too short, and counted."""
-        room = None if writer.context is None else writer.context - self.decoding.max_tokens
+        room = None if writer.context is None else writer.context - self.decoding(writer).max_tokens
         fitted = fit(self.file, writer, query, documents, room=room, instruction=self.instruction)
         self.tally.cut += fitted.truncated
         return [fitted.prompt._replace(draw=at) for at in range(self.replies)]
@@ -157,7 +158,7 @@ def rewritten(
     texts in one topic. A topic without any answer keeps its query. Raises what the writer raises.
     """
     asked = ((topic, how.prompts(topic.text, topic.context, writer)) for topic in topics)
-    for topic, replies in in_order(writer, asked, how.decoding):
+    for topic, replies in in_order(writer, asked, how.decoding(writer)):
         texts, conditions = how.texts(replies)
         query = one_line(topic.text) or topic.text.strip()
         first = 0 if keep_query else 1

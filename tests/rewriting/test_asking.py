@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from scripted_writer import ScriptedWriter
 
 from rerank_cli.core.texts import Document
-from rerank_cli.errors import BudgetSpent, WorkFailed
+from rerank_cli.errors import BadData, BudgetSpent, WorkFailed
 from rerank_cli.inference.writing import Decoding, Prompt
 from rerank_cli.rewriting.asking import LimitedWriter, Unasked, in_order
 from rerank_cli.rewriting.expander import expanded
@@ -86,6 +85,19 @@ def test_a_budget_that_is_spent_leaves_questions_without_answer(at_once):
     assert sum(one is not None for answers in answered for one in answers) == 5
     with pytest.raises(BudgetSpent, match="5 calls"):
         list(limited.complete([Prompt(text="x")], Decoding()))
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_what_is_wrong_in_the_input_is_raised_after_all_before_it(at_once):
+    def broken():
+        yield from questions(3)
+        raise BadData("cut", where="f:4")
+
+    handed = []
+    with pytest.raises(BadData, match="f:4"):
+        for item, _ in in_order(ScriptedWriter(echo, at_once=at_once), broken(), Decoding()):
+            handed.append(item)
+    assert handed == [0, 1, 2]
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
