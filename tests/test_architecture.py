@@ -29,6 +29,7 @@ DOORS: dict[str, set[str]] = {
     "methods": {"inference"},
     "inference": {"http"},
     "export": {"methods", "inference"},
+    "rewriting": {"methods", "inference"},
     "pipeline": {"methods", "fusion", "strategies", "selection"},
 }
 DOORS["cli"] = set(DOORS)

@@ -23,6 +23,8 @@ COMMANDS = {
     "rerank": "rerank",
     "select": "select",
     "fuse": "fuse",
+    "rewrite": "rewrite",
+    "expand": "expand",
     "eval": "eval",
     "diff": "diff",
     "check": "check",

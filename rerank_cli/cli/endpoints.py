@@ -118,10 +118,10 @@ def _ledger(max_cost: float | None, price: str | None) -> Ledger:
 
     if max_cost is not None and price is None:
         raise WrongUsage("--max-cost needs the prices of tokens", "--price IN,OUT says them, for a million tokens each")
-    return Ledger(Limits(cost=max_cost, prices=_prices(price)))
+    return Ledger(Limits(cost=max_cost, prices=prices(price)))
 
 
-def _prices(text: str | None) -> tuple[float, float]:
+def prices(text: str | None) -> tuple[float, float]:
     """`0.15,0.60` as two numbers; raises `WrongUsage` for anything else."""
     import math
 

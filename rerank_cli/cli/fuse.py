@@ -43,6 +43,10 @@ EXAMPLES = [
         "A constant for each run, chosen by leaving out one judged query at a time",
         "rerank fuse --tune nDCG@10 -c demo --folds 40 -w 1,1 --grid k=10,60/10:100:30 a.run b.run -o tuned.run",
     ),
+    (
+        "The lists of sub-queries, joined for the query that they were made of",
+        "printf 'q1#1\\tfuse ranked lists\\nq1#2\\trank documents\\n' | rerank retrieve -c demo --topics - | rerank fuse --by-parent - -k 10",
+    ),
     ("Which rules are there, what do they need, and which is for me?", "rerank fuse --list"),
 ]
 
@@ -66,6 +70,8 @@ def fuse(
     qrels: options.QrelsFile = None,
     collection: options.Collection = None,
     split: options.Split = "test",
+    by_parent: own.ByParent = False,
+    separator: own.Separator = "#",
     depth: own.Depth = 1000,
     k: own.Keep = 1000,
     input_format: options.Input = options.InputFormat.auto,
@@ -85,6 +91,9 @@ def fuse(
     first: --norm min-max is the usual choice. Rules that multiply by the number of runs refuse
     negative scores, because agreement would then count against a document.
 
+    With --by-parent the lists of queries PARENT#1, PARENT#2, ... (rerank rewrite makes such topics) are fused
+    into one list for PARENT, with equal weights.
+
     With --tune each judged query is fused with weights and parameters that were chosen on the folds it is not
     in, so the run may be evaluated on the same judgements; what each fold was given and got is said on stderr.
     Trained rules (posfuse, probfuse, segfuse, slidefuse, bayesfuse, mapfuse) learn in the same way. What is given
@@ -100,13 +109,14 @@ def fuse(
     from rerank_cli.formats.output import is_regular_target
     from rerank_cli.fusion import all_rules, rule_named
     from rerank_cli.fusion.fuse import fused_blocks
+    from rerank_cli.fusion.parents import fused_by_parent
 
     rules = all_rules()
     if show_list:
         print_rules(rules)
         return
     paths = runs or []
-    if len(paths) < 2:
+    if len(paths) < 2 and not (by_parent and paths):
         raise WrongUsage(f"fuse needs two runs or more, not {len(paths)}", "rerank fuse one.run two.run > fused.run")
     if tune is None:
         _refuse_without_tune(folds, grid, qrels, collection)
@@ -122,14 +132,22 @@ def fuse(
                 "--params says the rule and all it is told", "leave out -m, --norm, -w, --rrf-k, -p, --floor and --tune"
             )
         recipe = read_params(params, rules, paths, terminal)
+    if by_parent and (tune or params_out or recipe.weights is not None or not separator):
+        raise WrongUsage(
+            "--by-parent gives all lists of a parent equal weights",
+            "leave out -w, --tune, --params-out and weights of --params",
+        )
     if params_out == "-" and output == "-":
         raise WrongUsage("--params-out - and the run cannot both go to stdout", "name a file for one of them")
     recipe = replace(recipe, depth=depth, k=k)
     files = read_runs(paths, input_format.value, lenient, terminal)
     rule = recipe.rule
     done, tag = None, tag or f"rerank-{rule.name}"
-    if tune is None:
-        parts: Iterable[Run] = fused_blocks([file.run for file in files], paths, recipe, tag, terminal.note)
+    parts: Iterable[Run]
+    if by_parent:
+        parts = [fused_by_parent([file.run for file in files], separator.encode(), recipe, tag, terminal.note)]
+    elif tune is None:
+        parts = fused_blocks([file.run for file in files], paths, recipe, tag, terminal.note)
         if params_out is not None or not is_regular_target(output):
             parts = list(parts)  # what cannot be taken back is written when nothing can fail any more
     else:
@@ -146,6 +164,7 @@ def fuse(
         params=dict(recipe.params) or None if done is None else None,
         tuned=None if done is None else {"measure": tune, "folds": [told(fold.recipe) for fold in done.folds]},
         depth=depth,
+        by_parent=separator if by_parent else None,
         runs=paths,
     )
     rows = sum(len(file.run.docids) for file in files)

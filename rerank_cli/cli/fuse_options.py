@@ -116,6 +116,16 @@ ParamsFile = Annotated[
 ]
 Depth = Annotated[int, typer.Option("--depth", metavar="N", min=1, help="Read the first N documents of each list.")]
 Keep = Annotated[int, typer.Option("-k", metavar="N", min=1, help="Write at most N documents a query.")]
+ByParent = Annotated[
+    bool,
+    typer.Option(
+        "--by-parent",
+        help="Fuse the lists of sub-queries (PARENT#1, PARENT#2, ...) into one for each parent; one RUN is enough.",
+    ),
+]
+Separator = Annotated[
+    str, typer.Option("--separator", metavar="TEXT", help="What parts a parent from the number, for --by-parent.")
+]
 ShowList = Annotated[
     bool,
     typer.Option(

@@ -8,7 +8,7 @@ the beginning of the file, and kept as a `Layout`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData
@@ -91,6 +91,14 @@ def located(record: Record, layout: Layout, name: str) -> Document:
         raise BadData(error.message, error.hint, where=f"{name}:{record.line}") from None
 
 
+def read_records(stream: Iterable[bytes], name: str) -> Iterator[tuple[Document, dict[str, Any]]]:
+    """Yield each document with the other fields of its JSON object or row; raises `BadData` with FILE:LINE."""
+    head, lines = opening(stream)
+    layout = layout_of(head, name)
+    for record in records(lines, layout):
+        yield located(record, layout, name), _other_fields(record.raw, layout)
+
+
 def read_documents(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, Document]]:
     """Yield (byte offset, document) of each document in a stream of lines; raises `BadData` with FILE:LINE."""
     head, lines = opening(stream)
@@ -99,11 +107,28 @@ def read_documents(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, Do
         yield record.offset, located(record, layout, name)
 
 
+def _other_fields(raw: bytes, layout: Layout) -> dict[str, Any]:
+    """What a record says besides the id, the title and the text that were taken from it."""
+    if layout.kind == "sgml":
+        return {}
+    if layout.kind == "tsv":
+        cells = _cells(raw, layout.columns).items()
+        record: dict[str, Any] = {name: cell.decode("utf-8", "replace") for name, cell in cells}
+    else:
+        record = json_object(raw)
+    taken = {"title", *(next(n for n in names if n in record) for names in (DOCUMENT_ID, DOCUMENT_TEXT))}
+    return {name: value for name, value in record.items() if name not in taken}
+
+
 def _from_row(raw: bytes, columns: tuple[str, ...]) -> Document:
-    cells = without_line_end(raw).split(b"\t", len(columns) - 1)
-    if len(cells) != len(columns):
-        raise BadData(f"{len(cells)} column{'s' * (len(cells) > 1)} where {len(columns)} are due", _KNOWN)
-    row = dict(zip(columns, cells, strict=True))
+    row = _cells(raw, columns)
     docid = identifier(first_of(row, DOCUMENT_ID, "document id"), "document id")
     text = first_of(row, DOCUMENT_TEXT, "text")
     return Document(docid, row.get("title", b"").decode("utf-8", "replace"), text.decode("utf-8", "replace"))
+
+
+def _cells(raw: bytes, columns: tuple[str, ...]) -> dict[str, bytes]:
+    cells = without_line_end(raw).split(b"\t", len(columns) - 1)
+    if len(cells) != len(columns):
+        raise BadData(f"{len(cells)} column{'s' * (len(cells) > 1)} where {len(columns)} are due", _KNOWN)
+    return dict(zip(columns, cells, strict=True))

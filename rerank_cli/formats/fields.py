@@ -68,6 +68,14 @@ def json_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
+def json_line(record: Mapping[str, Any]) -> bytes:
+    """A record as a line of JSONL that reads back the same, bytes in it that are not UTF-8 (as surrogates) too."""
+    try:
+        return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(record).encode() + b"\n"
+
+
 def first_of(record: Mapping[str, Any], names: Sequence[str], what: str) -> Any:
     """The value of the first of `names` that the record has; raises `BadData` naming them all."""
     for name in names:

@@ -1,8 +1,8 @@
-"""Topics: what is asked, by query id. JSONL, TSV and TREC's SGML, told apart by their beginning."""
+"""Topics: what is asked, by query id. JSONL, TSV and TREC's SGML, told apart by their beginning; TSV and JSONL are written too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from rerank_cli.core.ids import shown
@@ -14,12 +14,23 @@ from rerank_cli.formats.fields import (
     first_byte,
     first_of,
     identifier,
+    json_line,
     json_object,
     string,
     without_line_end,
 )
 
 _KNOWN = 'topics are JSONL ({"_id": …, "text": …}), TSV (qid<TAB>text) or TREC SGML (<top><num>)'
+
+#: Line, query id, text, other fields.
+_Parsed = tuple[int, bytes, str, Mapping[str, Any]]
+
+
+class TopicRecord(NamedTuple):
+    """A query's text, and what else a JSONL or SGML file says of it, by field."""
+
+    text: str
+    fields: Mapping[str, Any]
 
 
 def read_topics(stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title",)) -> dict[bytes, str]:
@@ -29,6 +40,11 @@ def read_topics(stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title"
     `narr` are TREC's; a JSONL file may have others. Raises `BadData` with FILE:LINE for a query id that
     comes twice, a field that is missing, and bytes that are not UTF-8. Reads the whole stream.
     """
+    return {qid: topic.text for qid, topic in read_topic_records(stream, name, fields=fields).items()}
+
+
+def read_topic_records(stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title",)) -> dict[bytes, TopicRecord]:
+    """As `read_topics`, each query with the other fields of its record."""
     data = stream.read()
     begin = first_byte(data)
     if begin == b"":
@@ -39,12 +55,12 @@ def read_topics(stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title"
         parsed = _from_sgml(data, name, fields)
     else:
         parsed = _from_tsv(data, name, fields)
-    topics: dict[bytes, str] = {}
+    topics: dict[bytes, TopicRecord] = {}
     lines: dict[bytes, int] = {}
-    for line, qid, text in parsed:
+    for line, qid, text, others in parsed:
         if qid in topics:
             raise BadData(f"query {shown(qid)} is there twice, first in line {lines[qid]}", where=f"{name}:{line}")
-        topics[qid], lines[qid] = text, line
+        topics[qid], lines[qid] = TopicRecord(text, others), line
     return topics
 
 
@@ -76,12 +92,26 @@ def read_topic_field(stream: BinaryIO, name: str, field: str) -> dict[bytes, Top
     return found
 
 
-def _from_jsonl(data: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[int, bytes, str]]:
+def tsv_topic(qid: bytes, text: str, *, first: bool) -> bytes:
+    """A topic as a line of TSV; `text` is one line. The `first` gets a line of names before it where it would be taken for one."""
+    names = b"qid\ttext\n" if first and _names_columns(qid, text.encode()) else b""
+    return names + qid + b"\t" + text.encode() + b"\n"
+
+
+def json_topic(qid: bytes, text: str, fields: Mapping[str, Any]) -> bytes:
+    """A topic as a line of JSON with `_id`, `text` and the other fields."""
+    known = {"_id": qid.decode("utf-8", "surrogateescape"), "text": text}
+    return json_line({**known, **{name: value for name, value in fields.items() if name not in known}})
+
+
+def _from_jsonl(data: bytes, name: str, fields: Sequence[str]) -> Iterator[_Parsed]:
     for number, line in _lines(data):
         try:
             record = json_object(line)
             qid = identifier(first_of(record, TOPIC_ID, "query id"), "query id")
-            yield number, qid, _joined([_unicode(string(_json_field(record, field), field)) for field in fields], qid)
+            text = _joined([_unicode(string(_json_field(record, field), field)) for field in fields], qid)
+            taken = {name for names in (TOPIC_ID, TOPIC_TEXT) for name in [n for n in names if n in record][:1]}
+            yield number, qid, text, {name: value for name, value in record.items() if name not in taken}
         except BadData as error:
             raise BadData(error.message, error.hint, where=f"{name}:{number}") from None
 
@@ -94,7 +124,7 @@ def _json_field(record: dict[str, Any], field: str) -> Any:
     return first_of(record, aliases, field)
 
 
-def _from_tsv(data: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[int, bytes, str]]:
+def _from_tsv(data: bytes, name: str, fields: Sequence[str]) -> Iterator[_Parsed]:
     if tuple(fields) != ("title",):
         raise BadData(f"a TSV of topics has no field {', '.join(f for f in fields if f != 'title')}", where=name)
     for position, (number, line) in enumerate(_lines(data)):
@@ -106,7 +136,7 @@ def _from_tsv(data: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[i
             continue
         try:
             qid = identifier(qid, "query id")
-            yield number, qid, _joined([_unicode(text.decode("utf-8", "surrogateescape"))], qid)
+            yield number, qid, _joined([_unicode(text.decode("utf-8", "surrogateescape"))], qid), {}
         except BadData as error:
             raise BadData(error.message, error.hint, where=where) from None
 
@@ -116,7 +146,7 @@ def _names_columns(qid: bytes, text: bytes) -> bool:
     return qid.decode("utf-8", "replace").lower() in TOPIC_ID and text.decode("utf-8", "replace").lower() in TOPIC_TEXT
 
 
-def _from_sgml(data: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[int, bytes, str]]:
+def _from_sgml(data: bytes, name: str, fields: Sequence[str]) -> Iterator[_Parsed]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -126,7 +156,7 @@ def _from_sgml(data: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[
         try:
             qid = identifier(first_of(topic, ("num",), "<num>").encode("utf-8"), "query id")
             parts = [first_of(topic, (field,), f"<{field}> in topic {shown(qid)}") for field in fields]
-            yield number, qid, _joined(parts, qid)
+            yield number, qid, _joined(parts, qid), {name: said for name, said in topic.items() if name != "num"}
         except BadData as error:
             raise BadData(error.message, error.hint, where=f"{name}:{number}") from None
 

@@ -49,7 +49,7 @@ def in_blocks(
 
     def fused(block: slice) -> Run:
         first, last = np.searchsorted(offsets, [block.start, block.stop])
-        parts = [_of_queries(run, own[first:last]) for run, own in zip(runs, positions, strict=True)]
+        parts = [of_queries(run, own[first:last]) for run, own in zip(runs, positions, strict=True)]
         return fuse(parts, say_once)
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
@@ -62,8 +62,8 @@ def _positions(run: Run, qids: Sequence[bytes]) -> np.ndarray:
     return np.array([position.get(qid, -1) for qid in qids], dtype=np.int64)
 
 
-def _of_queries(run: Run, positions: np.ndarray) -> Run:
-    """The lists at these positions, in their order; -1 is passed over. A view where they stand together."""
+def of_queries(run: Run, positions: np.ndarray) -> Run:
+    """The lists of a run at these positions, in their order; -1 is passed over. A view where they stand together."""
     own = positions[positions >= 0]
     qids = tuple(run.qids[position] for position in own.tolist())
     lengths = np.diff(run.offsets)[own]

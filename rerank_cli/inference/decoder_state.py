@@ -31,8 +31,13 @@ class DecoderState:
         rows = [one.read for one in begun]
         with torch.inference_mode():
             if config.is_encoder_decoder:
-                ids, mask = self._padded(rows)
+                # Several answers to one prompt read it once.
+                number = {tuple(row): at for at, row in enumerate(dict.fromkeys(map(tuple, rows)))}
+                ids, mask = self._padded(list(number))
                 states = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+                if len(number) < len(rows):
+                    places = torch.tensor([number[tuple(row)] for row in rows], device=ids.device)
+                    states, mask = states[places], mask[places]
                 self._reading = {"encoder_outputs": (states,), "attention_mask": mask}
                 self._cache = EncoderDecoderCache(self._cache, DynamicCache(config=config))
                 rows = [[config.decoder_start_token_id, *one.answer] for one in begun]

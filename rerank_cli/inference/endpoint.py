@@ -63,8 +63,7 @@ class EndpointWriter:
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """See `Writer.count`; estimated from the number of bytes, since the tokenizer is the server's."""
-        texts = [[*(turn.content for turn in prompt.messages), prompt.text + prompt.prefill] for prompt in prompts]
-        return [sum(_FRAME + estimated_tokens(text) for text in some if text) for some in texts]
+        return estimated_prompts(prompts)
 
     def _one(self, prompt: Prompt, decoding: Decoding) -> Completion:
         chat = self._api == "chat" or (self._api == "auto" and bool(prompt.messages))
@@ -72,6 +71,7 @@ class EndpointWriter:
             raise WrongUsage("--api completions takes bare text, and this method asks in turns", "--api chat")
         self._say_what_is_not_told(decoding)
         path = openai_words.CHAT if chat else openai_words.COMPLETIONS
+        decoding = decoding._replace(seed=decoding.seed + prompt.draw)
         body = openai_words.request(self.model, prompt, decoding, extended=self._extended, chat=chat)
 
         def read(reply: Any) -> tuple[Completion, int, int]:
@@ -104,6 +104,12 @@ class EndpointWriter:
             self._told.add(said)
         if new:
             self._note(f"{self.model}: {said}")
+
+
+def estimated_prompts(prompts: Sequence[Prompt]) -> list[int]:
+    """Tokens of each prompt with its frame, by a tokenizer and a template that are not known here."""
+    texts = [[*(turn.content for turn in prompt.messages), prompt.text + prompt.prefill] for prompt in prompts]
+    return [sum(_FRAME + estimated_tokens(text) for text in some if text) for some in texts]
 
 
 def estimated_tokens(text: str) -> int:

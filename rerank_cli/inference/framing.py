@@ -30,14 +30,14 @@ class Framing:
     def __init__(self, name: str, tokenizer: Any, chat: Chat | None, *, apart: bool) -> None:
         """From here on `tokenizer` (a `tokenizers.Tokenizer`) reads special tokens as such; `chat`: None where there is no frame."""
         tokenizer.encode_special_tokens = False
-        self._name, self.tokenizer, self._chat, self._apart = name, tokenizer, chat, apart
+        self._name, self.tokenizer, self._chat, self.apart = name, tokenizer, chat, apart
         self._plain = PlainText(tokenizer)
         self._first = frame_of(tokenizer, 1).pieces[0].tolist()
 
     def begun(self, prompts: Sequence[Prompt], thinking: bool | None) -> list[Begun]:
         """The tokens of each prompt; raises `WrongUsage` for turns that the model has no frame for."""
         framed = [self._framed(prompt, thinking) for prompt in prompts]
-        if self._apart:
+        if self.apart:
             read = self._ids([text for text, _ in framed], specials=True)
             return [Begun(*both) for both in zip(read, self._ids([prompt.prefill for prompt in prompts]))]
         read = self._ids([text + prompt.prefill for (text, _), prompt in zip(framed, prompts)])
@@ -50,7 +50,7 @@ class Framing:
         turns = [{"role": role, "content": self._plain(content)} for role, content in prompt.messages]
         if self._chat is not None:
             return self._chat(turns, thinking), []
-        if self._apart and len(turns) == 1:
+        if self.apart and len(turns) == 1:
             return turns[0]["content"], []
         raise WrongUsage(
             f"{self._name} has no chat template, and is asked in turns",

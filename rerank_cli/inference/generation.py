@@ -35,6 +35,8 @@ class _Page:
 
     place: int
     begun: Begun
+    #: Which of several answers to one prompt this is.
+    drawn: int
     #: Most tokens that may be written.
     most: int
     draw: np.random.Generator
@@ -70,8 +72,8 @@ class LocalWriter:
     ) -> None:
         """`model` is moved to `device` (`inference.devices.Device`); `ends` are the tokens that end an answer."""
         self.identity, self.device, self.precision, self.context = identity, str(device), precision, context
-        #: For who must cut a text where the model would.
-        self.tokenizer = framing.tokenizer
+        #: Whether an encoder reads the prompt and a decoder writes, as T5's do.
+        self.apart = framing.apart
         self._model = model.to(self.device).eval()
         self._framing, self._words, self._name, self._note = framing, words, name, note
         #: The `tokenizers.Tokenizer`, for who must cut a text where the model would.
@@ -91,13 +93,12 @@ class LocalWriter:
         Raises `WrongUsage` for a prompt that fills the model's positions or a word that is no single token, `OutOfMemory`
         when a single prompt has no room.
         """
-        pages = [
-            self._page(*numbered, decoding) for numbered in enumerate(self._framing.begun(prompts, decoding.thinking))
-        ]
+        begun = self._framing.begun(prompts, decoding.thinking)
+        pages = [self._page(at, one, prompt.draw, decoding) for at, (one, prompt) in enumerate(zip(begun, prompts))]
         for chosen in batches(np.array([page.room for page in pages], dtype=np.int64), self._budget):
             yield from self._within_memory([pages[i] for i in chosen], decoding)
 
-    def _page(self, place: int, begun: Begun, decoding: Decoding) -> _Page:
+    def _page(self, place: int, begun: Begun, drawn: int, decoding: Decoding) -> _Page:
         most = decoding.max_tokens
         if self.context is not None:
             most = min(most, self.context - len(begun.read) - len(begun.answer))
@@ -107,9 +108,9 @@ class LocalWriter:
                 "a smaller --max-length or --window makes prompts shorter",
             )
         own = blake2b(
-            np.array([decoding.seed, *begun.read, -1, *begun.answer], dtype=np.int64).tobytes(), digest_size=8
+            np.array([decoding.seed + drawn, *begun.read, -1, *begun.answer], dtype=np.int64).tobytes(), digest_size=8
         )
-        return _Page(place, begun, most, np.random.default_rng(int.from_bytes(own.digest(), "little")))
+        return _Page(place, begun, drawn, most, np.random.default_rng(int.from_bytes(own.digest(), "little")))
 
     def _within_memory(self, pages: list[_Page], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
         """A batch; in halves where there is no memory for the whole, what is not yet written then from its beginning."""
@@ -132,7 +133,7 @@ class LocalWriter:
             if self._most == float("inf"):
                 self._note(f"there is no memory for {len(pages)} prompts at a time: going on with fewer")
             self._most = min(self._most, size // 2)
-            pages = [self._page(page.place, page.begun, decoding) for page in left.values()]
+            pages = [self._page(page.place, page.begun, page.drawn, decoding) for page in left.values()]
         half = (len(pages) + 1) // 2
         for some in filter(None, (pages[:half], pages[half:])):
             yield from self._within_memory(some, decoding)

@@ -75,7 +75,9 @@ class KeptWriter:
         return (keep(number, completion) for number, completion in self._writer.complete(prompts, decoding))
 
     def _key(self, prompt: Prompt, decoding: Decoding) -> bytes:
-        asked = json.dumps([_WORDS, self.identity, prompt._asdict(), decoding._asdict()], sort_keys=True)
+        told = prompt._asdict()
+        decoding = decoding._replace(seed=decoding.seed + told.pop("draw"))
+        asked = json.dumps([_WORDS, self.identity, told, decoding._asdict()], sort_keys=True)
         return hashlib.blake2b(asked.encode(), digest_size=16).digest()
 
 

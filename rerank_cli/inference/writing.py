@@ -19,12 +19,14 @@ class Message(NamedTuple):
 class Prompt(NamedTuple):
     """What a model is told: turns that its chat template frames, or a bare `text` (then there are no turns).
 
-    `prefill` is the beginning of the answer, which the model goes on from.
+    `prefill` is the beginning of the answer, which the model goes on from. `draw` tells apart several answers to one
+    prompt that are left to chance: each is decoded with a seed so much higher.
     """
 
     messages: tuple[Message, ...] = ()
     text: str = ""
     prefill: str = ""
+    draw: int = 0
 
 
 class Decoding(NamedTuple):

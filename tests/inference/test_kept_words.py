@@ -129,3 +129,13 @@ def test_infinite_log_probabilities_survive(store):
     list(KeptWriter(Scripted(lambda _: completion), store).complete([Prompt(text="a")], Decoding()))
     ((_, found),) = KeptWriter(Scripted(pytest.fail), store).complete([Prompt(text="a")], Decoding())
     assert found.tokens == completion.tokens
+
+
+def test_several_answers_to_one_prompt_are_kept_apart_and_as_those_of_later_seeds(store):
+    """The nth answer to a prompt is the answer to it with a seed n higher, whichever way it was asked for."""
+    numbered = Scripted(lambda prompt: Completion(f"{prompt.text}{prompt.draw}", 1, 1))
+    prompts = [Prompt(text="x", draw=draw) for draw in range(3)]
+    first = sorted(KeptWriter(numbered, store).complete(prompts, Decoding(seed=5)))
+    assert [one.text for _, one in first] == ["x0", "x1", "x2"] and len(numbered.asked) == 3
+    ((_, again),) = KeptWriter(Scripted(pytest.fail), store).complete([Prompt(text="x")], Decoding(seed=7))
+    assert again.text == "x2" and again.cached

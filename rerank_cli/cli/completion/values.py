@@ -38,7 +38,7 @@ LISTED = {
     "PROMPT": "prompts",
 }
 #: Kinds that are a path, alone or beside names.
-FILES = {"FILE", "RUN", "MODEL"}
+FILES = {"FILE", "RUN", "MODEL", "TOPICS", "DOCS"}
 FOLDERS = {"DIR", "C"}
 #: Kinds that nothing can be offered for.
 FREE = {

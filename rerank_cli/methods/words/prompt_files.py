@@ -8,7 +8,7 @@ and `default` names the one that is meant (`NAME@VERSION` asks for another).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -36,24 +36,26 @@ def prompt_names() -> list[str]:
     return [prompt.name for file in sorted(_FOLDER.glob("*.toml")) for prompt in _versions(file).values()]
 
 
-def load_prompt(name: str | Path) -> PromptFile:
-    """The prompt NAME or NAME@VERSION that comes with the program, or one in a file, PATH or PATH@VERSION.
+def load_prompt(
+    name: str | Path, *, folder: Path = _FOLDER, shows: Sequence[str] = ("documents", "query")
+) -> PromptFile:
+    """The prompt NAME or NAME@VERSION that comes with the program (in `folder`), or one in a file, PATH or PATH@VERSION.
 
-    Raises `Missing` for a name or a file that is not there, `BadData` with the file's name for one that says something wrong.
+    `shows` is what it must tell the model: documents, query. Raises `Missing` for a name or a file that is not there, `BadData` with the file's name for one that says something wrong.
     """
     text = str(name)
     base, at, version = ("", "", "") if Path(text).is_file() else text.rpartition("@")
     base = base if at else text
     version = version if at else ""
-    own = _FOLDER / f"{base}.toml"
-    path = own if own.parent == _FOLDER and own.is_file() else Path(base)
+    own = folder / f"{base}.toml"
+    path = own if own.parent == folder and own.is_file() else Path(base)
     if not path.is_file():
-        names = sorted(file.stem for file in _FOLDER.glob("*.toml"))
+        names = sorted(file.stem for file in folder.glob("*.toml"))
         close = difflib.get_close_matches(base, names, n=3, cutoff=0.5) or names
         raise Missing(
             f"no prompt is called {base!r}, and no file", f"there are {', '.join(close)}; or give a file of yours"
         )
-    versions = _versions(path)
+    versions = _versions(path, folder, shows)
     if not version:
         return next(iter(versions.values()))
     if version not in versions:
@@ -62,11 +64,13 @@ def load_prompt(name: str | Path) -> PromptFile:
     return versions[version]
 
 
-def _versions(path: Path) -> dict[str, PromptFile]:
+def _versions(
+    path: Path, folder: Path = _FOLDER, shows: Sequence[str] = ("documents", "query")
+) -> dict[str, PromptFile]:
     """Every version that the file holds, the default first; a file without versions has one, called nothing."""
     import tomllib
 
-    name, where = (path.stem, path.name) if path.parent == _FOLDER else (str(path), str(path))
+    name, where = (path.stem, path.name) if path.parent == folder else (str(path), str(path))
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -74,14 +78,14 @@ def _versions(path: Path) -> dict[str, PromptFile]:
     versions = table.pop("versions", {})
     default = table.pop("default", "")
     if not versions:
-        return {"": _prompt(name, table, where)}
+        return {"": _prompt(name, table, where, shows)}
     if not isinstance(versions, dict) or not isinstance(versions.get(default), dict):
         raise BadData(f"default = {default!r} is no table [versions.{default}]", where=where)
     order = sorted(versions, key=lambda version: version != default)
-    return {one: _prompt(f"{name}@{one}", table | versions[one], where) for one in order}
+    return {one: _prompt(f"{name}@{one}", table | versions[one], where, shows) for one in order}
 
 
-def _prompt(name: str, table: Mapping[str, Any], where: str) -> PromptFile:
+def _prompt(name: str, table: Mapping[str, Any], where: str, shows: Sequence[str]) -> PromptFile:
     known = {one.name: one for one in fields(PromptFile) if one.name != "name"}
     for key, value in table.items():
         if key not in known:
@@ -95,7 +99,7 @@ def _prompt(name: str, table: Mapping[str, Any], where: str) -> PromptFile:
     if "parser" not in values:
         raise BadData("says no parser", "parser = NAME tells how the reply is read", where=where)
     prompt = PromptFile(name=name, **values)
-    _checked(prompt, where)
+    _checked(prompt, where, shows)
     return prompt
 
 
@@ -107,13 +111,15 @@ def _turn(turn: Any, where: str) -> Turn:
     return Turn(**turn)
 
 
-def _checked(prompt: PromptFile, where: str) -> None:
+def _checked(prompt: PromptFile, where: str, shows: Sequence[str]) -> None:
     """Raise `BadData` for what cannot be rendered or read."""
     if bool(prompt.turns) == bool(prompt.text):
         raise BadData("needs turns or a text, and not both", where=where)
     once = [turn.content for turn in prompt.turns if not turn.each] + [prompt.text]
     each = [turn.content for turn in prompt.turns if turn.each] + [prompt.passage]
-    for texts, allowed in (([*once, prompt.prefill], _OF_ALL), (each, _OF_ONE), ([prompt.label], {"i"})):
+    # A prompt that asks for texts, not for an order, may say how many.
+    of_all = _OF_ALL if len(shows) == 2 else _OF_ALL | {"wanted"}
+    for texts, allowed in (([*once, prompt.prefill], of_all), (each, _OF_ONE), ([prompt.label], {"i"})):
         for found in (name for text in texts for name in FIELD.findall(text)):
             if found not in allowed:
                 raise BadData(
@@ -122,11 +128,15 @@ def _checked(prompt: PromptFile, where: str) -> None:
                     where=where,
                 )
     repeated = any("{text}" in turn.content for turn in prompt.turns if turn.each)
-    if not repeated and not ("{text}" in prompt.passage and any("{passages}" in text for text in once)):
+    if (
+        "documents" in shows
+        and not repeated
+        and not ("{text}" in prompt.passage and any("{passages}" in text for text in once))
+    ):
         raise BadData(
             "has no passage turn", "a turn with each = true, or passage and {passages}, must hold {text}", where=where
         )
-    if not any("{query}" in text for text in once + each):
+    if "query" in shows and not any("{query}" in text for text in once + each):
         raise BadData("says {query} nowhere", where=where)
     wrong = [name for name in prompt.clean if name not in CLEAN] + [name for name in prompt.cut if name not in CUTS]
     wrong += [name for name in prompt.decoding if name not in Decoding._fields]
