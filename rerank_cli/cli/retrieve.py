@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rerank_cli.cli import options, retrieve_options
+from rerank_cli.cli import model_options, options, retrieve_options
 from rerank_cli.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -42,6 +42,15 @@ def retrieve(
     analyzer: retrieve_options.AnalyzerName = "english",
     fuse: retrieve_options.FusedBy = "rrf",
     weights: retrieve_options.Weights = None,
+    prf: retrieve_options.VectorPrf = None,
+    prf_docs: retrieve_options.VectorPrfDocs = 3,
+    prf_alpha: retrieve_options.VectorPrfAlpha = 0.9,
+    prf_beta: retrieve_options.VectorPrfBeta = 0.1,
+    method: model_options.MethodName = None,
+    max_length: model_options.MaxLength = None,
+    device: model_options.Device = None,
+    precision: model_options.PrecisionName = None,
+    batch_tokens: model_options.BatchTokens = None,
     collection: options.Collection = None,
     docs: options.Docs = None,
     topics: retrieve_options.Topics = None,
@@ -64,6 +73,7 @@ def retrieve(
     A sum of first stages (-m bm25+minilm) asks each of them and fuses their lists, by reciprocal rank
     unless --fuse names another rule of rerank fuse.
     """
+    from rerank_cli.cli.encoders import Encoders
     from rerank_cli.cli.retrievers import Given, open_retriever
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
@@ -73,7 +83,18 @@ def retrieve(
 
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
-    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights)
+    encoders = Encoders(
+        method=method,
+        device=device,
+        precision=precision and precision.value,
+        max_length=max_length,
+        batch_tokens=batch_tokens,
+        prf=prf and prf.value,
+        prf_docs=prf_docs,
+        alpha=prf_alpha,
+        beta=prf_beta,
+    )
+    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights, encoders=encoders)
     given.check(chosen)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
     found = collection_of(collection, named, settings, terminal)

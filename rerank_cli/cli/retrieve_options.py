@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import typer
 
 from rerank_cli.cli import options
 
-LISTS, BM25, HYBRID = "Lists", "BM25", "Hybrid"
+LISTS, BM25, HYBRID, DENSE = "Lists", "BM25", "Hybrid", "Dense"
+
+
+class Prf(enum.StrEnum):
+    """How a query's vector moves towards documents that are fed back."""
+
+    average = "average"
+    rocchio = "rocchio"
+
 
 Retriever = Annotated[
     str | None,
@@ -58,6 +67,25 @@ Weights = Annotated[
     typer.Option(
         "--weights", metavar="W1,W2,...", rich_help_panel=HYBRID, help="One weight a first stage, for a weighted rule."
     ),
+]
+VectorPrf = Annotated[
+    Prf | None,
+    typer.Option(
+        "--prf",
+        rich_help_panel=DENSE,
+        help="Search again with the mean of the query's vector and its best documents', or as Rocchio adds them.",
+    ),
+]
+VectorPrfDocs = Annotated[
+    int,
+    typer.Option("--prf-docs", metavar="N", min=1, rich_help_panel=DENSE, help="Documents whose vectors --prf takes."),
+]
+VectorPrfAlpha = Annotated[
+    float, typer.Option("--prf-alpha", metavar="X", rich_help_panel=DENSE, help="The query's weight in --prf rocchio.")
+]
+VectorPrfBeta = Annotated[
+    float,
+    typer.Option("--prf-beta", metavar="X", rich_help_panel=DENSE, help="The documents' weight in --prf rocchio."),
 ]
 Topics = Annotated[
     str | None,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rerank_cli.cli.encoders import Encoders
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
@@ -32,6 +33,7 @@ class Given:
     analyzer: str
     fuse: str
     weights: str | None
+    encoders: Encoders
 
     def check(self, chosen: Setting) -> None:
         """Raise `WrongUsage` for what can be refused before a collection is opened."""
@@ -39,6 +41,9 @@ class Given:
         from rerank_cli.retrieval.bm25 import check_parameters
 
         parts = parts_of(chosen)
+        for part in parts:
+            if part != "bm25":
+                self.encoders.check(part, chosen.origin)
         check_parameters(self.k1, self.b)
         analyzer_named(self.analyzer)
         if len(parts) > 1:
@@ -67,9 +72,6 @@ def parts_of(chosen: Setting) -> list[str]:
     parts = (chosen.value or "").split(_JOIN)
     if not all(parts) or len(set(parts)) < len(parts):
         raise WrongUsage(f"{chosen.value!r} names no first stages ({chosen.origin})", "as in bm25 or bm25+minilm")
-    for part in parts:
-        if part != "bm25":
-            raise WrongUsage(f"there is no retriever {part!r} ({chosen.origin})", "there is bm25")
     return parts
 
 
@@ -79,12 +81,28 @@ def open_retriever(
     """Open the first stage, or all that a sum joins; indexes that are missing are built and kept."""
     from rerank_cli.retrieval.hybrid import Hybrid
 
-    parts = [_opened(part, found, given, settings, terminal) for part in parts_of(chosen)]
+    parts = [_opened(part, chosen.origin, found, given, settings, terminal) for part in parts_of(chosen)]
     return parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
 
 
-def _opened(part: str, found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Retriever:
-    return _bm25(found, given, settings, terminal)
+def _opened(
+    part: str, origin: str, found: Collection, given: Given, settings: Settings, terminal: Terminal
+) -> Retriever:
+    from pathlib import Path
+
+    if part == "bm25":
+        return _bm25(found, given, settings, terminal)
+    folder = None if given.index is None else Path(given.index)
+    # The folder that a collection names is its BM25 index.
+    return given.encoders.open(
+        part,
+        origin,
+        found,
+        folder,
+        settings,
+        terminal,
+        lambda documents: watched(documents, len(found.documents()), terminal),
+    )
 
 
 def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Bm25:

@@ -159,7 +159,8 @@ class TextScorer(BatchScorer):
         self, model: TextModel, compare: Callable[[np.ndarray, list[np.ndarray]], np.ndarray], record: Record
     ) -> None:
         super().__init__(record, model.description)
-        self._model = model
+        #: What makes the arrays, for who wants them and no scores.
+        self.model = model
         self._memory = TextMemory(model)
         self._compare = compare
 
@@ -183,7 +184,7 @@ class TextScorer(BatchScorer):
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `Scorer.measure`."""
-        return self._model.pair_lengths(pairs)
+        return self.model.pair_lengths(pairs)
 
 
 def best_matches(query: np.ndarray, documents: Sequence[np.ndarray]) -> np.ndarray:

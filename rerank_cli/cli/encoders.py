@@ -1,0 +1,98 @@
+"""First stages that are models: from a name after `retrieve -m` to an index of what the model made of the corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rerank_cli.cli.settings import Setting, Settings
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rerank_cli.collection import Collection
+    from rerank_cli.retrieval.encoding import Watch
+    from rerank_cli.retrieval.retriever import Retriever
+    from rerank_cli.retrieval.vector_feedback import Feedback
+
+#: The methods of checkpoints that a first stage can be made of.
+METHODS = ("bi-encoder",)
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The options of `rerank retrieve` that say how a model is opened and asked."""
+
+    method: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    max_length: int | None = None
+    batch_tokens: int | None = None
+    prf: str | None = None
+    prf_docs: int = 3
+    alpha: float = 0.9
+    beta: float = 0.1
+
+    def check(self, name: str, origin: str) -> None:
+        """Raise what can be told of a model's name before anything is opened."""
+        from rerank_cli.methods import catalog
+
+        _refuse_reranker(catalog.find(name, method=self.method).method, name, origin)
+        self.feedback()
+
+    def feedback(self) -> Feedback | None:
+        """How queries' vectors are to be moved; raises `WrongUsage`."""
+        from rerank_cli.retrieval.vector_feedback import Feedback
+
+        return None if self.prf is None else Feedback(self.prf, self.prf_docs, self.alpha, self.beta)  # type: ignore[arg-type]
+
+    def open(
+        self,
+        name: str,
+        origin: str,
+        found: Collection,
+        folder: Path | None,
+        settings: Settings,
+        terminal: Terminal,
+        watch: Watch,
+    ) -> Retriever:
+        """Load a model and open its index, encoding the corpus first where there is none."""
+        from rerank_cli.cli.scorer import open_scorer
+        from rerank_cli.methods.vectors import TextScorer
+        from rerank_cli.retrieval.dense import Dense, kept_dense_index
+        from rerank_cli.retrieval.vector_feedback import VectorFeedback
+
+        scorer = open_scorer(
+            Setting(name, origin),
+            settings,
+            terminal,
+            method=self.method,
+            device=settings.resolve("device", self.device).value or "auto",
+            precision=self.precision,
+            max_length=self.max_length,
+            batch_tokens=self.batch_tokens,
+        )
+        _refuse_reranker(scorer.description.method, name, origin)
+        assert isinstance(scorer, TextScorer)
+        index = kept_dense_index(
+            found.documents(),
+            scorer.model,
+            cache_dir=settings.cache_dir,
+            note=terminal.note,
+            template=found.doc_template,
+            folder=folder,
+            watch=watch,
+        )
+        dense, how = Dense(index, scorer.model), self.feedback()
+        return dense if how is None else VectorFeedback(dense, how)
+
+
+def _refuse_reranker(method: str, name: str, origin: str) -> None:
+    """Raise `WrongUsage` for a checkpoint of a method that only reranks; one whose files are not here yet has none."""
+    if method and method not in METHODS:
+        raise WrongUsage(
+            f"{name} is no first stage but a reranker, a {method} ({origin})",
+            f"retrieve with bm25 or a {' or '.join(METHODS)}, and put it behind: rerank retrieve | rerank rerank -m {name}",
+        )
