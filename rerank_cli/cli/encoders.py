@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.terminal import Terminal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rerank_cli.retrieval.vector_feedback import Feedback
 
 #: The methods of checkpoints that a first stage can be made of.
-METHODS = ("bi-encoder",)
+METHODS = ("bi-encoder", "splade")
 
 
 @dataclass(frozen=True)
@@ -32,21 +32,29 @@ class Encoders:
     batch_tokens: int | None = None
     prf: str | None = None
     prf_docs: int = 3
-    alpha: float = 0.9
-    beta: float = 0.1
+    prf_alpha: float = 0.9
+    prf_beta: float = 0.1
 
-    def check(self, name: str, origin: str) -> None:
-        """Raise what can be told of a model's name before anything is opened."""
+    def check(self, names: list[str], origin: str) -> None:
+        """Raise what can be told of the models' names and their options before anything is opened."""
+        from dataclasses import fields
+
         from rerank_cli.methods import catalog
 
-        _refuse_reranker(catalog.find(name, method=self.method).method, name, origin)
-        self.feedback()
+        given = [field.name for field in fields(self) if getattr(self, field.name) not in (None, field.default)]
+        if given and not names:
+            raise WrongUsage(f"--{given[0].replace('_', '-')} is for first stages that are models", "as in -m minilm")
+        methods = [catalog.find(name, method=self.method).method for name in names]
+        for name, method in zip(names, methods, strict=True):
+            _refuse_reranker(method, name, origin)
+        if self.feedback() and set(methods) <= {"splade"}:
+            raise WrongUsage("--prf moves the vectors of a bi-encoder's queries", "as in -m minilm --prf average")
 
     def feedback(self) -> Feedback | None:
         """How queries' vectors are to be moved; raises `WrongUsage`."""
         from rerank_cli.retrieval.vector_feedback import Feedback
 
-        return None if self.prf is None else Feedback(self.prf, self.prf_docs, self.alpha, self.beta)  # type: ignore[arg-type]
+        return None if self.prf is None else Feedback(self.prf, self.prf_docs, self.prf_alpha, self.prf_beta)  # type: ignore[arg-type]
 
     def open(
         self,
@@ -62,6 +70,7 @@ class Encoders:
         from rerank_cli.cli.scorer import open_scorer
         from rerank_cli.methods.vectors import TextScorer
         from rerank_cli.retrieval.dense import Dense, kept_dense_index
+        from rerank_cli.retrieval.learned_sparse import LearnedSparse, kept_encoded_impacts
         from rerank_cli.retrieval.vector_feedback import VectorFeedback
 
         scorer = open_scorer(
@@ -76,16 +85,16 @@ class Encoders:
         )
         _refuse_reranker(scorer.description.method, name, origin)
         assert isinstance(scorer, TextScorer)
-        index = kept_dense_index(
-            found.documents(),
-            scorer.model,
-            cache_dir=settings.cache_dir,
-            note=terminal.note,
-            template=found.doc_template,
-            folder=folder,
-            watch=watch,
-        )
-        dense, how = Dense(index, scorer.model), self.feedback()
+        kept: dict[str, Any] = {
+            "cache_dir": settings.cache_dir,
+            "note": terminal.note,
+            "template": found.doc_template,
+            "folder": folder,
+            "watch": watch,
+        }
+        if scorer.description.method == "splade":
+            return LearnedSparse(kept_encoded_impacts(found.documents(), scorer.model, **kept), scorer.model)
+        dense, how = Dense(kept_dense_index(found.documents(), scorer.model, **kept), scorer.model), self.feedback()
         return dense if how is None else VectorFeedback(dense, how)
 
 

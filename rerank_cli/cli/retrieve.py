@@ -91,10 +91,19 @@ def retrieve(
         batch_tokens=batch_tokens,
         prf=prf and prf.value,
         prf_docs=prf_docs,
-        alpha=prf_alpha,
-        beta=prf_beta,
+        prf_alpha=prf_alpha,
+        prf_beta=prf_beta,
     )
-    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights, encoders=encoders)
+    given = Given(
+        index=index,
+        k1=k1,
+        b=b,
+        analyzer=analyzer,
+        fuse=fuse,
+        weights=weights,
+        encoders=encoders,
+        topics_from_stdin=topics == "-",
+    )
     given.check(chosen)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
     found = collection_of(collection, named, settings, terminal)

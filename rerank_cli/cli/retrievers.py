@@ -12,6 +12,8 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rerank_cli.collection import Collection
     from rerank_cli.core.texts import Document
     from rerank_cli.fusion.fuse import Recipe
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 #: Documents between two movements of the progress bar.
 _STRIDE = 500
 _JOIN = "+"
+#: The first stages that are no models.
+_BM25, _IMPACT = "bm25", "impact"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Given:
     fuse: str
     weights: str | None
     encoders: Encoders
+    #: Topics that are read once, so that they are words and no weights.
+    topics_from_stdin: bool = False
 
     def check(self, chosen: Setting) -> None:
         """Raise `WrongUsage` for what can be refused before a collection is opened."""
@@ -41,9 +47,7 @@ class Given:
         from rerank_cli.retrieval.bm25 import check_parameters
 
         parts = parts_of(chosen)
-        for part in parts:
-            if part != "bm25":
-                self.encoders.check(part, chosen.origin)
+        self.encoders.check([part for part in parts if part not in (_BM25, _IMPACT)], chosen.origin)
         check_parameters(self.k1, self.b)
         analyzer_named(self.analyzer)
         if len(parts) > 1:
@@ -90,10 +94,12 @@ def _opened(
 ) -> Retriever:
     from pathlib import Path
 
-    if part == "bm25":
+    if part == _BM25:
         return _bm25(found, given, settings, terminal)
-    folder = None if given.index is None else Path(given.index)
     # The folder that a collection names is its BM25 index.
+    folder = None if given.index is None else Path(given.index)
+    if part == _IMPACT:
+        return _impact(found, given, folder, settings, terminal)
     return given.encoders.open(
         part,
         origin,
@@ -102,6 +108,20 @@ def _opened(
         settings,
         terminal,
         lambda documents: watched(documents, len(found.documents()), terminal),
+    )
+
+
+def _impact(found: Collection, given: Given, folder: Path | None, settings: Settings, terminal: Terminal) -> Retriever:
+    """Weights that come with the documents, and with the topics where these have them."""
+    from rerank_cli.retrieval.learned_sparse import kept_given_impacts
+
+    return kept_given_impacts(
+        found.weighted_documents,
+        found.fingerprint(),
+        None if given.topics_from_stdin else found.weighted_topics(),
+        cache_dir=settings.cache_dir,
+        note=terminal.note,
+        folder=folder,
     )
 
 

@@ -84,6 +84,10 @@ class Unfinished:
         path.with_suffix(".new").write_text(json.dumps(self._told), encoding="utf-8")
         os.replace(path.with_suffix(".new"), path)
 
+    def remove(self) -> None:
+        """Forget what is kept here."""
+        shutil.rmtree(self.folder)
+
 
 def encoded_once(
     place: Path,

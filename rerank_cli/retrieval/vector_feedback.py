@@ -83,11 +83,13 @@ class VectorFeedback:
         """The vectors (m, d) float32 of each topic's feedback."""
         index = self._dense.index
         if self._feedback is None:
-            lists: Iterator[Sequence[bytes]] = (found.docids for found in index.nearest(queries, self._how.documents))
+            lists: Iterator[Sequence[bytes]] = (
+                found.docids.tolist() for found in index.nearest(queries, self._how.documents)
+            )
         else:
             lists = (self._feedback(topic.qid) or () for topic in topics)
         for docids in lists:
-            best = [bytes(docid) for docid in docids[: self._how.documents]]
+            best = list(docids[: self._how.documents])
             numbers = index.ids.numbers(best)
             if (numbers < 0).any():
                 absent = best[int(np.argmin(numbers))]
