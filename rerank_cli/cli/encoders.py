@@ -34,6 +34,7 @@ class Encoders:
     prf_docs: int = 3
     prf_alpha: float = 0.9
     prf_beta: float = 0.1
+    ann: bool = False
 
     def check(self, names: list[str], origin: str) -> None:
         """Raise what can be told of the models' names and their options before anything is opened."""
@@ -41,14 +42,15 @@ class Encoders:
 
         from rerank_cli.methods import catalog
 
-        given = [field.name for field in fields(self) if getattr(self, field.name) not in (None, field.default)]
+        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         if given and not names:
             raise WrongUsage(f"--{given[0].replace('_', '-')} is for first stages that are models", "as in -m minilm")
         methods = [catalog.find(name, method=self.method).method for name in names]
         for name, method in zip(names, methods, strict=True):
             _refuse_reranker(method, name, origin)
-        if self.feedback() and set(methods) <= {"splade"}:
-            raise WrongUsage("--prf moves the vectors of a bi-encoder's queries", "as in -m minilm --prf average")
+        if given and {"prf", "ann"} & set(given) and set(methods) <= {"splade"}:
+            raise WrongUsage("--prf and --ann are for the vectors of a bi-encoder", "as in -m minilm --prf average")
+        self.feedback()
 
     def feedback(self) -> Feedback | None:
         """How queries' vectors are to be moved; raises `WrongUsage`."""
@@ -69,6 +71,7 @@ class Encoders:
         """Load a model and open its index, encoding the corpus first where there is none."""
         from rerank_cli.cli.scorer import open_scorer
         from rerank_cli.methods.vectors import TextScorer
+        from rerank_cli.retrieval.approximate import kept_graph
         from rerank_cli.retrieval.dense import Dense, kept_dense_index
         from rerank_cli.retrieval.learned_sparse import LearnedSparse, kept_encoded_impacts
         from rerank_cli.retrieval.vector_feedback import VectorFeedback
@@ -94,7 +97,10 @@ class Encoders:
         }
         if scorer.description.method == "splade":
             return LearnedSparse(kept_encoded_impacts(found.documents(), scorer.model, **kept), scorer.model)
-        dense, how = Dense(kept_dense_index(found.documents(), scorer.model, **kept), scorer.model), self.feedback()
+        index = kept_dense_index(found.documents(), scorer.model, **kept)
+        if self.ann:
+            index = kept_graph(index, threads=terminal.threads, note=terminal.note)
+        dense, how = Dense(index, scorer.model), self.feedback()
         return dense if how is None else VectorFeedback(dense, how)
 
 

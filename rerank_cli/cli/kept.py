@@ -29,7 +29,7 @@ KINDS = {
 }
 #: Kinds that are one store of many small answers, not a folder an entry.
 STORES = ("answers",)
-_OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json|\.partial)?")
+_OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json|\.partial|\.ann)?")
 #: The file of an entry that tells what it is, and what to say of it.
 _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
     "bm25": ("manifest.json", lambda told: f"{told['documents']} documents, {told['analyzer']} analyzer"),

@@ -42,6 +42,7 @@ def retrieve(
     analyzer: retrieve_options.AnalyzerName = "english",
     fuse: retrieve_options.FusedBy = "rrf",
     weights: retrieve_options.Weights = None,
+    ann: retrieve_options.Ann = False,
     prf: retrieve_options.VectorPrf = None,
     prf_docs: retrieve_options.VectorPrfDocs = 3,
     prf_alpha: retrieve_options.VectorPrfAlpha = 0.9,
@@ -93,6 +94,7 @@ def retrieve(
         prf_docs=prf_docs,
         prf_alpha=prf_alpha,
         prf_beta=prf_beta,
+        ann=ann,
     )
     given = Given(
         index=index,

@@ -68,6 +68,14 @@ Weights = Annotated[
         "--weights", metavar="W1,W2,...", rich_help_panel=HYBRID, help="One weight a first stage, for a weighted rule."
     ),
 ]
+Ann = Annotated[
+    bool,
+    typer.Option(
+        "--ann",
+        rich_help_panel=DENSE,
+        help="Search by a graph of neighbours, whose recall is said when it is built, instead of exactly.",
+    ),
+]
 VectorPrf = Annotated[
     Prf | None,
     typer.Option(

@@ -48,6 +48,7 @@ class DenseIndex:
 
     def __init__(self, folder: Path) -> None:
         """Open the folder; raises `Missing` when there is no index, `BadData` when it is damaged or of another kind."""
+        self.folder = folder
         self.manifest = read_manifest(folder, KIND, FORMAT)
         self.vectors = np.load(folder / _VECTORS, mmap_mode="r")
         self.ids = DocIds(folder)
@@ -116,7 +117,7 @@ class _Best:
 
 
 class Dense:
-    """A `Retriever` over the vectors of a corpus and the bi-encoder that made them."""
+    """A `Retriever` over the vectors of a corpus, or a graph of them, and the bi-encoder that made them."""
 
     def __init__(self, index: DenseIndex, model: TextModel) -> None:
         self.index, self._model = index, model
@@ -125,7 +126,8 @@ class Dense:
     @property
     def facts(self) -> dict[str, Any]:
         """See `Retriever.facts`."""
-        return model_facts(self._model)
+        recall = self.index.manifest.get("recall")
+        return model_facts(self._model) | ({"recall": recall} if recall else {})
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; a text a topic through the model. Every document has a score."""

@@ -101,7 +101,11 @@ def test_weights_that_come_with_documents_and_topics(rerank, tmp_path):
         (["-m", "monot5"], 2, "monot5 is no first stage but a reranker, a monot5 (-m)"),
         (["-m", "bm25+no-such"], 4, "no model is called 'no-such'"),
         (["--precision", "int8"], 2, "--precision is for first stages that are models"),
-        (["-m", "./splade", "--method", "splade", "--prf", "average"], 2, "--prf moves the vectors of a bi-encoder"),
+        (
+            ["-m", "./splade", "--method", "splade", "--prf", "average"],
+            2,
+            "--prf and --ann are for the vectors of a bi-encoder",
+        ),
         (["-m", "./bi", "--prf", "rocchio", "--prf-beta", "-1"], 2, "makes no query"),
         (["-m", "impact"], 3, "corpus.jsonl:1: no vector"),
     ],
