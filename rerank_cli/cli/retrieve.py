@@ -27,6 +27,14 @@ EXAMPLES = [
         "Candidates with their texts, for a stage that has no collection",
         "rerank retrieve -c demo -k 20 --output-format jsonl | rerank rerank",
     ),
+    (
+        "Words and vectors together, fused by reciprocal rank",
+        "rerank retrieve -c demo -m bm25+minilm | rerank eval -c demo -m nDCG@10",
+    ),
+    (
+        "A dense first stage whose queries move towards what they found",
+        "rerank retrieve -c demo -m minilm --prf average --prf-docs 2 | rerank eval -c demo -m nDCG@10",
+    ),
     ("An index kept where you say", "rerank retrieve -c demo --index demo.index -k 10 > first.run"),
 ]
 
@@ -70,6 +78,12 @@ def retrieve(
     EnglishAnalyzer does it. The index is built once, kept in the cache directory and memory-mapped; k1 and
     b are applied when searching, so that other values need no other index. Queries are written in the
     order of the topics, each as soon as it is done; only documents that share a term with the query are.
+
+    -m names a bi-encoder or a learned sparse model too, as rerank rerank does: each document goes through the
+    model once, and its vector or its weights are kept; encoding that was stopped goes on where it was. Vectors are
+    searched exactly, or with --ann by a graph of neighbours. -m impact takes weights computed before, from
+    documents and topics in JSONL with a "vector" of terms and weights each; topics without one are words that
+    count once each time.
 
     A sum of first stages (-m bm25+minilm) asks each of them and fuses their lists, by reciprocal rank
     unless --fuse names another rule of rerank fuse.

@@ -22,7 +22,7 @@ class DocIds:
     """The ids in an index folder, memory-mapped; documents have numbers from 0."""
 
     def __init__(self, folder: Path) -> None:
-        self._ends = np.load(folder / "docid_ends.npy", mmap_mode="r")
+        self._ends = np.asarray(np.load(folder / "docid_ends.npy", mmap_mode="r"))
         #: (N,) int32, ascending with the ids' bytes.
         self.order = np.asarray(np.load(folder / "docid_order.npy", mmap_mode="r"))
         self._whole = memoryview(b"")
@@ -36,7 +36,10 @@ class DocIds:
 
     def of(self, numbers: np.ndarray) -> np.ndarray:
         """The ids (n,) bytes of documents given by number; O(n)."""
-        return id_array([self._one(number) for number in numbers.tolist()])
+        ends = self._ends[numbers].tolist()
+        starts = np.where(numbers > 0, self._ends[numbers - 1], 0).tolist() if ends else []
+        whole = self._whole
+        return id_array([bytes(whole[start:end]) for start, end in zip(starts, ends, strict=True)])
 
     def numbers(self, docids: Sequence[bytes]) -> np.ndarray:
         """The numbers (n,) int64 of ids, -1 for one that is not there; O(n log N), and N once."""
