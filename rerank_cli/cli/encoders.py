@@ -48,7 +48,10 @@ class Encoders:
         methods = [catalog.find(name, method=self.method).method for name in names]
         for name, method in zip(names, methods, strict=True):
             _refuse_reranker(method, name, origin)
-        if given and {"prf", "ann"} & set(given) and set(methods) <= {"splade"}:
+        alone = [name for name in given if name.startswith("prf_")]
+        if alone and self.prf is None:
+            raise WrongUsage(f"--{alone[0].replace('_', '-')} is for --prf, which is not given")
+        if {"prf", "ann"} & set(given) and set(methods) <= {"splade"}:
             raise WrongUsage("--prf and --ann are for the vectors of a bi-encoder", "as in -m minilm --prf average")
         self.feedback()
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rerank_cli.cli import options
+from rerank_cli.cli.fuse_options import Norm
 
 LISTS, BM25, HYBRID, DENSE = "Lists", "BM25", "Hybrid", "Dense"
 
@@ -60,6 +61,15 @@ FusedBy = Annotated[
         metavar="RULE",
         rich_help_panel=HYBRID,
         help="How the lists of a sum are fused; see rerank fuse --list.",
+    ),
+]
+NormBy = Annotated[
+    Norm | None,
+    typer.Option(
+        "--norm",
+        rich_help_panel=HYBRID,
+        show_default=False,
+        help="Normalise the scores of each list first; see rerank fuse --list. Default: the rule's own.",
     ),
 ]
 Weights = Annotated[

@@ -36,6 +36,7 @@ class Given:
     b: float
     analyzer: str
     fuse: str
+    norm: str | None
     weights: str | None
     encoders: Encoders
     #: Topics that are read once, so that they are words and no weights.
@@ -54,8 +55,9 @@ class Given:
             self.recipe(len(parts))
             if self.index is not None:
                 raise WrongUsage("--index names one folder, and a sum of first stages has several", "leave it out")
-        elif self.weights is not None:
-            raise WrongUsage("--weights is for a sum of first stages", "as in -m bm25+minilm")
+        elif self.weights is not None or self.norm is not None:
+            named = "--norm" if self.weights is None else "--weights"
+            raise WrongUsage(f"{named} is for a sum of first stages", "as in -m bm25+minilm")
 
     def recipe(self, parts: int) -> Recipe:
         """How the lists of a sum are fused; raises `WrongUsage`."""
@@ -66,7 +68,7 @@ class Given:
             weights = None if self.weights is None else [float(weight) for weight in self.weights.split(",")]
         except ValueError:
             raise WrongUsage(f"--weights {self.weights}: weights are numbers", "as in 0.3,0.7") from None
-        recipe = Recipe(rule_named(self.fuse), weights=weights)
+        recipe = Recipe(rule_named(self.fuse), self.norm, weights)
         settings_of(recipe, parts, lambda _: None)
         return recipe
 

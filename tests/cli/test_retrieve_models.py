@@ -64,7 +64,10 @@ def test_a_sum_is_what_fuse_makes_of_the_two_runs(rerank, place, tmp_path):
     runs = [tmp_path / "bm25.run", tmp_path / "bi.run"]
     for own, theirs in (
         ([], ["-m", "rrf"]),
-        (["--fuse", "wsum", "--weights", "0.3,0.7"], ["-m", "wsum", "-w", "0.3,0.7"]),
+        (
+            ["--fuse", "wsum", "--norm", "min-max", "--weights", "0.3,0.7"],
+            ["-m", "wsum", "--norm", "min-max", "-w", "0.3,0.7"],
+        ),
     ):
         both = lists(rerank("retrieve", "-c", "sea", "-m", "bm25+./bi", *own, cwd=place))
         fused = lists(rerank("fuse", *runs, *theirs, cwd=place))
@@ -107,6 +110,8 @@ def test_weights_that_come_with_documents_and_topics(rerank, tmp_path):
             "--prf and --ann are for the vectors of a bi-encoder",
         ),
         (["-m", "./bi", "--prf", "rocchio", "--prf-beta", "-1"], 2, "makes no query"),
+        (["-m", "./bi", "--prf-docs", "2"], 2, "--prf-docs is for --prf"),
+        (["--norm", "max"], 2, "--norm is for a sum of first stages"),
         (["-m", "impact"], 3, "corpus.jsonl:1: no vector"),
     ],
 )
