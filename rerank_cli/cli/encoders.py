@@ -10,6 +10,7 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rerank_cli.collection import Collection
@@ -53,9 +54,9 @@ class Encoders:
             raise WrongUsage(f"--{alone[0].replace('_', '-')} is for --prf, which is not given")
         if {"prf", "ann"} & set(given) and set(methods) <= {"splade"}:
             raise WrongUsage("--prf and --ann are for the vectors of a bi-encoder", "as in -m minilm --prf average")
-        self.feedback()
+        self.moving()
 
-    def feedback(self) -> Feedback | None:
+    def moving(self) -> Feedback | None:
         """How queries' vectors are to be moved; raises `WrongUsage`."""
         from rerank_cli.retrieval.vector_feedback import Feedback
 
@@ -70,8 +71,9 @@ class Encoders:
         settings: Settings,
         terminal: Terminal,
         watch: Watch,
+        feedback: Callable[[bytes], Sequence[bytes] | None] | None = None,
     ) -> Retriever:
-        """Load a model and open its index, encoding the corpus first where there is none."""
+        """Load a model and open its index, encoding the corpus first where there is none; `feedback` as in `VectorFeedback`."""
         from rerank_cli.cli.scorer import open_scorer
         from rerank_cli.methods.vectors import TextScorer
         from rerank_cli.retrieval.approximate import kept_graph
@@ -103,8 +105,8 @@ class Encoders:
         index = kept_dense_index(found.documents(), scorer.model, **kept)
         if self.ann:
             index = kept_graph(index, threads=terminal.threads, note=terminal.note)
-        dense, how = Dense(index, scorer.model), self.feedback()
-        return dense if how is None else VectorFeedback(dense, how)
+        dense, how = Dense(index, scorer.model), self.moving()
+        return dense if how is None else VectorFeedback(dense, how, feedback)
 
 
 def _refuse_reranker(method: str, name: str, origin: str) -> None:

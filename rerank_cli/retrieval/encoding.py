@@ -53,6 +53,8 @@ class Unfinished:
             (folder / name).is_file() and (folder / name).stat().st_size >= size for name, size in kept["sizes"].items()
         ):
             self._told = kept
+        #: How many documents of something else, or of files that are not whole, were done and are lost.
+        self.discarded = int(kept.get("documents", 0)) - self.documents
         for file in folder.iterdir() if folder.is_dir() else ():
             if file.name not in (*self._told["sizes"], _PROGRESS):
                 file.unlink()
@@ -116,6 +118,8 @@ def encoded_once(
                 f"going on with {name} where an earlier build ended, after {work.documents} of {len(corpus)} documents"
             )
         else:
+            if work.discarded:
+                note(f"{work.discarded} documents in {partial} were encoded otherwise, and are removed")
             note(f"encoding {len(corpus)} documents with {name}, once")
         before = work.documents
         for some in _blocks(islice(watch(corpus), before, None)):

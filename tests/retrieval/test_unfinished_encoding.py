@@ -99,8 +99,9 @@ def test_what_was_kept_of_another_corpus_is_not_used(tmp_path, monkeypatch):
     with pytest.raises(Stopped):
         kept_dense_index(GivenCorpus(TEXTS), GivenEncoder(stopping_after(20)), **mine)
     assert not (tmp_path / "mine").exists()
-    other = GivenEncoder(vector)
-    index = kept_dense_index(GivenCorpus(TEXTS, "other"), other, **mine)
+    other, said = GivenEncoder(vector), []
+    index = kept_dense_index(GivenCorpus(TEXTS, "other"), other, **mine | {"note": said.append})
+    assert "16 documents in" in said[0] and "were encoded otherwise" in said[0]
     assert (other.documents, len(index)) == (50, 50)
     assert folders(tmp_path) == ["mine"]
 
