@@ -8,7 +8,7 @@ part is looked for when it is asked for, so that scoring a run never touches a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from rerank_cli.formats.irds import IrdsDataset
 from rerank_cli.formats.offsets import open_corpus
 from rerank_cli.formats.qrels import read_qrels
 from rerank_cli.formats.topics import TopicField, read_topic_field, read_topics
+from rerank_cli.formats.weights import weighted_documents, weighted_topics
 
 DEMO = "demo"
 #: Where the collection of that name lies, whatever the working directory holds.
@@ -137,6 +138,18 @@ class Collection:
     def documents(self) -> Corpus:
         """The corpus, indexed first where it is not yet (see `formats.offsets.open_corpus`, `formats.irds`)."""
         return self._documents
+
+    def weighted_documents(self) -> Iterator[tuple[bytes, dict[str, float]]]:
+        """Docid and term weights of every document, from JSONL with a `vector` each; raises `BadData` with FILE:LINE."""
+        source = self._source("docs")
+        if source.startswith(_IRDS):
+            raise WrongUsage(f"the documents of {source} have no term weights", "name a JSONL file with --docs")
+        return weighted_documents(self._sources.docs, self._note)
+
+    def weighted_topics(self) -> dict[bytes, dict[str, float]] | None:
+        """Query id -> term weights, of JSONL topics that have a `vector`; None when they have not."""
+        source = self._source("topics")
+        return None if source.startswith(_IRDS) else weighted_topics(source)
 
     def fingerprint(self) -> str:
         """A short hash that changes when the documents do; opens the corpus."""

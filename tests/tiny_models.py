@@ -109,6 +109,24 @@ def sentence_transformer(
     return folder
 
 
+def splade(folder: Path) -> Path:
+    """Save a tiny masked language model: a tiny BERT with a random head."""
+    import torch
+    from transformers import AutoConfig, AutoModelForMaskedLM
+
+    bert_like(folder, "bert", None)
+    torch.manual_seed(5)
+    model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(folder))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2:
+                weight.mul_(10.0)
+            elif name.endswith("bias"):
+                weight.normal_(std=0.5)
+    model.save_pretrained(folder)
+    return folder
+
+
 def spread(model: object, factor: float = _SPREAD) -> None:
     """Multiply the matrices of `model` and fill its biases, so that its scores differ as real ones do."""
     import torch

@@ -45,10 +45,10 @@ def cache(
     Prints KIND, ENTRIES, SIZE and PATH, separated by tabs, and the total; for kinds that are named, each
     entry: KIND, NAME, SIZE, DATE and WHAT it is. Sizes are in bytes, on a terminal in larger units.
 
-    Kinds are answers (what models answered to pairs), bm25 (indexes), texts (where documents begin in
-    their files), onnx (exported models), hashes (of checkpoint files) and irds (ir_datasets that were
-    prepared). Everything can be made again; removing costs the time to do so. A process that is using
-    an entry may go on using it.
+    Kinds are answers (what models answered to pairs), bm25 (indexes), dense and impact (documents as
+    vectors, or as weights of terms), texts (where documents begin in their files), onnx (exported
+    models), hashes (of checkpoint files) and irds (ir_datasets that were prepared). Everything can be
+    made again; removing costs the time to do so. A process that is using an entry may go on using it.
 
     --prune wants to know what: name kinds, or all. With --older-than and --max-size only what either of
     them says is removed; --max-size is the room for each kind.

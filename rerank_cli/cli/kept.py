@@ -19,6 +19,8 @@ from typing import Any
 KINDS = {
     "answers": "what models answered",
     "bm25": "indexes",
+    "dense": "documents as vectors",
+    "impact": "documents as weights of terms",
     "texts": "offsets of documents, and seekable copies of compressed ones",
     "onnx": "exported models",
     "hashes": "hashes of checkpoint files",
@@ -27,10 +29,15 @@ KINDS = {
 }
 #: Kinds that are one store of many small answers, not a folder an entry.
 STORES = ("answers",)
-_OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json)?")
+_OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json|\.partial|\.ann)?")
 #: The file of an entry that tells what it is, and what to say of it.
 _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
     "bm25": ("manifest.json", lambda told: f"{told['documents']} documents, {told['analyzer']} analyzer"),
+    "dense": ("manifest.json", lambda told: f"{told['documents']} documents, {told['encoder']['model']}"),
+    "impact": (
+        "manifest.json",
+        lambda told: f"{told['documents']} documents, {told.get('encoder', {}).get('model', 'given weights')}",
+    ),
     "texts": ("meta.json", lambda told: ", ".join(file["path"] for file in told["files"])),
     "onnx": ("rerank.json", lambda told: f"{told['name']}, {told['method']}, {told['precision']}"),
 }

@@ -8,6 +8,16 @@ from typing import Annotated
 import typer
 
 from rerank_cli.cli import options
+from rerank_cli.cli.fuse_options import Norm
+
+LISTS, BM25, HYBRID, DENSE = "Lists", "BM25", "Hybrid", "Dense"
+
+
+class Prf(enum.StrEnum):
+    """How a query's vector moves towards documents that are fed back."""
+
+    average = "average"
+    rocchio = "rocchio"
 
 LISTS, BM25, HYBRID, FEEDBACK = "Lists", "BM25", "Hybrid", "Feedback"
 
@@ -71,11 +81,47 @@ FusedBy = Annotated[
         help="How the lists of a sum are fused; see rerank fuse --list.",
     ),
 ]
+NormBy = Annotated[
+    Norm | None,
+    typer.Option(
+        "--norm",
+        rich_help_panel=HYBRID,
+        show_default=False,
+        help="Normalise the scores of each list first; see rerank fuse --list. Default: the rule's own.",
+    ),
+]
 Weights = Annotated[
     str | None,
     typer.Option(
         "--weights", metavar="W1,W2,...", rich_help_panel=HYBRID, help="One weight a first stage, for a weighted rule."
     ),
+]
+Ann = Annotated[
+    bool,
+    typer.Option(
+        "--ann",
+        rich_help_panel=DENSE,
+        help="Search by a graph of neighbours, whose recall is said when it is built, instead of exactly.",
+    ),
+]
+VectorPrf = Annotated[
+    Prf | None,
+    typer.Option(
+        "--prf",
+        rich_help_panel=DENSE,
+        help="Search again with the mean of the query's vector and its best documents', or as Rocchio adds them.",
+    ),
+]
+VectorPrfDocs = Annotated[
+    int,
+    typer.Option("--prf-docs", metavar="N", min=1, rich_help_panel=DENSE, help="Documents whose vectors --prf takes."),
+]
+VectorPrfAlpha = Annotated[
+    float, typer.Option("--prf-alpha", metavar="X", rich_help_panel=DENSE, help="The query's weight in --prf rocchio.")
+]
+VectorPrfBeta = Annotated[
+    float,
+    typer.Option("--prf-beta", metavar="X", rich_help_panel=DENSE, help="The documents' weight in --prf rocchio."),
 ]
 Topics = Annotated[
     str | None,

@@ -21,7 +21,7 @@ from rerank_cli.errors import BadData
 DOCUMENT_ID = ("_id", "id", "pid", "docid", "docno", "doc_id")
 DOCUMENT_TEXT = ("text", "contents", "content", "body", "segment", "passage")
 TOPIC_ID = ("_id", "qid", "query_id", "id")
-TOPIC_TEXT = ("text", "query", "title")
+TOPIC_TEXT = ("text", "query", "title", "contents")
 
 #: How much of a stream `opening` reads before it says what the format is.
 _HEAD = 1 << 16

@@ -170,7 +170,7 @@ def test_a_document_that_comes_twice_stops_the_work(rerank, sea):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["-m", "splade"], 2, "there is no retriever 'splade' (-m)"),
+        (["-m", "splade"], 4, "no model is called 'splade'"),
         (["--analyzer", "german"], 2, "the analyzers are english, whitespace"),
         (["--k1", "-1"], 2, "k1 is -1.0"),
         (["--b", "2"], 2, "b is 2.0"),
@@ -188,7 +188,7 @@ def test_mistakes_are_told_before_anything_is_built(rerank, sea, arguments, code
 
 
 def test_the_retriever_may_be_set_in_the_environment(rerank, sea):
-    done = rerank("retrieve", "-c", "sea", env={"RERANK_RETRIEVER": "splade"})
+    done = rerank("retrieve", "-c", "sea", env={"RERANK_RETRIEVER": "monot5"})
     assert done.code == 2
     assert "RERANK_RETRIEVER" in done.err
 

@@ -22,22 +22,8 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny masked language model: a tiny BERT with a random head."""
-    import torch
-    from transformers import AutoConfig, AutoModelForMaskedLM
-
-    place = tmp_path_factory.mktemp("splade") / "tiny"
-    tiny_models.bert_like(place, "bert", None)
-    torch.manual_seed(5)
-    model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(place))
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.dim() == 2:
-                weight.mul_(10.0)
-            elif name.endswith("bias"):
-                weight.normal_(std=0.5)
-    model.save_pretrained(place)
-    return place
+    """A tiny masked language model."""
+    return tiny_models.splade(tmp_path_factory.mktemp("splade") / "tiny")
 
 
 def opened(folder: Path, engine: str = "onnx", batch_tokens: int | None = None) -> LoadedScorer:

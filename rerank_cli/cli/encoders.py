@@ -1,0 +1,118 @@
+"""First stages that are models: from a name after `retrieve -m` to an index of what the model made of the corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.cli.settings import Setting, Settings
+from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from rerank_cli.collection import Collection
+    from rerank_cli.retrieval.encoding import Watch
+    from rerank_cli.retrieval.retriever import Retriever
+    from rerank_cli.retrieval.vector_feedback import Feedback
+
+#: The methods of checkpoints that a first stage can be made of.
+METHODS = ("bi-encoder", "splade")
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The options of `rerank retrieve` that say how a model is opened and asked."""
+
+    method: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    max_length: int | None = None
+    batch_tokens: int | None = None
+    prf: str | None = None
+    prf_docs: int = 3
+    prf_alpha: float = 0.9
+    prf_beta: float = 0.1
+    ann: bool = False
+
+    def check(self, names: list[str], origin: str) -> None:
+        """Raise what can be told of the models' names and their options before anything is opened."""
+        from dataclasses import fields
+
+        from rerank_cli.methods import catalog
+
+        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        if given and not names:
+            raise WrongUsage(f"--{given[0].replace('_', '-')} is for first stages that are models", "as in -m minilm")
+        methods = [catalog.find(name, method=self.method).method for name in names]
+        for name, method in zip(names, methods, strict=True):
+            _refuse_reranker(method, name, origin)
+        alone = [name for name in given if name.startswith("prf_")]
+        if alone and self.prf is None:
+            raise WrongUsage(f"--{alone[0].replace('_', '-')} is for --prf, which is not given")
+        if {"prf", "ann"} & set(given) and set(methods) <= {"splade"}:
+            raise WrongUsage("--prf and --ann are for the vectors of a bi-encoder", "as in -m minilm --prf average")
+        self.moving()
+
+    def moving(self) -> Feedback | None:
+        """How queries' vectors are to be moved; raises `WrongUsage`."""
+        from rerank_cli.retrieval.vector_feedback import Feedback
+
+        return None if self.prf is None else Feedback(self.prf, self.prf_docs, self.prf_alpha, self.prf_beta)  # type: ignore[arg-type]
+
+    def open(
+        self,
+        name: str,
+        origin: str,
+        found: Collection,
+        folder: Path | None,
+        settings: Settings,
+        terminal: Terminal,
+        watch: Watch,
+        feedback: Callable[[bytes], Sequence[bytes] | None] | None = None,
+    ) -> Retriever:
+        """Load a model and open its index, encoding the corpus first where there is none; `feedback` as in `VectorFeedback`."""
+        from rerank_cli.cli.scorer import open_scorer
+        from rerank_cli.methods.vectors import TextScorer
+        from rerank_cli.retrieval.approximate import kept_graph
+        from rerank_cli.retrieval.dense import Dense, kept_dense_index
+        from rerank_cli.retrieval.learned_sparse import LearnedSparse, kept_encoded_impacts
+        from rerank_cli.retrieval.vector_feedback import VectorFeedback
+
+        scorer = open_scorer(
+            Setting(name, origin),
+            settings,
+            terminal,
+            method=self.method,
+            device=settings.resolve("device", self.device).value or "auto",
+            precision=self.precision,
+            max_length=self.max_length,
+            batch_tokens=self.batch_tokens,
+        )
+        _refuse_reranker(scorer.description.method, name, origin)
+        assert isinstance(scorer, TextScorer)
+        kept: dict[str, Any] = {
+            "cache_dir": settings.cache_dir,
+            "note": terminal.note,
+            "template": found.doc_template,
+            "folder": folder,
+            "watch": watch,
+        }
+        if scorer.description.method == "splade":
+            return LearnedSparse(kept_encoded_impacts(found.documents(), scorer.model, **kept), scorer.model)
+        index = kept_dense_index(found.documents(), scorer.model, **kept)
+        if self.ann:
+            index = kept_graph(index, threads=terminal.threads, note=terminal.note)
+        dense, how = Dense(index, scorer.model), self.moving()
+        return dense if how is None else VectorFeedback(dense, how, feedback)
+
+
+def _refuse_reranker(method: str, name: str, origin: str) -> None:
+    """Raise `WrongUsage` for a checkpoint of a method that only reranks; one whose files are not here yet has none."""
+    if method and method not in METHODS:
+        raise WrongUsage(
+            f"{name} is no first stage but a reranker, a {method} ({origin})",
+            f"retrieve with bm25 or a {' or '.join(METHODS)}, and put it behind: rerank retrieve | rerank rerank -m {name}",
+        )

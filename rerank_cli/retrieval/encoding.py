@@ -1,0 +1,158 @@
+"""A corpus through a model, once: what is finished is kept while the rest is being made.
+
+Encoding a corpus takes minutes to days, so what a killed build had done must not be lost. Documents go through the
+model in blocks, in the order of the corpus. A block's numbers are put behind those of the blocks before it, in files
+that only grow, in a folder beside the index (`NAME.partial`); then a small file says how many documents are done and
+how long each file is. Whoever comes next cuts the files to these lengths and goes on from there. The index
+itself appears when all of it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rerank_cli.core.build_once import build_once
+from rerank_cli.core.texts import Corpus, Document, rendered
+
+if TYPE_CHECKING:
+    from rerank_cli.methods.vectors import TextModel
+
+#: Documents encoded together, and lost at most when the work is killed; inside, batches are made by length.
+BLOCK_DOCUMENTS = 2048
+#: Docids of the documents done, a line each.
+DOCIDS = "docids.txt"
+_PROGRESS = "progress.json"
+
+Watch = Callable[[Iterable[Document]], Iterable[Document]]
+#: File name -> what is put behind it.
+Parts = Mapping[str, np.ndarray | bytes]
+
+
+class Unfinished:
+    """Files that only grow: what `add` has returned from outlives a kill."""
+
+    def __init__(self, folder: Path, wanted: Mapping[str, Any]) -> None:
+        """Open the folder; what was kept there of another corpus or model than `wanted` is removed."""
+        self.folder = folder
+        self._told: dict[str, Any] = {"wanted": dict(wanted), "documents": 0, "truncated": 0, "sizes": {}}
+        path = folder / _PROGRESS
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            kept = {}
+        if kept.get("wanted") == self._told["wanted"] and all(
+            (folder / name).is_file() and (folder / name).stat().st_size >= size for name, size in kept["sizes"].items()
+        ):
+            self._told = kept
+        #: How many documents of something else, or of files that are not whole, were done and are lost.
+        self.discarded = int(kept.get("documents", 0)) - self.documents
+        for file in folder.iterdir() if folder.is_dir() else ():
+            if file.name not in (*self._told["sizes"], _PROGRESS):
+                file.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, size in self._told["sizes"].items():
+            os.truncate(folder / name, size)
+
+    @property
+    def documents(self) -> int:
+        """How many documents are done."""
+        return int(self._told["documents"])
+
+    @property
+    def truncated(self) -> int:
+        """How many of them were longer than the model reads."""
+        return int(self._told["truncated"])
+
+    def add(self, parts: Parts, documents: int, truncated: int) -> None:
+        """Put the numbers of some more documents behind the others."""
+        sizes = self._told["sizes"]
+        for name, part in parts.items():
+            with open(self.folder / name, "ab") as file:
+                file.write(part if isinstance(part, bytes) else np.ascontiguousarray(part).data)
+                file.flush()
+                os.fsync(file.fileno())
+                sizes[name] = file.tell()
+        self._told |= {"documents": self.documents + documents, "truncated": self.truncated + truncated}
+        path = self.folder / _PROGRESS
+        path.with_suffix(".new").write_text(json.dumps(self._told), encoding="utf-8")
+        os.replace(path.with_suffix(".new"), path)
+
+    def remove(self) -> None:
+        """Forget what is kept here."""
+        shutil.rmtree(self.folder)
+
+
+def encoded_once(
+    place: Path,
+    wanted: Mapping[str, Any],
+    corpus: Corpus,
+    model: TextModel,
+    parts: Callable[[list[np.ndarray], bool], Parts],
+    finish: Callable[[Unfinished, list[bytes], Path], None],
+    *,
+    template: str,
+    note: Callable[[str], None],
+    watch: Watch = iter,
+) -> None:
+    """Make the index folder `place` where there is none, by one process of all that ask for it.
+
+    `parts(arrays, first)` says what is kept of a block's arrays, `finish(work, docids, folder)` makes the index of
+    it. n texts through the model; memory for one block. Raises what the model raises; what was done before is kept.
+    """
+    partial = place.with_name(place.name + ".partial")
+
+    def build(aside: Path) -> None:
+        work = Unfinished(partial, wanted)
+        name, began = model.description.name, time.monotonic()
+        if work.documents:
+            note(
+                f"going on with {name} where an earlier build ended, after {work.documents} of {len(corpus)} documents"
+            )
+        else:
+            if work.discarded:
+                note(f"{work.discarded} documents in {partial} were encoded otherwise, and are removed")
+            note(f"encoding {len(corpus)} documents with {name}, once")
+        before = work.documents
+        for some in _blocks(islice(watch(corpus), before, None)):
+            arrays, truncated = encoded(model, [rendered(document, template) for document in some], as_query=False)
+            lines = b"".join(document.docid + b"\n" for document in some)
+            work.add({**parts(arrays, work.documents == 0), DOCIDS: lines}, len(some), truncated)
+        docids = (partial / DOCIDS).read_bytes().split(b"\n")[:-1] if work.documents else []
+        finish(work, docids, aside)
+        took = time.monotonic() - began
+        rate = (work.documents - before) / max(took, 1e-9)
+        note(f"encoding took {took:.1f} s, {rate:.0f} documents a second; the index is kept in {place}")
+        if work.truncated:
+            length = model.description.max_length
+            note(
+                f"{work.truncated} of {work.documents} documents are longer than the {length} tokens that {name} reads"
+            )
+
+    build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def encoded(model: TextModel, texts: list[str], *, as_query: bool) -> tuple[list[np.ndarray], int]:
+    """What the model makes of n texts, in their order, batched by length; and how many were cut."""
+    arrays: list[np.ndarray] = [np.empty(0)] * len(texts)
+    truncated = 0
+    for batch in model.embed(texts, as_query):
+        for position, array in zip(batch.positions.tolist(), batch.arrays, strict=True):
+            arrays[position] = array
+        truncated += int(batch.truncated.sum())
+    return arrays, truncated
+
+
+def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    source = iter(documents)
+    while some := list(islice(source, BLOCK_DOCUMENTS)):
+        yield some
