@@ -36,10 +36,10 @@ class Given:
     def check(self, chosen: Setting) -> None:
         """Raise `WrongUsage` for what can be refused before a collection is opened."""
         from rerank_cli.retrieval.analysis import analyzer_named
-        from rerank_cli.retrieval.bm25 import check_parameters
+        from rerank_cli.retrieval.variants import Parameters
 
         parts = parts_of(chosen)
-        check_parameters(self.k1, self.b)
+        Parameters(self.k1, self.b)
         analyzer_named(self.analyzer)
         if len(parts) > 1:
             self.recipe(len(parts))
@@ -93,6 +93,7 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
 
     from rerank_cli.retrieval.bm25 import Bm25
     from rerank_cli.retrieval.kept import kept_bm25_index
+    from rerank_cli.retrieval.variants import Parameters
 
     corpus = found.documents()
     index = kept_bm25_index(
@@ -104,7 +105,7 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
         folder=Path(given.index) if given.index is not None else found.index,
         watch=lambda documents: watched(documents, len(corpus), terminal),
     )
-    return Bm25(index, k1=given.k1, b=given.b)
+    return Bm25(index, Parameters(given.k1, given.b))
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

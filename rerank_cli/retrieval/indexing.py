@@ -30,6 +30,7 @@ from rerank_cli.retrieval.index import length_bytes, write_array, write_manifest
 CHUNK_TOKENS = 4_000_000
 #: Postings copied at a time in the merge.
 BLOCK_POSTINGS = 4_000_000
+_LONGEST = np.iinfo(np.int32).max
 
 
 def build_index(
@@ -89,12 +90,22 @@ class _TermNumbers(dict[str, int]):
 
 
 class _Chunk(NamedTuple):
-    """A sorted chunk on disk: `terms` one a line; `counts (v,)`, `documents (p,)`, `frequencies (p,)` int32, mapped."""
+    """A sorted chunk on disk: `terms` one a line, and int32 arrays, mapped.
+
+    By term: `counts (v,)`, `most (v,)` the highest frequency, `shortest (v,)` the least length of a document that holds
+    it, `documents (p,)`, `frequencies (p,)`. By document: `document_counts (n,)`, `document_terms (p,)` with the chunk's
+    own term numbers, `document_frequencies (p,)`.
+    """
 
     terms: Path
     counts: np.ndarray
+    most: np.ndarray
+    shortest: np.ndarray
     documents: np.ndarray
     frequencies: np.ndarray
+    document_counts: np.ndarray
+    document_terms: np.ndarray
+    document_frequencies: np.ndarray
 
 
 class _ChunkWriter:
@@ -136,22 +147,32 @@ class _ChunkWriter:
         document_of = np.repeat(np.arange(documents), np.diff(self._token_ends, prepend=0))
         indexed = tokens >= 0
         tokens, document_of = tokens[indexed], document_of[indexed]
-        self.lengths.append(np.bincount(document_of, minlength=documents).astype(np.int32))
-        keys = place[tokens] * documents + document_of
+        lengths = np.bincount(document_of, minlength=documents)
+        self.lengths.append(lengths.astype(np.int32))
+        keys = document_of * len(terms) + place[tokens]
         keys.sort()
         starts = np.flatnonzero(np.diff(keys, prepend=-1))
-        term_of, document_of = np.divmod(keys[starts], documents)
+        document_of, term_of = np.divmod(keys[starts], max(len(terms), 1))
+        frequencies = np.diff(starts, append=len(keys))
+        by_term = np.argsort(term_of * documents + document_of)
         path = self._aside / str(len(self.chunks))
         path.with_suffix(".terms").write_bytes(b"".join(terms[number] + b"\n" for number in order))
-        columns = [
-            np.bincount(term_of, minlength=len(terms)),
-            document_of + self._first_document,
-            np.diff(starts, append=len(keys)),
-        ]
-        for name, column in zip("cdf", columns, strict=True):
+        counts = np.bincount(term_of, minlength=len(terms))
+        firsts = np.cumsum(counts) - counts
+        columns = {
+            "counts": counts,
+            "most": np.maximum.reduceat(frequencies[by_term], firsts) if len(terms) else counts,
+            "shortest": np.minimum.reduceat(lengths[document_of[by_term]], firsts) if len(terms) else counts,
+            "documents": document_of[by_term] + self._first_document,
+            "frequencies": frequencies[by_term],
+            "document_counts": np.bincount(document_of, minlength=documents),
+            "document_terms": term_of,
+            "document_frequencies": frequencies,
+        }
+        for name, column in columns.items():
             np.save(path.with_suffix(f".{name}.npy"), column.astype(np.int32))
-        mapped = (np.load(path.with_suffix(f".{name}.npy"), mmap_mode="r") for name in "cdf")
-        self.chunks.append(_Chunk(path.with_suffix(".terms"), *mapped))
+        mapped = {name: np.load(path.with_suffix(f".{name}.npy"), mmap_mode="r") for name in columns}
+        self.chunks.append(_Chunk(path.with_suffix(".terms"), **mapped))
         self._first_document += documents
         self._clear()
 
@@ -160,19 +181,36 @@ def _merge(chunks: list[_Chunk], folder: Path) -> None:
     """Write the terms and postings of all chunks, sorted, into the folder."""
     numbers, term_ends = _merge_terms(chunks, folder / "terms.bin")
     counts = np.zeros(len(term_ends), dtype=np.int64)
+    most, shortest = np.zeros_like(counts, dtype=np.int32), np.full_like(counts, _LONGEST, dtype=np.int32)
     for chunk, number in zip(chunks, numbers, strict=True):
         counts[number] += chunk.counts
+        most[number] = np.maximum(most[number], chunk.most)
+        shortest[number] = np.minimum(shortest[number], chunk.shortest)
+    np.save(folder / "most.npy", most)
+    np.save(folder / "shortest.npy", shortest)
     ends = np.cumsum(counts)
     np.save(folder / "term_ends.npy", term_ends)
     np.save(folder / "postings_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
-    most = max((int(chunk.frequencies.max(initial=0)) for chunk in chunks), default=0)
-    narrow = next(np.dtype(t) for t in (np.uint8, np.uint16, np.int32) if most <= np.iinfo(t).max)
+    narrow = next(np.dtype(t) for t in (np.uint8, np.uint16, np.int32) if most.max(initial=0) <= np.iinfo(t).max)
     firsts = [np.concatenate([[0], np.cumsum(chunk.counts, dtype=np.int64)]) for chunk in chunks]
     for name, dtype in (("documents", np.dtype(np.int32)), ("frequencies", narrow)):
         columns = [getattr(chunk, name) for chunk in chunks]
         blocks = _blocks(list(zip(numbers, firsts, columns, strict=True)), ends, counts)
         write_array(folder / f"{name}.npy", dtype, total, blocks)
+    _write_forward(chunks, numbers, folder, narrow)
+
+
+def _write_forward(chunks: list[_Chunk], numbers: list[np.ndarray], folder: Path, narrow: np.dtype[Any]) -> None:
+    """Write what each document holds, chunk after chunk: their documents follow each other as they came."""
+    counts = np.concatenate([np.empty(0, dtype=np.int64), *(chunk.document_counts for chunk in chunks)])
+    ends = np.cumsum(counts, dtype=np.int64)
+    np.save(folder / "document_ends.npy", ends)
+    total = int(ends[-1]) if len(ends) else 0
+    terms = (number[chunk.document_terms] for chunk, number in zip(chunks, numbers, strict=True))
+    write_array(folder / "document_terms.npy", np.dtype(np.int32), total, terms)
+    frequencies = (chunk.document_frequencies for chunk in chunks)
+    write_array(folder / "document_frequencies.npy", narrow, total, frequencies)
 
 
 def _merge_terms(chunks: list[_Chunk], path: Path) -> tuple[list[np.ndarray], np.ndarray]:
