@@ -23,13 +23,13 @@ import json
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rerank_cli.core.ids import id_array
+from rerank_cli.core.ids import id_slices
 from rerank_cli.errors import BadData, Missing
 
 #: Raised by one whenever the files change their meaning; an index of another number is refused.
@@ -132,8 +132,7 @@ class InvertedIndex:
         """The ids (n,) bytes of documents given by number; O(n)."""
         ends = self._docid_ends[documents]
         starts = np.where(documents > 0, self._docid_ends[documents - 1], 0)
-        whole = self._docids
-        return id_array([bytes(whole[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
+        return id_slices(self._docids, starts, ends)
 
     def _term(self, number: int) -> bytes:
         return bytes(self._terms[_rows(self._term_ends, number)])
@@ -205,6 +204,7 @@ def write_array(path: Path, dtype: np.dtype[Any], length: int, blocks: Iterable[
             out.write(np.ascontiguousarray(block, dtype=dtype).data)
 
 
+@cache
 def lucene_lengths() -> np.ndarray:
     """The 256 document lengths (256,) int64 that Lucene can tell apart, ascending.
 

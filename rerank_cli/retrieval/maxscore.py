@@ -50,17 +50,19 @@ def best_documents(
                 break
         found = np.concatenate([found, _add(term, sums)])
         added += 1
+    touched = found
+    if added < len(terms):
+        found = np.sort(found[_able(sums[found], bounds[-1] - bounds[added], least)])
     totals = sums[found]
-    sums[found] = 0.0
-    for at, term in enumerate(terms[added:], added):
-        able = (totals + (bounds[-1] - bounds[at])) * _ROUNDING >= least
-        by_number = np.argsort(found[able])
-        found, totals = found[able][by_number], totals[able][by_number]
+    sums[touched] = 0.0
+    for at, term in enumerate(terms[added:], added + 1):
         rows = np.searchsorted(term.documents, found)
         rows[rows == len(term.documents)] = 0
         held = np.flatnonzero(term.documents[rows] == found)
         totals[held] += term.parts(rows[held])
-        least = _last_place(totals, k)
+        if at < len(terms):
+            able = _able(totals, bounds[-1] - bounds[at], _last_place(totals, k))
+            found, totals = found[able], totals[able]
     scores = totals.astype(np.float32)
     best = top_k(scores, order[found], k)
     return found[best], scores[best]
@@ -72,6 +74,12 @@ def _add(term: Weighted, sums: np.ndarray) -> np.ndarray:
     before = sums[term.documents]
     sums[term.documents] = before + np.maximum(parts, _LEAST)
     return term.documents[before == 0]
+
+
+def _able(totals: np.ndarray, rest: float, least: float) -> np.ndarray:
+    """Whose sum may still reach `least` when `rest` is to come."""
+    able: np.ndarray = (totals + rest) * _ROUNDING >= least
+    return able
 
 
 def _last_place(totals: np.ndarray, k: int) -> float:
