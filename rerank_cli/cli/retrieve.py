@@ -27,6 +27,15 @@ EXAMPLES = [
         "Candidates with their texts, for a stage that has no collection",
         "rerank retrieve -c demo -k 20 --output-format jsonl | rerank rerank",
     ),
+    (
+        "Another formula, with the lengths of documents as they are",
+        "rerank retrieve -c demo --variant bm25+ --delta 0.5 --exact-lengths | rerank eval -c demo -m nDCG@10",
+    ),
+    ("Feedback: the words of the first ten documents join the query", "rerank retrieve -c demo --rm3 > rm3.run"),
+    (
+        "Feedback from a reranked run: retrieve, rerank, and retrieve again with the words of what came out on top",
+        "rerank retrieve -c demo -k 50 | rerank rerank -c demo -m minilm | rerank retrieve -c demo --feedback - --rm3 > again.run",
+    ),
     ("An index kept where you say", "rerank retrieve -c demo --index demo.index -k 10 > first.run"),
 ]
 
@@ -39,7 +48,16 @@ def retrieve(
     index: retrieve_options.IndexFolder = None,
     k1: retrieve_options.K1 = 0.9,
     b: retrieve_options.B = 0.4,
+    variant: retrieve_options.VariantName = "lucene",
+    delta: retrieve_options.Delta = None,
+    exact_lengths: retrieve_options.ExactLengths = False,
     analyzer: retrieve_options.AnalyzerName = "english",
+    rm3: retrieve_options.Rm3 = False,
+    rocchio: retrieve_options.Rocchio = False,
+    feedback: retrieve_options.FeedbackFrom = None,
+    fb_docs: retrieve_options.FeedbackDocs = 10,
+    fb_terms: retrieve_options.FeedbackTerms = 10,
+    fb_weight: retrieve_options.FeedbackWeight = None,
     fuse: retrieve_options.FusedBy = "rrf",
     weights: retrieve_options.Weights = None,
     collection: options.Collection = None,
@@ -61,25 +79,38 @@ def retrieve(
     b are applied when searching, so that other values need no other index. Queries are written in the
     order of the topics, each as soon as it is done; only documents that share a term with the query are.
 
+    The formula is Lucene's unless --variant names another of the literature: robertson (idf without the 1, a term in
+    more than half of the documents counts nothing), atire, bm25l and bm25+ (a document that lacks a term gets nothing
+    for it, as in their paper). --rm3 and --rocchio search twice, as Anserini does them: the terms of the first
+    documents (--fb-docs, --fb-terms) join the query. With --feedback those documents are the first of a run, in its
+    order; they weigh alike, and a topic that the run lacks is asked as it is.
+
     A sum of first stages (-m bm25+minilm) asks each of them and fuses their lists, by reciprocal rank
     unless --fuse names another rule of rerank fuse.
     """
-    from rerank_cli.cli.retrievers import Given, open_retriever
+    from rerank_cli.cli.feedback import feedback_run
+    from rerank_cli.cli.retrievers import Expanding, Given, Scoring, open_retriever
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.core.run import Ranking
+    from rerank_cli.errors import WrongUsage
     from rerank_cli.retrieval.retriever import Topic, cut
 
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
-    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights)
+    scoring = Scoring(k1=k1, b=b, variant=variant, delta=delta, exact_lengths=exact_lengths, analyzer=analyzer)
+    expansion = Expanding(rm3=rm3, rocchio=rocchio, feedback=feedback, docs=fb_docs, terms=fb_terms, weight=fb_weight)
+    given = Given(index=index, scoring=scoring, expanding=expansion, fuse=fuse, weights=weights)
     given.check(chosen)
+    if topics == "-" and feedback == "-":
+        raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
+    run = feedback_run(feedback, fb_docs) if feedback is not None else None
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
-    found = collection_of(collection, named, settings, terminal)
+    found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
     assert found is not None
     asked = _topics_from_stdin(named) if topics == "-" else found.topics()
-    retriever = open_retriever(chosen, found, given, settings, terminal)
+    retriever = open_retriever(chosen, found, given, settings, terminal, run.feedback if run else None)
     facts = provenance(
         "retrieve",
         collection=found.name or None,

@@ -8,7 +8,7 @@ import typer
 
 from rerank_cli.cli import options
 
-LISTS, BM25, HYBRID = "Lists", "BM25", "Hybrid"
+LISTS, BM25, FEEDBACK, HYBRID = "Lists", "BM25", "Feedback", "Hybrid"
 
 Retriever = Annotated[
     str | None,
@@ -35,6 +35,29 @@ K1 = Annotated[
 B = Annotated[
     float, typer.Option("--b", metavar="X", rich_help_panel=BM25, help="How much long documents lose, from 0 to 1.")
 ]
+VariantName = Annotated[
+    str,
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        rich_help_panel=BM25,
+        help="The formula: lucene, robertson, atire, bm25+ or bm25l.",
+    ),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(
+        "--delta", metavar="X", rich_help_panel=BM25, help="Of bm25+ (1 when not given) and bm25l (0.5 when not given)."
+    ),
+]
+ExactLengths = Annotated[
+    bool,
+    typer.Option(
+        "--exact-lengths",
+        rich_help_panel=BM25,
+        help="Use the lengths of documents as they are; Lucene keeps them in one byte, coarse above 40 terms.",
+    ),
+]
 AnalyzerName = Annotated[
     str,
     typer.Option(
@@ -42,6 +65,40 @@ AnalyzerName = Annotated[
         metavar="NAME",
         rich_help_panel=BM25,
         help="english (words, stop words, Porter stems, as Lucene's) or whitespace (text analysed before).",
+    ),
+]
+Rm3 = Annotated[
+    bool,
+    typer.Option("--rm3", rich_help_panel=FEEDBACK, help="Ask BM25 again with terms of the first documents (RM3)."),
+]
+Rocchio = Annotated[
+    bool, typer.Option("--rocchio", rich_help_panel=FEEDBACK, help="The same with Rocchio's formula instead.")
+]
+FeedbackFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--feedback",
+        metavar="RUN",
+        rich_help_panel=FEEDBACK,
+        help="Take the documents for --rm3 or --rocchio from a run, - is stdin, instead of a first search.",
+    ),
+]
+FeedbackDocs = Annotated[
+    int,
+    typer.Option(
+        "--fb-docs", metavar="N", min=1, rich_help_panel=FEEDBACK, help="Take the first N documents to be relevant."
+    ),
+]
+FeedbackTerms = Annotated[
+    int, typer.Option("--fb-terms", metavar="N", min=1, rich_help_panel=FEEDBACK, help="Take N terms of them.")
+]
+FeedbackWeight = Annotated[
+    float | None,
+    typer.Option(
+        "--fb-weight",
+        metavar="X",
+        rich_help_panel=FEEDBACK,
+        help="What their terms weigh: of the whole for --rm3 (0.5 when not given), beside the query's 1 for --rocchio (0.75).",
     ),
 ]
 FusedBy = Annotated[

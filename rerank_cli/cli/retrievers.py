@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rerank_cli.fusion.fuse import Recipe
     from rerank_cli.retrieval.bm25 import Bm25
     from rerank_cli.retrieval.retriever import Retriever
+    from rerank_cli.retrieval.rm3 import Expansion, Feedback
+    from rerank_cli.retrieval.variants import Parameters
 
 #: Documents between two movements of the progress bar.
 _STRIDE = 500
@@ -23,24 +25,68 @@ _JOIN = "+"
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """The options that shape BM25."""
+
+    k1: float
+    b: float
+    variant: str
+    delta: float | None
+    exact_lengths: bool
+    analyzer: str
+
+    def parameters(self) -> Parameters:
+        """Raises `WrongUsage`."""
+        from rerank_cli.retrieval.variants import Parameters
+
+        return Parameters(self.k1, self.b, self.variant, self.delta, "exact" if self.exact_lengths else "lucene")
+
+
+@dataclass(frozen=True)
+class Expanding:
+    """The options that shape feedback."""
+
+    rm3: bool
+    rocchio: bool
+    feedback: str | None
+    docs: int
+    terms: int
+    weight: float | None
+
+    def expansion(self) -> Expansion | None:
+        """The way to expand a query that was asked for, None for no feedback; raises `WrongUsage`."""
+        from rerank_cli.retrieval.rm3 import Rm3, Rocchio
+
+        if self.rm3 and self.rocchio:
+            raise WrongUsage("--rm3 and --rocchio are two ways of feedback", "take one of them")
+        if not (self.rm3 or self.rocchio):
+            if self.feedback is not None:
+                raise WrongUsage(
+                    "--feedback says where documents come from, not what becomes of them", "add --rm3 or --rocchio"
+                )
+            return None
+        way = Rm3 if self.rm3 else Rocchio
+        return way(self.terms) if self.weight is None else way(self.terms, self.weight)
+
+
+@dataclass(frozen=True)
 class Given:
     """The options of `rerank retrieve` that shape a first stage."""
 
     index: str | None
-    k1: float
-    b: float
-    analyzer: str
+    scoring: Scoring
+    expanding: Expanding
     fuse: str
     weights: str | None
 
     def check(self, chosen: Setting) -> None:
         """Raise `WrongUsage` for what can be refused before a collection is opened."""
         from rerank_cli.retrieval.analysis import analyzer_named
-        from rerank_cli.retrieval.variants import Parameters
 
         parts = parts_of(chosen)
-        Parameters(self.k1, self.b)
-        analyzer_named(self.analyzer)
+        self.scoring.parameters()
+        self.expanding.expansion()
+        analyzer_named(self.scoring.analyzer)
         if len(parts) > 1:
             self.recipe(len(parts))
             if self.index is not None:
@@ -74,26 +120,38 @@ def parts_of(chosen: Setting) -> list[str]:
 
 
 def open_retriever(
-    chosen: Setting, found: Collection, given: Given, settings: Settings, terminal: Terminal
+    chosen: Setting,
+    found: Collection,
+    given: Given,
+    settings: Settings,
+    terminal: Terminal,
+    feedback: Feedback | None = None,
 ) -> Retriever:
     """Open the first stage, or all that a sum joins; indexes that are missing are built and kept."""
     from rerank_cli.retrieval.hybrid import Hybrid
 
-    parts = [_opened(part, found, given, settings, terminal) for part in parts_of(chosen)]
+    parts = [_opened(part, found, given, settings, terminal, feedback) for part in parts_of(chosen)]
     return parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
 
 
-def _opened(part: str, found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Retriever:
-    return _bm25(found, given, settings, terminal)
+def _opened(
+    part: str, found: Collection, given: Given, settings: Settings, terminal: Terminal, feedback: Feedback | None
+) -> Retriever:
+    from rerank_cli.retrieval.rm3 import Bm25WithFeedback
+
+    bm25 = _bm25(found, given.scoring, given.index, settings, terminal)
+    expansion = given.expanding.expansion()
+    if expansion is None:
+        return bm25
+    return Bm25WithFeedback(bm25, expansion, terminal.warn, documents=given.expanding.docs, feedback=feedback)
 
 
-def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Bm25:
+def _bm25(found: Collection, scoring: Scoring, folder: str | None, settings: Settings, terminal: Terminal) -> Bm25:
     """BM25 over the collection's index: where the flag says, else where the collection says, else in the cache."""
     from pathlib import Path
 
     from rerank_cli.retrieval.bm25 import Bm25
     from rerank_cli.retrieval.kept import kept_bm25_index
-    from rerank_cli.retrieval.variants import Parameters
 
     corpus = found.documents()
     index = kept_bm25_index(
@@ -101,11 +159,11 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
         cache_dir=settings.cache_dir,
         note=terminal.note,
         template=found.doc_template,
-        analyzer=given.analyzer,
-        folder=Path(given.index) if given.index is not None else found.index,
+        analyzer=scoring.analyzer,
+        folder=Path(folder) if folder is not None else found.index,
         watch=lambda documents: watched(documents, len(corpus), terminal),
     )
-    return Bm25(index, Parameters(given.k1, given.b))
+    return Bm25(index, scoring.parameters())
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

@@ -73,7 +73,7 @@ class Bm25Index:
         return self.search_terms(Counter(self.analyzer.terms(text)), k, parameters)
 
     def search_terms(
-        self, weights: Mapping[str, float], k: int, parameters: Parameters = ANSERINI
+        self, weights: Mapping[str, float | np.float32], k: int, parameters: Parameters = ANSERINI
     ) -> tuple[np.ndarray, np.ndarray]:
         """The same for index terms with weights above 0, as feedback makes them."""
         found = ((weight, self.index.postings(term)) for term, weight in weights.items())
@@ -83,7 +83,7 @@ class Bm25Index:
         )
         return self.index.docids(numbers), scores.astype(np.float64)
 
-    def _weighted(self, weight: float, postings: Postings, parameters: Parameters) -> Weighted:
+    def _weighted(self, weight: float | np.float32, postings: Postings, parameters: Parameters) -> Weighted:
         """What a term gives each of its documents, see `variants`; float32 from the idf on, as Lucene has it."""
         variant, delta = VARIANTS[parameters.variant], parameters.delta_in_force
         inverse_norms, lengths = self._norms(parameters)
@@ -146,7 +146,7 @@ class Bm25:
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; only documents that share a term with the query."""
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import Future, ThreadPoolExecutor
 
         def one(topic: Topic) -> Found:
             return Found(*self.index.search(topic.text, k, self.parameters))
@@ -155,8 +155,9 @@ class Bm25:
             yield from map(one, topics)
             return
         from collections import deque
+
         with ThreadPoolExecutor(self._threads) as pool:
-            ahead = deque()
+            ahead: deque[Future[Found]] = deque()
             for topic in topics:
                 ahead.append(pool.submit(one, topic))
                 if len(ahead) > 2 * self._threads:

@@ -21,6 +21,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,7 +53,7 @@ class Expansion(Protocol):
         ...
 
     def expanded(
-        self, index: InvertedIndex, query: Mapping[str, int], numbers: Sequence[int], scores: np.ndarray
+        self, index: InvertedIndex, query: Mapping[str, float], numbers: Sequence[int], scores: np.ndarray
     ) -> Weights:
         """The new query's terms and weights above 0, from the old one's counts and documents (m,) with scores (m,) float32."""
         ...
@@ -76,12 +77,12 @@ class Rm3:
         return {"feedback": "rm3", "fb_terms": self.terms, "fb_weight": self.weight}
 
     def expanded(
-        self, index: InvertedIndex, query: Mapping[str, int], numbers: Sequence[int], scores: np.ndarray
+        self, index: InvertedIndex, query: Mapping[str, float], numbers: Sequence[int], scores: np.ndarray
     ) -> Weights:
         """See `Expansion.expanded`."""
         model: Weights = {}
         for number, score in zip(numbers, scores, strict=True):
-            held = _strongest(_held(index, number, _PLAIN), self.terms)
+            held = dict(islice(_held(index, number, _PLAIN), self.terms))
             norm = np.float32(sum(held.values()))
             for term, frequency in held.items():
                 model[term] = model.get(term, np.float32(0)) + frequency / norm * score
@@ -106,12 +107,12 @@ class Rocchio:
         return {"feedback": "rocchio", "fb_terms": self.terms, "fb_weight": self.weight}
 
     def expanded(
-        self, index: InvertedIndex, query: Mapping[str, int], numbers: Sequence[int], scores: np.ndarray
+        self, index: InvertedIndex, query: Mapping[str, float], numbers: Sequence[int], scores: np.ndarray
     ) -> Weights:
         """See `Expansion.expanded`; the scores play no part."""
         mean: Weights = {}
         for number in numbers:
-            for term, weight in _scaled(_held(index, number), 2).items():
+            for term, weight in _scaled(dict(_held(index, number)), 2).items():
                 mean[term] = mean.get(term, np.float32(0)) + weight
         mean = {term: weight / np.float32(len(numbers)) for term, weight in mean.items()}
         return _mixed(_scaled(query, 2), 1, _scaled(_strongest(mean, self.terms), 2), self.weight)
@@ -144,18 +145,18 @@ class Bm25WithFeedback:
 
         Raises `BadData` on a document of `feedback` that is not in the index. Costs two searches a topic, or one.
         """
-        index, unsaid = self._bm25.index, 0
+        index = self._bm25.index
+        unsaid = sum(self._feedback(topic.qid) is None for topic in topics) if self._feedback else 0
+        if unsaid:
+            self._note(f"{unsaid} of {len(topics)} topics are not in the feedback run: they are asked as they are")
         for topic in topics:
             query = Counter(index.analyzer.terms(topic.text))
             documents = self._relevant(topic)
-            unsaid += documents is None
-            weights: Mapping[str, float] = query
+            weights: Mapping[str, float | np.float32] = query
             if documents is not None and len(documents.docids):
                 numbers = [self._number(docid, topic.qid) for docid in documents.docids.tolist()]
                 weights = self._expansion.expanded(index.index, query, numbers, documents.scores.astype(np.float32))
             yield Found(*index.search_terms(weights, k, self._bm25.parameters))
-        if unsaid:
-            self._note(f"{unsaid} of {len(topics)} topics are not in the feedback run: they were asked as they are")
 
     def _relevant(self, topic: Topic) -> Found | None:
         if self._feedback is None:
@@ -176,17 +177,15 @@ class Bm25WithFeedback:
         return number
 
 
-def _held(index: InvertedIndex, number: int, plain: re.Pattern[str] | None = None) -> Weights:
-    """The terms of a document that may be feedback, and their frequencies."""
+def _held(index: InvertedIndex, number: int, plain: re.Pattern[str] | None = None) -> Iterator[tuple[str, np.float32]]:
+    """The terms of a document that may be feedback, and their frequencies: the highest first, of equal ones by bytes."""
     terms, frequencies = index.document_terms(number)
     share = index.document_frequencies(terms).astype(np.float32) / np.float32(index.documents_with_terms)
-    kept = share <= _TOO_FREQUENT
-    held = zip(map(index.term, terms[kept].tolist()), frequencies[kept].astype(np.float32))
-    return {
-        term: frequency
-        for term, frequency in held
-        if _SHORTEST <= len(term) <= _LONGEST and (plain is None or plain.fullmatch(term))
-    }
+    kept = np.flatnonzero(share <= _TOO_FREQUENT)
+    for row in kept[np.argsort(-frequencies[kept].astype(np.float32), kind="stable")].tolist():
+        term = index.term(int(terms[row]))
+        if _SHORTEST <= len(term) <= _LONGEST and (plain is None or plain.fullmatch(term)):
+            yield term, np.float32(frequencies[row])
 
 
 def _strongest(weights: Weights, terms: int) -> Weights:
@@ -194,7 +193,7 @@ def _strongest(weights: Weights, terms: int) -> Weights:
     return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:terms])
 
 
-def _scaled(weights: Mapping[str, float], power: int) -> Weights:
+def _scaled(weights: Mapping[str, float | np.float32], power: int) -> Weights:
     """The weights over their norm: the sum of the first power, or the root of that of the second."""
     norm = sum(float(weight) ** power for weight in weights.values()) ** (1 / power)
     return {term: np.float32(float(weight) / norm) for term, weight in weights.items()}
