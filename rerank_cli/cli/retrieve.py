@@ -76,7 +76,8 @@ def retrieve(
 
     BM25 by Lucene's formula, its parameters as Anserini sets them. Text is analysed as Lucene's
     EnglishAnalyzer does it. The index is built once, kept in the cache directory and memory-mapped; k1 and
-    b are applied when searching, so that other values need no other index. Queries are written in the
+    b are applied when searching, so that other values need no other index. The analyzers of other languages
+    (german, french, …) stem as Snowball does and have no stop words; they need the extra rerank-cli[snowball]. Queries are written in the
     order of the topics, each as soon as it is done; only documents that share a term with the query are.
 
     The formula is Lucene's unless --variant names another of the literature: robertson (idf without the 1, a term in

@@ -64,7 +64,8 @@ AnalyzerName = Annotated[
         "--analyzer",
         metavar="NAME",
         rich_help_panel=BM25,
-        help="english (words, stop words, Porter stems, as Lucene's) or whitespace (text analysed before).",
+        help="english (words, stop words, Porter stems, as Lucene's), whitespace (text analysed before), cjk (pairs of letters) "
+        "or another language of Snowball, such as german.",
     ),
 ]
 Rm3 = Annotated[

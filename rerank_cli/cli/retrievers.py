@@ -81,7 +81,7 @@ class Given:
 
     def check(self, chosen: Setting) -> None:
         """Raise `WrongUsage` for what can be refused before a collection is opened."""
-        from rerank_cli.retrieval.analysis import analyzer_named
+        from rerank_cli.retrieval.analyzers import analyzer_named
 
         parts = parts_of(chosen)
         self.scoring.parameters()

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.texts import Document, rendered
-from rerank_cli.retrieval.analysis import Analyzer, analyzer_named
+from rerank_cli.retrieval.analysis import Analyzer
+from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.index import InvertedIndex, Postings, length_bytes, lucene_lengths
 from rerank_cli.retrieval.indexing import build_index
 from rerank_cli.retrieval.maxscore import Weighted, best_documents

@@ -15,7 +15,7 @@ from pathlib import Path
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus, Document
 from rerank_cli.errors import BadData
-from rerank_cli.retrieval.analysis import analyzer_named
+from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.bm25 import Bm25Index
 from rerank_cli.retrieval.index import FORMAT
 

@@ -217,7 +217,7 @@ def test_a_document_that_comes_twice_stops_the_work(rerank, sea):
     ("arguments", "code", "says"),
     [
         (["-m", "splade"], 2, "there is no retriever 'splade' (-m)"),
-        (["--analyzer", "german"], 2, "the analyzers are english, whitespace"),
+        (["--analyzer", "klingon"], 2, "the analyzers are english, whitespace, cjk, arabic"),
         (["--k1", "-1"], 2, "k1 is -1.0"),
         (["--b", "2"], 2, "b is 2.0"),
         (["-k", "0"], 2, "-k"),
