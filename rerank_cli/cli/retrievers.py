@@ -162,8 +162,9 @@ def _bm25(found: Collection, scoring: Scoring, folder: str | None, settings: Set
         analyzer=scoring.analyzer,
         folder=Path(folder) if folder is not None else found.index,
         watch=lambda documents: watched(documents, len(corpus), terminal),
+        processes=terminal.threads,
     )
-    return Bm25(index, scoring.parameters())
+    return Bm25(index, scoring.parameters(), threads=terminal.threads)
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

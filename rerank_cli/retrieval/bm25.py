@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.texts import Document, rendered
+from rerank_cli.retrieval.ahead import in_order
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.index import InvertedIndex, Postings, length_bytes, lucene_lengths
@@ -50,10 +52,12 @@ class Bm25Index:
         *,
         template: str = "{title} {text}",
         fingerprint: str = "",
+        processes: int = 1,
     ) -> None:
         """Index documents into an existing empty folder; raises `BadData` on a docid that comes twice."""
         texts = ((document.docid, rendered(document, template)) for document in documents)
-        build_index(texts, folder, analyzer_named(analyzer), {"fingerprint": fingerprint, "doc_template": template})
+        about = {"fingerprint": fingerprint, "doc_template": template}
+        build_index(texts, folder, analyzer_named(analyzer), about, processes=processes)
 
     @classmethod
     def open(cls, folder: Path) -> Bm25Index:
@@ -147,7 +151,6 @@ class Bm25:
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; only documents that share a term with the query."""
-        from concurrent.futures import Future, ThreadPoolExecutor
 
         def one(topic: Topic) -> Found:
             return Found(*self.index.search(topic.text, k, self.parameters))
@@ -155,13 +158,5 @@ class Bm25:
         if self._threads == 1:
             yield from map(one, topics)
             return
-        from collections import deque
-
         with ThreadPoolExecutor(self._threads) as pool:
-            ahead: deque[Future[Found]] = deque()
-            for topic in topics:
-                ahead.append(pool.submit(one, topic))
-                if len(ahead) > 2 * self._threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            yield from in_order(pool, one, topics, 2 * self._threads)

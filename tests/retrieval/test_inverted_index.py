@@ -52,6 +52,19 @@ def test_postings_are_the_counts_of_the_texts(tmp_path_factory, documents, chunk
         ]
 
 
+def test_processes_together_write_what_one_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(indexing, "BATCH_CHARACTERS", 40)
+    draw = np.random.default_rng(1)
+    texts = [(b"d%d" % n, " ".join(draw.choice(TERMS, draw.integers(0, 9)))) for n in range(60)]
+    for name, processes in (("one", 1), ("two", 2)):
+        (tmp_path / name).mkdir()
+        indexing.build_index(texts, tmp_path / name, WhitespaceAnalyzer(), {}, processes=processes)
+    files = {path.name for path in (tmp_path / "one").iterdir()}
+    assert {path.name for path in (tmp_path / "two").iterdir()} == files
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
 def test_ids_are_bytes_and_come_back_as_they_were(tmp_path):
     ids = [b"\xff\xfe", b"d10", b"d9", b"x" * 300, b""]
     index = built(tmp_path / "index", [(docid, "t") for docid in ids])
