@@ -95,7 +95,7 @@ def rerank_index(folder: Path, place: Path, watch: Watch, analyzer: str) -> None
     place.mkdir()
     documents = (Document(docid.encode(), "", text) for docid, text in corpus(folder))
     with watch("index"):
-        Bm25Index.build(documents, place, analyzer, template="{text}")
+        Bm25Index.build(documents, place, analyzer, template="{text}", processes=2)
 
 
 def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:

@@ -1,10 +1,10 @@
-"""Work given to a pool of threads or processes, its answers taken in order."""
+"""Work given to threads or processes, its answers taken in order."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,3 +24,13 @@ def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], room: i
     finally:
         for future in waiting:
             future.cancel()
+
+
+def on_threads(work: Callable[[T], R], items: Sequence[T], threads: int) -> Iterator[R]:
+    """The same on threads of its own, for work that numpy does; one thread is this one."""
+    threads = min(threads, len(items))
+    if threads <= 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from in_order(pool, work, items, 2 * threads)

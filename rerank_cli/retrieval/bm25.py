@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.texts import Document, rendered
-from rerank_cli.retrieval.ahead import in_order
+from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.index import InvertedIndex, Postings, length_bytes, lucene_lengths
@@ -32,6 +31,8 @@ from rerank_cli.retrieval.retriever import Found, Topic
 from rerank_cli.retrieval.variants import VARIANTS, Parameters
 
 ANSERINI = Parameters()
+#: Each thread that searches has sums of its own, eight bytes a document.
+_THREADS = 8
 
 
 class Bm25Index:
@@ -142,7 +143,7 @@ class Bm25:
 
     def __init__(self, index: Bm25Index, parameters: Parameters = ANSERINI, *, threads: int = 1) -> None:
         self.index, self.parameters = index, parameters
-        self._threads = threads
+        self.threads = min(threads, _THREADS)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -155,8 +156,4 @@ class Bm25:
         def one(topic: Topic) -> Found:
             return Found(*self.index.search(topic.text, k, self.parameters))
 
-        if self._threads == 1:
-            yield from map(one, topics)
-            return
-        with ThreadPoolExecutor(self._threads) as pool:
-            yield from in_order(pool, one, topics, 2 * self._threads)
+        return on_threads(one, topics, self.threads)

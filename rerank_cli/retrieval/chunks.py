@@ -11,7 +11,6 @@ import signal
 import threading
 from array import array
 from functools import lru_cache
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +92,8 @@ def write_chunks_elsewhere(aside: Path, analyzer: str, chunk_tokens: int, batch:
 
 def end_with_parent() -> None:
     """For a process of a pool: leave Ctrl-C to the parent, and end when it is gone, killed perhaps."""
+    from multiprocessing import parent_process
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 

@@ -14,11 +14,8 @@ import heapq
 import shutil
 from array import array
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import chain, islice, pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -110,6 +107,9 @@ def _written(
     if processes == 1 or len(first) < 2:
         yield from map(partial(write_chunks, aside, analyzer, chunk_tokens), batches)
         return
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+    from multiprocessing import get_context
+
     workers = min(processes, _PROCESSES)
     work = partial(write_chunks_elsewhere, aside, analyzer.name, chunk_tokens)
     try:

@@ -19,6 +19,10 @@ from rerank_cli.retrieval.topk import top_k
 
 #: A sum is compared with another as if it were this much larger: they are rounded to 32 bits in the end.
 _ROUNDING = 1 + 1e-6
+#: Looking a document up among a term's by bisection costs as much as passing by this many of them.
+_BISECTION = 16
+#: What a part that rounds to nothing counts, so that its document is known to be found; too little to show in 32 bits.
+_LEAST = np.float32(1e-30)
 
 
 class Weighted(NamedTuple):
@@ -41,50 +45,44 @@ def best_documents(
     """
     terms = sorted(terms, key=lambda term: -term.bound) if k > 0 else []
     bounds = np.cumsum([0.0, *(term.bound for term in terms)])
-    found, least, added = np.empty(0, dtype=np.int32), 0.0, 0
-    for term in terms:
+    found, added = np.empty(0, dtype=np.intp), 0
+    able, last = found, 0.0
+    while added < len(terms):
         rest = bounds[-1] - bounds[added]
         if len(found) >= k and rest < bounds[added]:
-            least = _last_place(sums[found], k)
-            if rest * _ROUNDING < least:
+            totals = sums[found]
+            above = totals[totals > rest * _ROUNDING]
+            if len(above) >= k:
+                last = float(np.partition(above, len(above) - k)[len(above) - k]) / _ROUNDING
+                able = found[totals >= last - rest]
                 break
-        found = np.concatenate([found, _add(term, sums)])
+        able = found = np.concatenate([found, _add(terms[added], sums)])
         added += 1
-    touched = found
-    if added < len(terms):
-        found = np.sort(found[_able(sums[found], bounds[-1] - bounds[added], least)])
-    totals = sums[found]
-    sums[touched] = 0.0
-    for at, term in enumerate(terms[added:], added + 1):
-        rows = np.searchsorted(term.documents, found)
-        rows[rows == len(term.documents)] = 0
-        held = np.flatnonzero(term.documents[rows] == found)
-        totals[held] += term.parts(rows[held])
-        if at < len(terms):
-            able = _able(totals, bounds[-1] - bounds[at], _last_place(totals, k))
-            found, totals = found[able], totals[able]
-    scores = totals.astype(np.float32)
-    best = top_k(scores, order[found], k)
-    return found[best], scores[best]
+    for at, term in enumerate(terms[added:], added):
+        _look_up(term, able, max(last - (bounds[-1] - bounds[at]), _LEAST), sums)
+    totals = sums[able].astype(np.float32)
+    sums[found] = 0.0
+    best = top_k(totals, order[able], k)
+    return able[best], totals[best]
 
 
 def _add(term: Weighted, sums: np.ndarray) -> np.ndarray:
-    """Add what a term gives; returns the documents that nothing was given before."""
-    parts = term.parts(slice(None))
-    before = sums[term.documents]
-    sums[term.documents] = before + np.maximum(parts, _LEAST)
-    return term.documents[before == 0]
+    """Add what a term gives to all its documents; returns those that nothing was given before."""
+    documents = term.documents.astype(np.intp)
+    before, parts = sums[documents], term.parts(slice(None))
+    if parts.min(initial=1) <= 0:
+        parts = np.maximum(parts, _LEAST)
+    sums[documents] = before + parts
+    return documents[before == 0]
 
 
-def _able(totals: np.ndarray, rest: float, least: float) -> np.ndarray:
-    """Whose sum may still reach `least` when `rest` is to come."""
-    able: np.ndarray = (totals + rest) * _ROUNDING >= least
-    return able
-
-
-def _last_place(totals: np.ndarray, k: int) -> float:
-    return float(np.partition(totals, len(totals) - k)[len(totals) - k])
-
-
-#: What a part that rounds to nothing counts, so that its document is known to be found; too little to show in 32 bits.
-_LEAST = 1e-30
+def _look_up(term: Weighted, able: np.ndarray, least: float, sums: np.ndarray) -> None:
+    """Add what a term gives to the documents with a sum of `least` (above 0) or more; they are among the able."""
+    if len(able) * _BISECTION < len(term.documents):
+        able = np.sort(able).astype(np.int32)
+        rows = np.searchsorted(term.documents, able)
+        rows[rows == len(term.documents)] = 0
+        rows = rows[term.documents[rows] == able]
+    else:
+        rows = np.flatnonzero(sums[term.documents] >= least)
+    sums[term.documents[rows]] += term.parts(rows)

@@ -28,6 +28,7 @@ import numpy as np
 
 from rerank_cli.core.ids import shown
 from rerank_cli.errors import BadData, WrongUsage
+from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.bm25 import Bm25
 from rerank_cli.retrieval.index import InvertedIndex
 from rerank_cli.retrieval.retriever import Found, Topic
@@ -145,18 +146,20 @@ class Bm25WithFeedback:
 
         Raises `BadData` on a document of `feedback` that is not in the index. Costs two searches a topic, or one.
         """
-        index = self._bm25.index
         unsaid = sum(self._feedback(topic.qid) is None for topic in topics) if self._feedback else 0
         if unsaid:
             self._note(f"{unsaid} of {len(topics)} topics are not in the feedback run: they are asked as they are")
-        for topic in topics:
-            query = Counter(index.analyzer.terms(topic.text))
-            documents = self._relevant(topic)
-            weights: Mapping[str, float | np.float32] = query
-            if documents is not None and len(documents.docids):
-                numbers = [self._number(docid, topic.qid) for docid in documents.docids.tolist()]
-                weights = self._expansion.expanded(index.index, query, numbers, documents.scores.astype(np.float32))
-            yield Found(*index.search_terms(weights, k, self._bm25.parameters))
+        return on_threads(lambda topic: self._asked_again(topic, k), topics, self._bm25.threads)
+
+    def _asked_again(self, topic: Topic, k: int) -> Found:
+        index = self._bm25.index
+        query = Counter(index.analyzer.terms(topic.text))
+        documents = self._relevant(topic)
+        weights: Mapping[str, float | np.float32] = query
+        if documents is not None and len(documents.docids):
+            numbers = [self._number(docid, topic.qid) for docid in documents.docids.tolist()]
+            weights = self._expansion.expanded(index.index, query, numbers, documents.scores.astype(np.float32))
+        return Found(*index.search_terms(weights, k, self._bm25.parameters))
 
     def _relevant(self, topic: Topic) -> Found | None:
         if self._feedback is None:
