@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -13,6 +14,12 @@ class FeedbackRun(NamedTuple):
 
     feedback: Feedback
     header: dict[str, Any] | None
+
+    def say_absent(self, qids: Collection[bytes], warn: Callable[[str], None]) -> None:
+        """Count the topics that the run lacks."""
+        absent = sum(self.feedback(qid) is None for qid in qids)
+        if absent:
+            warn(f"{absent} of {len(qids)} topics are not in the feedback run: they are asked as they are")
 
 
 def feedback_run(path: str, documents: int) -> FeedbackRun:

@@ -122,6 +122,8 @@ def retrieve(
         k=k,
         topics=len(asked),
     )
+    if run is not None:
+        run.say_absent(asked, terminal.warn)
     if not asked:
         terminal.note("there are no topics: nothing to retrieve")
 

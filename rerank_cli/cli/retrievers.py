@@ -143,7 +143,7 @@ def _opened(
     expansion = given.expanding.expansion()
     if expansion is None:
         return bm25
-    return Bm25WithFeedback(bm25, expansion, terminal.warn, documents=given.expanding.docs, feedback=feedback)
+    return Bm25WithFeedback(bm25, expansion, documents=given.expanding.docs, feedback=feedback)
 
 
 def _bm25(found: Collection, scoring: Scoring, folder: str | None, settings: Settings, terminal: Terminal) -> Bm25:

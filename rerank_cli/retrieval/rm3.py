@@ -126,14 +126,13 @@ class Bm25WithFeedback:
         self,
         bm25: Bm25,
         expansion: Expansion,
-        note: Callable[[str], None],
         *,
         documents: int = 10,
         feedback: Feedback | None = None,
     ) -> None:
         """`documents` are taken from a first search of `bm25`, or from what `feedback` says of a topic."""
         self.name = f"{bm25.name}-{expansion.name}"
-        self._bm25, self._expansion, self._note = bm25, expansion, note
+        self._bm25, self._expansion = bm25, expansion
         self._documents, self._feedback = documents, feedback
 
     @property
@@ -142,13 +141,10 @@ class Bm25WithFeedback:
         return {**self._bm25.facts, **self._expansion.facts, "fb_docs": self._documents}
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
-        """See `Retriever.search`; a topic of which `feedback` says nothing is asked as it is, and counted in a note.
+        """See `Retriever.search`; a topic of which `feedback` says nothing is asked as it is.
 
         Raises `BadData` on a document of `feedback` that is not in the index. Costs two searches a topic, or one.
         """
-        unsaid = sum(self._feedback(topic.qid) is None for topic in topics) if self._feedback else 0
-        if unsaid:
-            self._note(f"{unsaid} of {len(topics)} topics are not in the feedback run: they are asked as they are")
         return on_threads(lambda topic: self._asked_again(topic, k), topics, self._bm25.threads)
 
     def _asked_again(self, topic: Topic, k: int) -> Found:

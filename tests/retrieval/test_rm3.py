@@ -78,17 +78,16 @@ def test_the_new_query_is_that_of_a_slow_computation(bm25, texts, query, terms, 
         bm25.index.index, Counter(query.split()), relevant, first.scores.astype(np.float32)
     )
     assert {term: float(w) for term, w in found.items()} == pytest.approx(dict(expected), rel=1e-5)
-    again = next(Bm25WithFeedback(bm25, kind(terms, weight), print, documents=6).search([Topic(b"q", query)], 50))
+    again = next(Bm25WithFeedback(bm25, kind(terms, weight), documents=6).search([Topic(b"q", query)], 50))
     docids, scores = bm25.index.search_terms(expected, 50)
     assert again.docids.tolist() == docids.tolist()
     assert again.scores == pytest.approx(scores, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", [Rm3, Rocchio])
-def test_documents_of_a_run_weigh_alike_and_topics_without_any_are_counted(bm25, texts, kind):
+def test_documents_of_a_run_weigh_alike_and_topics_without_any_are_asked_as_they_are(bm25, texts, kind):
     said = {b"q1": [b"d007", b"d003", b"d001"], b"q3": []}
-    notes = []
-    retriever = Bm25WithFeedback(bm25, kind(), notes.append, documents=2, feedback=said.get)
+    retriever = Bm25WithFeedback(bm25, kind(), documents=2, feedback=said.get)
     topics = [Topic(b"q1", "w30"), Topic(b"q2", "w30"), Topic(b"q3", "w30")]
     found = list(retriever.search(topics, 20))
     expected = slowly(texts, "w30", [7, 3], [1, 1], 10, kind.name, kind().weight)
@@ -97,19 +96,16 @@ def test_documents_of_a_run_weigh_alike_and_topics_without_any_are_counted(bm25,
     for other in found[1:]:
         assert other.docids.tolist() == plain.docids.tolist()
         assert other.scores.tolist() == plain.scores.tolist()
-    assert notes == ["1 of 3 topics are not in the feedback run: they are asked as they are"]
 
 
 def test_a_document_that_is_not_in_the_index_is_refused(bm25):
-    retriever = Bm25WithFeedback(bm25, Rm3(), print, feedback=lambda qid: [b"elsewhere"])
+    retriever = Bm25WithFeedback(bm25, Rm3(), feedback=lambda qid: [b"elsewhere"])
     with pytest.raises(BadData, match="document elsewhere, feedback for query q, is not in the index"):
         list(retriever.search([Topic(b"q", "w3")], 5))
 
 
 def test_a_query_that_finds_nothing_finds_nothing(bm25):
-    assert [
-        len(found.docids) for found in Bm25WithFeedback(bm25, Rm3(), print).search([Topic(b"q", "no-word")], 5)
-    ] == [0]
+    assert [len(found.docids) for found in Bm25WithFeedback(bm25, Rm3()).search([Topic(b"q", "no-word")], 5)] == [0]
 
 
 @pytest.mark.parametrize("wrong", [lambda: Rm3(weight=1.1), lambda: Rm3(weight=math.nan), lambda: Rocchio(weight=-0.1)])
@@ -145,7 +141,7 @@ def test_figures_are_those_of_anserini(data, tmp_path, name):
     topics = [Topic(query["_id"].encode(), query["text"]) for query in queries if query["_id"] in judged]
     for of, expansion, documents, expected in ANSERINI:
         if of == name:
-            lists = Bm25WithFeedback(bm25, expansion, print, documents=documents).search(topics, 1000)
+            lists = Bm25WithFeedback(bm25, expansion, documents=documents).search(topics, 1000)
             run = [
                 ir_measures.ScoredDoc(topic.qid.decode(), docid.decode(), score)
                 for topic, found in zip(topics, lists)
