@@ -10,13 +10,12 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rerank_cli.collection import Collection
     from rerank_cli.retrieval.encoding import Watch
     from rerank_cli.retrieval.retriever import Retriever
-    from rerank_cli.retrieval.vector_feedback import Feedback
+    from rerank_cli.retrieval.rm3 import Feedback
 
 #: The methods of checkpoints that a first stage can be made of.
 METHODS = ("bi-encoder", "splade")
@@ -31,14 +30,10 @@ class Encoders:
     precision: str | None = None
     max_length: int | None = None
     batch_tokens: int | None = None
-    prf: str | None = None
-    prf_docs: int = 3
-    prf_alpha: float = 0.9
-    prf_beta: float = 0.1
     ann: bool = False
 
-    def check(self, names: list[str], origin: str) -> None:
-        """Raise what can be told of the models' names and their options before anything is opened."""
+    def check(self, names: list[str], origin: str, *, moves: bool) -> None:
+        """Raise what can be told of the models' names and their options before anything is opened; `moves`: feedback of vectors."""
         from dataclasses import fields
 
         from rerank_cli.methods import catalog
@@ -49,18 +44,9 @@ class Encoders:
         methods = [catalog.find(name, method=self.method).method for name in names]
         for name, method in zip(names, methods, strict=True):
             _refuse_reranker(method, name, origin)
-        alone = [name for name in given if name.startswith("prf_")]
-        if alone and self.prf is None:
-            raise WrongUsage(f"--{alone[0].replace('_', '-')} is for --prf, which is not given")
-        if {"prf", "ann"} & set(given) and set(methods) <= {"splade"}:
-            raise WrongUsage("--prf and --ann are for the vectors of a bi-encoder", "as in -m minilm --prf average")
-        self.moving()
-
-    def moving(self) -> Feedback | None:
-        """How queries' vectors are to be moved; raises `WrongUsage`."""
-        from rerank_cli.retrieval.vector_feedback import Feedback
-
-        return None if self.prf is None else Feedback(self.prf, self.prf_docs, self.prf_alpha, self.prf_beta)  # type: ignore[arg-type]
+        if (moves or self.ann) and set(methods) <= {"splade"}:
+            asked = "--ann is" if self.ann else "--prf average and rocchio are"
+            raise WrongUsage(f"{asked} for the vectors of a bi-encoder", "as in -m minilm --prf average")
 
     def open(
         self,
@@ -71,9 +57,10 @@ class Encoders:
         settings: Settings,
         terminal: Terminal,
         watch: Watch,
-        feedback: Callable[[bytes], Sequence[bytes] | None] | None = None,
+        moving: Moving | None = None,
+        feedback: Feedback | None = None,
     ) -> Retriever:
-        """Load a model and open its index, encoding the corpus first where there is none; `feedback` as in `VectorFeedback`."""
+        """Load a model and open its index, encoding the corpus first where there is none; `moving` and `feedback` as in `VectorFeedback`."""
         from rerank_cli.cli.scorer import open_scorer
         from rerank_cli.methods.vectors import TextScorer
         from rerank_cli.retrieval.approximate import kept_graph
@@ -105,8 +92,8 @@ class Encoders:
         index = kept_dense_index(found.documents(), scorer.model, **kept)
         if self.ann:
             index = kept_graph(index, threads=terminal.threads, note=terminal.note)
-        dense, how = Dense(index, scorer.model), self.moving()
-        return dense if how is None else VectorFeedback(dense, how, feedback)
+        dense = Dense(index, scorer.model)
+        return dense if moving is None else VectorFeedback(dense, moving, feedback)
 
 
 def _refuse_reranker(method: str, name: str, origin: str) -> None:

@@ -71,7 +71,7 @@ class _Words:
     """Terms of queries and documents of a collection, as BM25 has them; what has no text is `Missing`."""
 
     def __init__(self, found: Collection) -> None:
-        from rerank_cli.retrieval.analysis import analyzer_named
+        from rerank_cli.retrieval.analyzers import analyzer_named
 
         self._found, self._topics, self._texts = found, found.topics(), found.documents()
         self._analyzer = analyzer_named("english")

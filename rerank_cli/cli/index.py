@@ -49,7 +49,7 @@ def index(
     """
     from pathlib import Path
 
-    from rerank_cli.cli.retrievers import Given, open_retriever, parts_of
+    from rerank_cli.cli.retrievers import Given, Scoring, open_retriever, parts_of
     from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.retrieval.retriever import Indexed
@@ -63,7 +63,7 @@ def index(
         raise WrongUsage("--info looks at an index", "name its folder: rerank index DIR --info")
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
-    given = Given(index=place, k1=0.9, b=0.4, analyzer=analyzer, fuse="rrf", weights=None)
+    given = Given(index=place, scoring=Scoring(analyzer=analyzer))
     given.check(chosen)
     found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)
     assert found is not None

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rerank_cli.cli import endpoint_options, engine_options, options, retrieve_options
+from rerank_cli.cli import (
+    endpoint_options,
+    engine_options,
+    feedback_options,
+    model_options,
+    options,
+    retrieve_options,
+)
 from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.collection import Collection, Overrides
     from rerank_cli.core.run import Ranking
     from rerank_cli.core.texts import Document, Texts
+    from rerank_cli.formats.topics import TopicField
     from rerank_cli.retrieval.retriever import Retriever
 
 EXAMPLES = [
@@ -28,6 +37,23 @@ EXAMPLES = [
         "Candidates with their texts, for a stage that has no collection",
         "rerank retrieve -c demo -k 20 --output-format jsonl | rerank rerank",
     ),
+    (
+        "Words and vectors together, fused by reciprocal rank",
+        "rerank retrieve -c demo -m bm25+minilm | rerank eval -c demo -m nDCG@10",
+    ),
+    ("Feedback: the words of the first ten documents join the query", "rerank retrieve -c demo --rm3 > rm3.run"),
+    (
+        "Feedback from a reranked run: retrieve, rerank, and retrieve again with the words of what came out on top",
+        "rerank retrieve -c demo -k 50 | rerank rerank -c demo -m minilm | rerank retrieve -c demo --feedback - --rm3 > again.run",
+    ),
+    (
+        "A dense first stage whose queries move towards what they found",
+        "rerank retrieve -c demo -m minilm --prf average --fb-docs 2 | rerank eval -c demo -m nDCG@10",
+    ),
+    (
+        "Only what meets conditions on other fields of the corpus",
+        "rerank retrieve -c demo --filter 'metadata.subject = \"retrieval\"' -k 10 -o one-subject.run",
+    ),
     ("An index kept where you say", "rerank retrieve -c demo --index demo.index -k 10 > first.run"),
 ]
 
@@ -37,12 +63,34 @@ def retrieve(
     model: retrieve_options.Retriever = None,
     k: retrieve_options.Wanted = 1000,
     exclude_self: retrieve_options.ExcludeSelf = False,
+    filter: retrieve_options.Filter = None,
+    topic_filters: retrieve_options.TopicFilters = False,
     index: retrieve_options.IndexFolder = None,
     k1: retrieve_options.K1 = 0.9,
     b: retrieve_options.B = 0.4,
+    variant: retrieve_options.VariantName = "lucene",
+    delta: retrieve_options.Delta = None,
+    exact_lengths: retrieve_options.ExactLengths = False,
     analyzer: retrieve_options.AnalyzerName = "english",
+    rm3: feedback_options.Rm3 = False,
+    rocchio: feedback_options.Rocchio = False,
+    prf: feedback_options.PrfWay = None,
+    feedback: feedback_options.FeedbackFrom = None,
+    fb_docs: feedback_options.FeedbackDocs = None,
+    fb_terms: feedback_options.FeedbackTerms = None,
+    fb_weight: feedback_options.FeedbackWeight = None,
+    prf_aggregate: feedback_options.PrfAggregateBy = None,
+    prf_alpha: feedback_options.PrfAlpha = None,
+    prf_beta: feedback_options.PrfBeta = None,
     fuse: retrieve_options.FusedBy = "rrf",
+    norm: retrieve_options.NormBy = None,
     weights: retrieve_options.Weights = None,
+    ann: retrieve_options.Ann = False,
+    method: model_options.MethodName = None,
+    max_length: model_options.MaxLength = None,
+    device: model_options.Device = None,
+    precision: model_options.PrecisionName = None,
+    batch_tokens: model_options.BatchTokens = None,
     source: engine_options.From = None,
     engine_fields: engine_options.EngineFields = None,
     engine_id: engine_options.EngineId = None,
@@ -65,48 +113,72 @@ def retrieve(
 ) -> None:
     """Retrieve the best documents of a collection for each topic.
 
-    BM25 by Lucene's formula, its parameters as Anserini sets them. Text is analysed as Lucene's
-    EnglishAnalyzer does it. The index is built once, kept in the cache directory and memory-mapped; k1 and
-    b are applied when searching, so that other values need no other index. Queries are written in the
-    order of the topics, each as soon as it is done; only documents that share a term with the query are.
+    BM25 by Lucene's formula, its parameters as Anserini sets them; --variant names another of the literature. Text is
+    analysed as Lucene's EnglishAnalyzer does it; the analyzers of other languages stem as Snowball does, have no
+    stop words and need the extra rerank-cli[snowball]. The index is built once, kept in the cache directory and
+    memory-mapped; parameters and formula are chosen when searching. Queries are written in the order of the
+    topics, each as soon as it is done; only documents that share a term with the query are.
 
-    A sum of first stages (-m bm25+minilm) asks each of them and fuses their lists, by reciprocal rank
-    unless --fuse names another rule of rerank fuse.
+    -m names a bi-encoder or a learned sparse model too, as rerank rerank does: each document goes through the
+    model once, and its vector or its weights are kept; encoding that was stopped goes on where it was. Vectors are
+    searched exactly, or with --ann by a graph of neighbours. -m impact takes weights computed before, from
+    documents and topics in JSONL with a "vector" of terms and weights each; topics without one are words that
+    count once each time. A sum (-m bm25+minilm) asks each of its first stages and fuses their lists, by reciprocal
+    rank unless --fuse names another rule of rerank fuse.
+
+    Feedback searches twice: the first documents of the first search, or of the run that --feedback names, join the query
+    as terms (--rm3, --rocchio, as Anserini has them), as words or as vectors (--prf). Documents of a run weigh alike, and a
+    topic that the run lacks is asked as it is.
+
+    --filter lets only documents through whose fields in the JSONL corpus meet all conditions, FIELD OPERATOR VALUE joined
+    by and: the operators are = != < <= > >=, strings stand in quotes, metadata.year is a field inside another. A
+    condition on a number looks at numbers only; a field that is absent meets nothing. The list is the one without a
+    filter, less what does not pass; of a sum, each first stage is filtered before they are fused.
 
     --from lets another engine retrieve: OpenSearch, Elasticsearch, Vespa, or Qdrant with the bi-encoder that
     -m names. No documents are needed here, and with --output-format jsonl their texts come with the run.
     Scores are the engine's own.
     """
+    #: Everything that was typed, for who takes a group of it.
+    typed = dict(locals())
     from rerank_cli.cli.engines import Elsewhere, check_options, with_texts
-    from rerank_cli.cli.retrievers import Given, open_retriever
+    from rerank_cli.cli.feedback import feedback_run
+    from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
+    from rerank_cli.cli.retrievers import given_of, open_retriever
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.core.run import Ranking
     from rerank_cli.retrieval.retriever import Topic, cut
 
-    ours = {"--index": index, "--weights": weights, "--docs": docs}
-    theirs = {"--engine-fields": engine_fields, "--engine-id": engine_id, "--api-key-env": api_key_env}
-    check_options(source, ours, {**theirs, "--rank-profile": rank_profile, "--vector-name": vector_name})
+    ours = ("index", "weights", "docs", "filter", "topic_filters", "rm3", "rocchio", "prf", "feedback", "ann")
+    theirs = ("engine_fields", "engine_id", "api_key_env", "rank_profile", "vector_name")
+    check_options(source, _named(typed, ours), _named(typed, theirs))
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
-    given = Given(index=index, k1=k1, b=b, analyzer=analyzer, fuse=fuse, weights=weights)
+    given = given_of(typed)
+    conditions = conditions_of(filter)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
     about: dict[str, Any] = {"k": k}
     found: Collection | None
     retriever: Retriever
     if source is None:
         given.check(chosen)
-        found = collection_of(collection, named, settings, terminal)
+        if topics == "-" and feedback == "-":
+            raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
+        run = feedback_run(feedback, given.feeding.documents) if feedback is not None else None
+        found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
         assert found is not None
-        asked = _topics_from_stdin(named) if topics == "-" else found.topics()
-        retriever = open_retriever(chosen, found, given, settings, terminal)
+        asked, filters = _topics_of(found, named, topics == "-", topic_filters)
+        filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
+        fed = run.feedback if run else None
+        retriever = open_retriever(chosen, found, given, settings, terminal, filtered=filtered, feedback=fed)
         about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
     else:
         how = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
         retriever = Elsewhere(source, *how).open(chosen, settings, terminal)
         found = None if topics == "-" else collection_of(collection, named, settings, terminal)
-        asked = _topics_from_stdin(named) if found is None else found.topics()
+        asked = _topics_from_stdin(named)[0] if found is None else found.topics()
         about |= {"retriever": retriever.name}
     facts = provenance(
         "retrieve", collection=found and (found.name or None), **about, **retriever.facts, topics=len(asked)
@@ -134,12 +206,36 @@ def retrieve(
     _say_without(without, len(asked), terminal.warn)
 
 
-def _topics_from_stdin(named: Overrides) -> dict[bytes, str]:
+def _named(typed: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Options as they are typed, and what was given for each."""
+    return {f"--{name.replace('_', '-')}": typed[name] for name in names}
+
+
+def _topics_of(
+    found: Collection, named: Overrides, on_stdin: bool, with_filters: bool
+) -> tuple[dict[bytes, str], Mapping[bytes, TopicField] | None]:
+    """The topics, and the filter of those that have one (None: these are not asked for)."""
+    from rerank_cli.cli.retrieve_filters import FIELD
+
+    if not on_stdin:
+        return found.topics(), found.topic_field(FIELD) if with_filters else None
+    return _topics_from_stdin(named, with_filters)
+
+
+def _topics_from_stdin(
+    named: Overrides, with_filters: bool = False
+) -> tuple[dict[bytes, str], Mapping[bytes, TopicField] | None]:
+    from io import BytesIO
+
+    from rerank_cli.cli.retrieve_filters import FIELD
     from rerank_cli.cli.streams import input_stream
-    from rerank_cli.formats.topics import read_topics
+    from rerank_cli.formats.topics import read_topic_field, read_topics
 
     with input_stream("-", "topics") as (stream, name):
-        return read_topics(stream, name, fields=named.topic_fields)
+        read = BytesIO(stream.read())
+    topics = read_topics(read, name, fields=named.topic_fields)
+    read.seek(0)
+    return topics, read_topic_field(read, name, FIELD) if with_filters else None
 
 
 def _documents(texts: Texts, ranking: Ranking) -> dict[bytes, Document]:

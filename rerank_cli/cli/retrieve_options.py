@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated
 
 import typer
@@ -11,32 +10,6 @@ from rerank_cli.cli import options
 from rerank_cli.cli.fuse_options import Norm
 
 LISTS, BM25, HYBRID, DENSE = "Lists", "BM25", "Hybrid", "Dense"
-
-
-class Prf(enum.StrEnum):
-    """How a query's vector moves towards documents that are fed back."""
-
-    average = "average"
-    rocchio = "rocchio"
-
-LISTS, BM25, HYBRID, FEEDBACK = "Lists", "BM25", "Hybrid", "Feedback"
-
-
-class Prf(enum.StrEnum):
-    """How the best documents of a first search change the query."""
-
-    concatenate = "concatenate"
-    each = "each"
-    windows = "windows"
-
-
-class PrfAggregate(enum.StrEnum):
-    """How the lists of several queries are joined."""
-
-    borda = "borda"
-    max = "max"
-    mean = "mean"
-
 
 Retriever = Annotated[
     str | None,
@@ -63,13 +36,37 @@ K1 = Annotated[
 B = Annotated[
     float, typer.Option("--b", metavar="X", rich_help_panel=BM25, help="How much long documents lose, from 0 to 1.")
 ]
+VariantName = Annotated[
+    str,
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        rich_help_panel=BM25,
+        help="The formula: lucene, robertson, atire, bm25+ or bm25l.",
+    ),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(
+        "--delta", metavar="X", rich_help_panel=BM25, help="Of bm25+ (1 when not given) and bm25l (0.5 when not given)."
+    ),
+]
+ExactLengths = Annotated[
+    bool,
+    typer.Option(
+        "--exact-lengths",
+        rich_help_panel=BM25,
+        help="Use the lengths of documents as they are; Lucene keeps them in one byte, coarse above 40 terms.",
+    ),
+]
 AnalyzerName = Annotated[
     str,
     typer.Option(
         "--analyzer",
         metavar="NAME",
         rich_help_panel=BM25,
-        help="english (words, stop words, Porter stems, as Lucene's) or whitespace (text analysed before).",
+        help="english (words, stop words, Porter stems, as Lucene's), whitespace (text analysed before), cjk (pairs of letters) "
+        "or another language of Snowball, such as german.",
     ),
 ]
 FusedBy = Annotated[
@@ -104,25 +101,6 @@ Ann = Annotated[
         help="Search by a graph of neighbours, whose recall is said when it is built, instead of exactly.",
     ),
 ]
-VectorPrf = Annotated[
-    Prf | None,
-    typer.Option(
-        "--prf",
-        rich_help_panel=DENSE,
-        help="Search again with the mean of the query's vector and its best documents', or as Rocchio adds them.",
-    ),
-]
-VectorPrfDocs = Annotated[
-    int,
-    typer.Option("--prf-docs", metavar="N", min=1, rich_help_panel=DENSE, help="Documents whose vectors --prf takes."),
-]
-VectorPrfAlpha = Annotated[
-    float, typer.Option("--prf-alpha", metavar="X", rich_help_panel=DENSE, help="The query's weight in --prf rocchio.")
-]
-VectorPrfBeta = Annotated[
-    float,
-    typer.Option("--prf-beta", metavar="X", rich_help_panel=DENSE, help="The documents' weight in --prf rocchio."),
-]
 Topics = Annotated[
     str | None,
     typer.Option(
@@ -145,25 +123,5 @@ TopicFilters = Annotated[
     bool,
     typer.Option(
         "--topic-filters", rich_help_panel=LISTS, help="Apply the conditions in each topic's own field filter too."
-    ),
-]
-PrfWay = Annotated[
-    Prf | None,
-    typer.Option(
-        "--prf",
-        rich_help_panel=FEEDBACK,
-        help="Search again with the text of the best documents: in one query, one for each, or one for each window of words.",
-    ),
-]
-PrfDepth = Annotated[
-    int | None,
-    typer.Option(
-        "--prf-depth", metavar="N", min=1, rich_help_panel=FEEDBACK, help="How many documents are fed back; default: 3."
-    ),
-]
-PrfAggregateBy = Annotated[
-    PrfAggregate | None,
-    typer.Option(
-        "--prf-aggregate", rich_help_panel=FEEDBACK, help="How several queries' lists are joined; default: borda."
     ),
 ]

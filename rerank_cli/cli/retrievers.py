@@ -2,68 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
+from rerank_cli.cli.encoders import Encoders
+from rerank_cli.cli.feedback import Feeding
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rerank_cli.collection import Collection
     from rerank_cli.core.texts import Document
     from rerank_cli.fusion.fuse import Recipe
     from rerank_cli.retrieval.bm25 import Bm25
     from rerank_cli.retrieval.retriever import Retriever
-    from rerank_cli.retrieval.text_feedback import Asked
+    from rerank_cli.retrieval.rm3 import Feedback
+    from rerank_cli.retrieval.variants import Parameters
 
 #: Documents between two movements of the progress bar.
 _STRIDE = 500
 _JOIN = "+"
+#: The first stages that are no models.
+_BM25, _IMPACT = "bm25", "impact"
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The options that shape BM25."""
+
+    k1: float = 0.9
+    b: float = 0.4
+    variant: str = "lucene"
+    delta: float | None = None
+    exact_lengths: bool = False
+    analyzer: str = "english"
+
+    def parameters(self) -> Parameters:
+        """Raises `WrongUsage`."""
+        from rerank_cli.retrieval.variants import Parameters
+
+        return Parameters(self.k1, self.b, self.variant, self.delta, "exact" if self.exact_lengths else "lucene")
 
 
 @dataclass(frozen=True)
 class Given:
     """The options of `rerank retrieve` that shape a first stage."""
 
-    index: str | None
-    k1: float
-    b: float
-    analyzer: str
-    fuse: str
-    weights: str | None
-    prf: str | None = None
-    prf_depth: int | None = None
-    prf_aggregate: str | None = None
+    index: str | None = None
+    fuse: str = "rrf"
+    norm: str | None = None
+    weights: str | None = None
+    scoring: Scoring = field(default_factory=Scoring)
+    encoders: Encoders = field(default_factory=Encoders)
+    feeding: Feeding = field(default_factory=Feeding)
+    #: Topics that are read once, so that they are words and no weights.
+    topics_from_stdin: bool = False
 
     def check(self, chosen: Setting) -> None:
         """Raise `WrongUsage` for what can be refused before a collection is opened."""
-        from rerank_cli.retrieval.analysis import analyzer_named
-        from rerank_cli.retrieval.bm25 import check_parameters
+        from rerank_cli.retrieval.analyzers import analyzer_named
 
         parts = parts_of(chosen)
-        check_parameters(self.k1, self.b)
-        analyzer_named(self.analyzer)
+        self.feeding.check()
+        moves = self.feeding.vectors() is not None
+        self.encoders.check([part for part in parts if part not in (_BM25, _IMPACT)], chosen.origin, moves=moves)
+        if (self.feeding.rm3 or self.feeding.rocchio) and _BM25 not in parts:
+            raise WrongUsage("--rm3 and --rocchio add terms to a query of BM25", "of other first stages: --prf each")
+        if moves and set(parts) <= {_BM25, _IMPACT}:
+            raise WrongUsage(f"--prf {self.feeding.prf} is for the vectors of a bi-encoder", "as in -m minilm")
+        self.scoring.parameters()
+        analyzer_named(self.scoring.analyzer)
         if len(parts) > 1:
             self.recipe(len(parts))
             if self.index is not None:
                 raise WrongUsage("--index names one folder, and a sum of first stages has several", "leave it out")
-        elif self.weights is not None:
-            raise WrongUsage("--weights is for a sum of first stages", "as in -m bm25+minilm")
-        self.feedback()
-
-    def feedback(self) -> Asked | None:
-        """How feedback is asked, None without --prf; raises `WrongUsage` for what it has no use for."""
-        from rerank_cli.retrieval.text_feedback import Asked
-
-        told = {"depth": self.prf_depth, "aggregate": self.prf_aggregate}
-        for name, value in told.items():
-            if value is not None and (self.prf is None or (name == "aggregate" and self.prf == "concatenate")):
-                need = "--prf" if self.prf is None else "several queries: --prf each or windows"
-                raise WrongUsage(f"--prf-{name} {value} is for {need}", "as in --prf each")
-        given = {name: value for name, value in told.items() if value is not None}
-        return None if self.prf is None else Asked(self.prf, **given)  # type: ignore[arg-type]
+        elif self.weights is not None or self.norm is not None:
+            named = "--norm" if self.weights is None else "--weights"
+            raise WrongUsage(f"{named} is for a sum of first stages", "as in -m bm25+minilm")
 
     def recipe(self, parts: int) -> Recipe:
         """How the lists of a sum are fused; raises `WrongUsage`."""
@@ -74,9 +94,26 @@ class Given:
             weights = None if self.weights is None else [float(weight) for weight in self.weights.split(",")]
         except ValueError:
             raise WrongUsage(f"--weights {self.weights}: weights are numbers", "as in 0.3,0.7") from None
-        recipe = Recipe(rule_named(self.fuse), weights=weights)
+        recipe = Recipe(rule_named(self.fuse), self.norm, weights)
         settings_of(recipe, parts, lambda _: None)
         return recipe
+
+
+def given_of(typed: Mapping[str, Any]) -> Given:
+    """The options of the command, by their names, in their groups."""
+
+    def group(kind: Any) -> Any:
+        named = {one.name: typed[one.name] for one in fields(kind) if one.name in typed}
+        return kind(**{name: value.value if isinstance(value, enum.Enum) else value for name, value in named.items()})
+
+    whole: Given = group(Given)
+    return replace(
+        whole,
+        scoring=group(Scoring),
+        encoders=group(Encoders),
+        feeding=group(Feeding),
+        topics_from_stdin=typed["topics"] == "-",
+    )
 
 
 def parts_of(chosen: Setting) -> list[str]:
@@ -84,9 +121,6 @@ def parts_of(chosen: Setting) -> list[str]:
     parts = (chosen.value or "").split(_JOIN)
     if not all(parts) or len(set(parts)) < len(parts):
         raise WrongUsage(f"{chosen.value!r} names no first stages ({chosen.origin})", "as in bm25 or bm25+minilm")
-    for part in parts:
-        if part != "bm25":
-            raise WrongUsage(f"there is no retriever {part!r} ({chosen.origin})", "there is bm25")
     return parts
 
 
@@ -96,25 +130,76 @@ def open_retriever(
     given: Given,
     settings: Settings,
     terminal: Terminal,
+    *,
     filtered: Callable[[Retriever], Retriever] | None = None,
+    feedback: Feedback | None = None,
 ) -> Retriever:
     """Open the first stage, or all that a sum joins; indexes that are missing are built and kept.
 
-    Each part is `filtered` before anything is joined, and feedback stands around all of it.
+    Terms and vectors that are fed back belong to a part; each part is `filtered` before anything is joined, and
+    feedback in words stands around all of it.
     """
     from rerank_cli.retrieval.hybrid import Hybrid
     from rerank_cli.retrieval.text_feedback import TextFeedback
 
-    parts = [_opened(part, found, given, settings, terminal) for part in parts_of(chosen)]
+    parts = [_opened(part, chosen.origin, found, given, settings, terminal, feedback) for part in parts_of(chosen)]
     if filtered is not None:
         parts = [filtered(part) for part in parts]
     whole = parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
-    asked = given.feedback()
-    return whole if asked is None else TextFeedback(whole, found.documents(), found.doc_template, asked, terminal.note)
+    words = given.feeding.words()
+    if words is None:
+        return whole
+    return TextFeedback(whole, found.documents(), found.doc_template, words, terminal.note, feedback)
 
 
-def _opened(part: str, found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Retriever:
-    return _bm25(found, given, settings, terminal)
+def _opened(
+    part: str,
+    origin: str,
+    found: Collection,
+    given: Given,
+    settings: Settings,
+    terminal: Terminal,
+    feedback: Feedback | None,
+) -> Retriever:
+    from pathlib import Path
+
+    from rerank_cli.retrieval.rm3 import Bm25WithFeedback
+
+    if part == _BM25:
+        bm25 = _bm25(found, given, settings, terminal)
+        expansion = given.feeding.expansion()
+        if expansion is None:
+            return bm25
+        return Bm25WithFeedback(bm25, expansion, documents=given.feeding.documents, feedback=feedback)
+    # The folder that a collection names is its BM25 index.
+    folder = None if given.index is None else Path(given.index)
+    if part == _IMPACT:
+        return _impact(found, given, folder, settings, terminal)
+    return given.encoders.open(
+        part,
+        origin,
+        found,
+        folder,
+        settings,
+        terminal,
+        lambda documents: watched(documents, len(found.documents()), terminal),
+        given.feeding.vectors(),
+        feedback,
+    )
+
+
+def _impact(found: Collection, given: Given, folder: Path | None, settings: Settings, terminal: Terminal) -> Retriever:
+    """Weights that come with the documents, and with the topics where these have them."""
+    from rerank_cli.retrieval.learned_sparse import kept_given_impacts
+
+    return kept_given_impacts(
+        found.weighted_documents,
+        found.fingerprint(),
+        None if given.topics_from_stdin else found.weighted_topics(),
+        cache_dir=settings.cache_dir,
+        note=terminal.note,
+        folder=folder,
+    )
 
 
 def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Bm25:
@@ -130,11 +215,12 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
         cache_dir=settings.cache_dir,
         note=terminal.note,
         template=found.doc_template,
-        analyzer=given.analyzer,
+        analyzer=given.scoring.analyzer,
         folder=Path(given.index) if given.index is not None else found.index,
         watch=lambda documents: watched(documents, len(corpus), terminal),
+        processes=terminal.threads,
     )
-    return Bm25(index, k1=given.k1, b=given.b)
+    return Bm25(index, given.scoring.parameters(), threads=terminal.threads)
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

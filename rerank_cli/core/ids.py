@@ -23,11 +23,28 @@ def id_array(ids: Sequence[bytes]) -> np.ndarray:
     if isinstance(ids, np.ndarray):
         return ids
     longest = max(map(len, ids))
-    if longest * len(ids) > _PADDING_LIMIT * sum(map(len, ids)) + 4096:
+    if _wasteful(longest, len(ids), sum(map(len, ids))):
         out = np.empty(len(ids), dtype=object)
         out[:] = ids
         return out
     return np.array(ids, dtype=f"S{max(longest, 1)}")
+
+
+def id_slices(whole: memoryview, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The ids (n,) that lie end to end in `whole`, each from its start to its end; as `id_array` has them."""
+    lengths = ends - starts
+    longest = int(lengths.max(initial=0))
+    if not longest or _wasteful(longest, len(lengths), int(lengths.sum())):
+        return id_array([bytes(whole[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
+    places = np.arange(longest)
+    held = places < lengths[:, None]
+    letters = np.zeros(held.shape, dtype=np.uint8)
+    letters[held] = np.frombuffer(whole, dtype=np.uint8)[(starts[:, None] + places)[held]]
+    return letters.view(f"S{longest}").ravel()
+
+
+def _wasteful(longest: int, ids: int, taken: int) -> bool:
+    return longest * ids > _PADDING_LIMIT * taken + 4096
 
 
 def joined_ids(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -17,7 +17,6 @@ import unicodedata
 from abc import ABC, abstractmethod
 from functools import cache
 
-from rerank_cli.errors import WrongUsage
 from rerank_cli.retrieval.porter import stem
 
 #: Lucene's English stop words.
@@ -53,7 +52,7 @@ class Analyzer(ABC):
     """
 
     name: str
-    version: int
+    version: int | str
 
     def __init__(self) -> None:
         self._terms: dict[str, str | None] = {}
@@ -87,8 +86,8 @@ class EnglishAnalyzer(Analyzer):
     version = 1
 
     def tokens(self, text: str) -> list[str]:
-        """See `Analyzer.tokens`; some 20 million characters a second."""
-        return (_ascii_words() if text.isascii() else _words()).findall(text)
+        """See `Analyzer.tokens`."""
+        return split_words(text)
 
     def _term(self, token: str) -> str | None:
         if token[-2:-1] in ("'", "’", "＇") and token[-1] in "sS":
@@ -113,24 +112,14 @@ class WhitespaceAnalyzer(Analyzer):
         return token
 
 
-ANALYZERS: dict[str, type[Analyzer]] = {kind.name: kind for kind in (EnglishAnalyzer, WhitespaceAnalyzer)}
-
-
-def analyzer_named(name: str) -> Analyzer:
-    """A new analyzer; raises `WrongUsage` for a name that there is not."""
-    if name not in ANALYZERS:
-        raise WrongUsage(f"there is no analyzer {name!r}", f"the analyzers are {', '.join(ANALYZERS)}")
-    return ANALYZERS[name]()
-
-
 #: Low lines: part of a word, but no word alone.
 _CONNECTORS = "_‿⁀⁔︳︴﹍﹎﹏＿"
 #: Ideographs and hiragana are tokens one by one, katakana in runs, and so are scripts written without blanks.
-_ONE_BY_ONE = (
+ONE_BY_ONE = (
     "⺀-⻳⼀-⿕々〇〡-〩〸-〻ぁ-ゖゝ-ゟ㐀-䶿一-鿿豈-龎\U00016fe0-\U00016fff\U00017000-\U00018aff"
     "\U0001b001-\U0001b11f\U00020000-\U0003fffd"
 )
-_KATAKANA = "゠-ヺー-ヿㇰ-ㇿ㋐-㋾㌀-㍗ｦ-ﾟ\U0001b000"
+KATAKANA = "゠-ヺー-ヿㇰ-ㇿ㋐-㋾㌀-㍗ｦ-ﾟ\U0001b000"
 _WITHOUT_BLANKS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf\U00011700-\U0001174f"
 )
@@ -157,6 +146,11 @@ def _word_pattern(letters: str, digits: str, marks: str, connectors: str, joins:
     return f"{run}(?:(?:{between_letters}|{between_digits}){run})*"
 
 
+def split_words(text: str) -> list[str]:
+    """The words of a text where Unicode has their boundaries; some 20 million characters a second."""
+    return (_ascii_words() if text.isascii() else _words()).findall(text)
+
+
 @cache
 def _ascii_words() -> re.Pattern[str]:
     return re.compile(_word_pattern("A-Za-z", "0-9", "", "_", ".:'", ".',;"))
@@ -166,7 +160,7 @@ def _ascii_words() -> re.Pattern[str]:
 def _words() -> re.Pattern[str]:
     """The same for all of Unicode; 60 ms to make, so it waits for the first text that is not ASCII."""
     points: dict[str, list[int]] = {kind: [] for kind in ("letters", "digits", "marks", "connectors", "without blanks")}
-    apart = re.compile(f"[{_ONE_BY_ONE}{_KATAKANA}]")
+    apart = re.compile(f"[{ONE_BY_ONE}{KATAKANA}]")
     without_blanks = re.compile(f"[{_WITHOUT_BLANKS}]")
     for point, letter in enumerate(map(chr, range(0x20000))):
         kind = _KIND_OF_CATEGORY.get(unicodedata.category(letter))
@@ -189,7 +183,7 @@ def _words() -> re.Pattern[str]:
     emoji = f"[{_EMOJI}][{marks}{_SKIN_TONES}]*(?:(?<=\u200d)[{_EMOJI}][{marks}{_SKIN_TONES}]*)*"
     unspaced = classes["without blanks"]
     return re.compile(
-        f"{word}|[{_KATAKANA}][{_KATAKANA}{marks}]*|[{_ONE_BY_ONE}][{marks}]*|[{unspaced}][{unspaced}{marks}]*|{emoji}"
+        f"{word}|[{KATAKANA}][{KATAKANA}{marks}]*|[{ONE_BY_ONE}][{marks}]*|[{unspaced}][{unspaced}{marks}]*|{emoji}"
     )
 
 

@@ -1,44 +1,48 @@
-"""BM25 as Lucene computes it, over an inverted index of counts.
+"""BM25 as Lucene computes it, and its other variants, over an inverted index of counts.
 
-score(d) = sum over the query's terms of idf * tf / (tf + k1 * (1 - b + b * length / average length)),
-idf = ln(1 + (N - df + .5) / (df + .5)), N the documents that have any term. A term twice in the query
-counts twice. Two habits of Lucene are kept, so that figures published with it are met: the length of
-a document is the one of `lucene_lengths` (exact to 40 terms, then about three per cent coarse), and a
-term's part is made in 32-bit floats, summed in 64 and rounded to 32. `lengths="exact"` gives up the first.
+A document's score is the sum of what the query's terms give it (`variants` has the formulas); a term twice
+in the query counts twice, and N counts the documents that have any term. Two habits of Lucene are kept, so that
+figures published with it are met: the length of a document is the one of `lucene_lengths` (exact to 40 terms, then
+about three per cent coarse), and a term's part is made in 32-bit floats, summed in 64 and rounded to 32.
+`lengths="exact"` gives up the first.
 
 S. Robertson, H. Zaragoza: The probabilistic relevance framework: BM25 and beyond. FnTIR 3(4), 2009.
-C. Kamphuis, A. de Vries, L. Boytsov, J. Lin: Which BM25 do you mean? ECIR 2020 (the formula is its "accurate"
-and "Lucene" variants without the constant factor k1 + 1).
 """
 
 from __future__ import annotations
 
-import math
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from rerank_cli.core.texts import Document, rendered
-from rerank_cli.errors import WrongUsage
-from rerank_cli.retrieval.analysis import Analyzer, analyzer_named
-from rerank_cli.retrieval.index import InvertedIndex, lucene_lengths
+from rerank_cli.retrieval.ahead import on_threads
+from rerank_cli.retrieval.analysis import Analyzer
+from rerank_cli.retrieval.analyzers import analyzer_named
+from rerank_cli.retrieval.index import InvertedIndex, Postings, length_bytes, lucene_lengths
 from rerank_cli.retrieval.indexing import build_index
+from rerank_cli.retrieval.maxscore import Weighted, best_documents
 from rerank_cli.retrieval.retriever import Found, Topic
-from rerank_cli.retrieval.topk import top_k
+from rerank_cli.retrieval.variants import VARIANTS, Parameters
 
-Lengths = Literal["lucene", "exact"]
+ANSERINI = Parameters()
+#: Each thread that searches has sums of its own, eight bytes a document.
+_THREADS = 8
 
 
 class Bm25Index:
-    """A corpus ready for BM25 search; k1 and b are given with each search. Not for several threads at once."""
+    """A corpus ready for BM25 search; how it is scored is said with each search. Threads may search at once."""
 
     def __init__(self, index: InvertedIndex, analyzer: Analyzer) -> None:
         self.index = index
         self.analyzer = analyzer
-        self._sums = np.zeros(len(index), dtype=np.float64)
+        self._of_thread = threading.local()
+        self._norms = lru_cache(maxsize=4)(self._inverse_norms)
 
     @classmethod
     def build(
@@ -49,10 +53,12 @@ class Bm25Index:
         *,
         template: str = "{title} {text}",
         fingerprint: str = "",
+        processes: int = 1,
     ) -> None:
         """Index documents into an existing empty folder; raises `BadData` on a docid that comes twice."""
         texts = ((document.docid, rendered(document, template)) for document in documents)
-        build_index(texts, folder, analyzer_named(analyzer), {"fingerprint": fingerprint, "doc_template": template})
+        about = {"fingerprint": fingerprint, "doc_template": template}
+        build_index(texts, folder, analyzer_named(analyzer), about, processes=processes)
 
     @classmethod
     def open(cls, folder: Path) -> Bm25Index:
@@ -64,52 +70,70 @@ class Bm25Index:
         """The number of documents."""
         return len(self.index)
 
-    def search(
-        self, text: str, k: int, *, k1: float = 0.9, b: float = 0.4, lengths: Lengths = "lucene"
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, text: str, k: int, parameters: Parameters = ANSERINI) -> tuple[np.ndarray, np.ndarray]:
         """The k best documents for a query: docids (n,) bytes and scores (n,) float64, in canonical order.
 
-        Only documents that hold a term of the query, so n may be below k. Raises `WrongUsage` on k1 < 0
-        or b outside 0..1. Costs the sum of the terms' document frequencies.
+        Only documents to which a term of the query gives something, so n may be below k. Costs at most the
+        sum of the terms' document frequencies, see `maxscore`.
         """
-        return self.search_terms(Counter(self.analyzer.terms(text)), k, k1=k1, b=b, lengths=lengths)
+        return self.search_terms(Counter(self.analyzer.terms(text)), k, parameters)
 
     def search_terms(
-        self, weights: Mapping[str, float], k: int, *, k1: float = 0.9, b: float = 0.4, lengths: Lengths = "lucene"
+        self, weights: Mapping[str, float | np.float32], k: int, parameters: Parameters = ANSERINI
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The same for index terms with positive weights, as feedback makes them."""
-        check_parameters(k1, b)
-        inverse_norm = self._inverse_norms(k1, b, lengths)
-        document_norm = self.index.length_bytes if lengths == "lucene" else self.index.lengths
-        touched = [np.empty(0, dtype=np.int32)]
-        for term, weight in weights.items():
-            postings = self.index.postings(term)
-            if postings is None:
-                continue
-            documents = postings.documents
-            factor = np.float32(weight) * self._idf(len(documents))
-            ratio = inverse_norm[document_norm[documents]]
-            ratio *= postings.frequencies
-            so_far = self._sums[documents]
-            touched.append(documents[so_far == 0])
-            self._sums[documents] = so_far + (factor - factor / (np.float32(1) + ratio))
-        found = np.concatenate(touched)
-        scores = self._sums[found].astype(np.float32)
-        self._sums[found] = 0.0
-        best = top_k(scores, self.index.docid_order[found], k)
-        return self.index.docids(found[best]), scores[best].astype(np.float64)
+        """The same for index terms with weights above 0, as feedback makes them."""
+        found = ((weight, self.index.postings(term)) for term, weight in weights.items())
+        terms = [self._weighted(weight, postings, parameters) for weight, postings in found if postings is not None]
+        numbers, scores = best_documents(
+            [term for term in terms if term.bound > 0], k, self.index.docid_order, self._room()
+        )
+        return self.index.docids(numbers), scores.astype(np.float64)
 
-    def _idf(self, df: int) -> np.float32:
-        return np.float32(math.log(1 + (self.index.documents_with_terms - df + 0.5) / (df + 0.5)))
+    def _weighted(self, weight: float | np.float32, postings: Postings, parameters: Parameters) -> Weighted:
+        """What a term gives each of its documents, see `variants`; float32 from the idf on, as Lucene has it."""
+        variant, delta = VARIANTS[parameters.variant], parameters.delta_in_force
+        inverse_norms, lengths = self._norms(parameters)
+        documents, frequencies = postings.documents, postings.frequencies
+        idf = np.float32(variant.idf(self.index.documents_with_terms, len(documents)))
+        factor = np.float32(weight) * idf
+        least = factor * np.float32(delta) if variant.outside is not None else None
+        inside = np.float32(delta / parameters.k1) if variant.inside is not None and delta and parameters.k1 else None
+        if variant.scaled:
+            factor *= np.float32(parameters.k1 + 1)
 
-    def _inverse_norms(self, k1: float, b: float, lengths: Lengths) -> np.ndarray:
-        """1 / (k1 * (1 - b + b * length / average)) as float32, by length byte or by length."""
-        values = lucene_lengths() if lengths == "lucene" else np.arange(int(self.index.lengths.max(initial=0)) + 1)
+        def saturated(ratio: np.ndarray) -> np.ndarray:
+            shifted = ratio if inside is None else ratio + inside
+            parts: np.ndarray = factor - factor / (np.float32(1) + shifted)
+            return parts if least is None else parts + least
+
+        def parts(rows: np.ndarray | slice) -> np.ndarray:
+            ratio = inverse_norms[lengths[documents[rows]]]
+            ratio *= frequencies[rows]
+            return saturated(ratio)
+
+        shortest = (
+            length_bytes(np.array([postings.shortest]))[0] if lengths is self.index.length_bytes else postings.shortest
+        )
+        bound = saturated(inverse_norms[[shortest]] * np.float32(postings.most))
+        return Weighted(documents, parts, float(bound[0]))
+
+    def _inverse_norms(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """1 / (k1 * (1 - b + b * length / average)) as float32 by length byte or by length; and that of each document."""
+        rounded = parameters.lengths == "lucene"
+        values = lucene_lengths() if rounded else np.arange(int(self.index.lengths.max(initial=0)) + 1)
         average = np.float32(self.index.tokens / max(self.index.documents_with_terms, 1))
-        one, k1_single, b_single = np.float32(1), np.float32(k1), np.float32(b)
+        one, k1, b = np.float32(1), np.float32(parameters.k1), np.float32(parameters.b)
         with np.errstate(divide="ignore", invalid="ignore"):  # k1 = 0, and an index without terms
-            norms: np.ndarray = one / (k1_single * ((one - b_single) + b_single * values.astype(np.float32) / average))
-        return norms
+            norms: np.ndarray = one / (k1 * ((one - b) + b * values.astype(np.float32) / average))
+        return norms, self.index.length_bytes if rounded else self.index.lengths
+
+    def _room(self) -> np.ndarray:
+        """This thread's sums (N,) float64, all zero."""
+        try:
+            room: np.ndarray = self._of_thread.sums
+        except AttributeError:
+            room = self._of_thread.sums = np.zeros(len(self), dtype=np.float64)
+        return room
 
 
 class Bm25:
@@ -117,11 +141,9 @@ class Bm25:
 
     name = "bm25"
 
-    def __init__(self, index: Bm25Index, *, k1: float = 0.9, b: float = 0.4, lengths: Lengths = "lucene") -> None:
-        """Raises `WrongUsage` on k1 < 0 or b outside 0..1."""
-        check_parameters(k1, b)
-        self.index = index
-        self.k1, self.b, self.lengths = k1, b, lengths
+    def __init__(self, index: Bm25Index, parameters: Parameters = ANSERINI, *, threads: int = 1) -> None:
+        self.index, self.parameters = index, parameters
+        self.threads = min(threads, _THREADS)
 
     @property
     def folder(self) -> Path:
@@ -131,17 +153,12 @@ class Bm25:
     @property
     def facts(self) -> dict[str, Any]:
         """See `Retriever.facts`."""
-        return {"k1": self.k1, "b": self.b, "analyzer": self.index.analyzer.name}
+        return {**self.parameters.facts, "analyzer": self.index.analyzer.name}
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; only documents that share a term with the query."""
-        for topic in topics:
-            yield Found(*self.index.search(topic.text, k, k1=self.k1, b=self.b, lengths=self.lengths))
 
+        def one(topic: Topic) -> Found:
+            return Found(*self.index.search(topic.text, k, self.parameters))
 
-def check_parameters(k1: float, b: float) -> None:
-    """Raise `WrongUsage` unless k1 >= 0 and 0 <= b <= 1."""
-    if not (math.isfinite(k1) and k1 >= 0):
-        raise WrongUsage(f"k1 is {k1}, which is not 0 or more", "usual values are 0.9 and 1.2")
-    if not 0 <= b <= 1:
-        raise WrongUsage(f"b is {b}, which is not from 0 to 1", "usual values are 0.4 and 0.75")
+        return on_threads(one, topics, self.threads)

@@ -8,7 +8,10 @@ found by bisection in a file and no dictionary of all terms is ever made.
     manifest.json       what was indexed and how; its presence says that the folder is an index
     terms.bin           the terms end to end                    term_ends.npy   (V,) int64
     postings_ends.npy   (V,) int64: where a term's rows end in the next two
+    most.npy            (V,) int32: a term's highest frequency  shortest.npy    (V,) int32: the least length of its documents
     documents.npy       (P,) int32, ascending inside a term     frequencies.npy (P,) uint8, uint16 or int32
+    document_ends.npy   (N,) int64: where a document's rows end in the next two, which are the same counts by document
+    document_terms.npy  (P,) int32, ascending inside a document  document_frequencies.npy (P,) as frequencies.npy
     lengths.npy         (N,) int32, index terms in a document   length_bytes.npy (N,) uint8, see `lucene_lengths`
     docids.bin          the document ids end to end             docid_ends.npy  (N,) int64
     docid_order.npy     (N,) int32: a document's place when ids are sorted by bytes; decides ties
@@ -18,26 +21,33 @@ from __future__ import annotations
 
 import json
 import mmap
+from bisect import bisect_left
 from collections.abc import Iterable
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import rerank_cli
-from rerank_cli.core.ids import id_array
+from rerank_cli.core.ids import id_slices
 from rerank_cli.errors import BadData
 from rerank_cli.retrieval.index_folder import CHECKSUMS, FILES, MANIFEST, manifest_of, sha256_of
 
 #: Raised by one whenever the files change their meaning; an index of another number is refused.
-FORMAT = 1
+FORMAT = 2
 
 
 class Postings(NamedTuple):
-    """Where a term occurs: `documents (df,)` int32 ascending, `frequencies (df,)` unsigned or int32, from 1."""
+    """Where a term occurs: `documents (df,)` int32 ascending, `frequencies (df,)` unsigned or int32, from 1.
+
+    `most` is the highest of these frequencies, `shortest` the least length of these documents.
+    """
 
     documents: np.ndarray
     frequencies: np.ndarray
+    most: int
+    shortest: int
 
 
 class InvertedIndex:
@@ -49,8 +59,13 @@ class InvertedIndex:
         self.manifest = _read_manifest(folder)
         self._term_ends = self._array("term_ends")
         self._postings_ends = self._array("postings_ends")
+        self._most = self._array("most")
+        self._shortest = self._array("shortest")
         self._documents = self._array("documents")
         self._frequencies = self._array("frequencies")
+        self._document_ends = self._array("document_ends")
+        self._document_terms = self._array("document_terms")
+        self._document_frequencies = self._array("document_frequencies")
         self._docid_ends = self._array("docid_ends")
         self.lengths = self._array("lengths")
         self.length_bytes = self._array("length_bytes")
@@ -80,28 +95,51 @@ class InvertedIndex:
     def postings(self, term: str) -> Postings | None:
         """A term's postings, views into the file; None for a term that no document holds. O(log V)."""
         wanted = term.encode("utf-8", "surrogatepass")
-        low, high = 0, self.terms
-        while low < high:
-            middle = (low + high) // 2
-            if self._term(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        if low == self.terms or self._term(low) != wanted:
+        number = bisect_left(range(self.terms), wanted, key=self._term)
+        if number == self.terms or self._term(number) != wanted:
             return None
-        rows = slice(int(self._postings_ends[low - 1]) if low else 0, int(self._postings_ends[low]))
-        return Postings(self._documents[rows], self._frequencies[rows])
+        rows = _rows(self._postings_ends, number)
+        most, shortest = int(self._most[number]), int(self._shortest[number])
+        return Postings(self._documents[rows], self._frequencies[rows], most, shortest)
+
+    def term(self, number: int) -> str:
+        """The term of a number from 0; terms are numbered in the order of their bytes."""
+        return self._term(number).decode("utf-8", "surrogatepass")
+
+    def document_frequencies(self, terms: np.ndarray) -> np.ndarray:
+        """How many documents (n,) int64 hold each of the terms given by number."""
+        return self._postings_ends[terms] - np.where(terms > 0, self._postings_ends[terms - 1], 0)
+
+    def document_terms(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """What a document holds: term numbers (m,) int32 ascending and frequencies (m,) from 1, views into the files."""
+        rows = _rows(self._document_ends, number)
+        return self._document_terms[rows], self._document_frequencies[rows]
+
+    def document(self, docid: bytes) -> int | None:
+        """The number of a document; None for an id that is not in the index. O(log N)."""
+        by_bytes = self._by_bytes
+        place = bisect_left(range(len(self)), docid, key=lambda place: self._docid(int(by_bytes[place])))
+        number = int(by_bytes[place]) if place < len(self) else -1
+        return number if number >= 0 and self._docid(number) == docid else None
+
+    @cached_property
+    def _by_bytes(self) -> np.ndarray:
+        """The documents (N,) int32 in the order of their ids' bytes; O(N), made when an id is looked for."""
+        numbers = np.empty(len(self), dtype=np.int32)
+        numbers[self.docid_order] = np.arange(len(self), dtype=np.int32)
+        return numbers
 
     def docids(self, documents: np.ndarray) -> np.ndarray:
         """The ids (n,) bytes of documents given by number; O(n)."""
-        ends = self._docid_ends[documents].tolist()
-        starts = np.where(documents > 0, self._docid_ends[documents - 1], 0).tolist() if ends else []
-        whole = self._docids
-        return id_array([bytes(whole[start:end]) for start, end in zip(starts, ends, strict=True)])
+        ends = self._docid_ends[documents]
+        starts = np.where(documents > 0, self._docid_ends[documents - 1], 0)
+        return id_slices(self._docids, starts, ends)
 
     def _term(self, number: int) -> bytes:
-        start = int(self._term_ends[number - 1]) if number else 0
-        return bytes(self._terms[start : int(self._term_ends[number])])
+        return bytes(self._terms[_rows(self._term_ends, number)])
+
+    def _docid(self, number: int) -> bytes:
+        return bytes(self._docids[_rows(self._docid_ends, number)])
 
     def _array(self, name: str) -> np.ndarray:
         path = self.folder / f"{name}.npy"
@@ -124,6 +162,11 @@ class InvertedIndex:
                 f"remove {self.folder}; it is built again when it is needed",
                 where=str(path),
             )
+
+
+def _rows(ends: np.ndarray, number: int) -> slice:
+    """Where the rows of one term or document lie, given where each one's end."""
+    return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -161,6 +204,7 @@ def write_array(path: Path, dtype: np.dtype[Any], length: int, blocks: Iterable[
             out.write(np.ascontiguousarray(block, dtype=dtype).data)
 
 
+@cache
 def lucene_lengths() -> np.ndarray:
     """The 256 document lengths (256,) int64 that Lucene can tell apart, ascending.
 

@@ -1,10 +1,9 @@
 """Building an inverted index in bounded memory: sorted chunks, then one merge.
 
-Texts are analysed until some millions of tokens have come together. These are sorted by term and
-document and written aside as a chunk, with its terms in the order of their bytes. In the end the
-chunks' terms are merged into one list and the postings are copied, a block of terms at a time, so
-that every file is written from front to end. Memory depends on the chunk; of the corpus only the
-lengths, the ids (while they are sorted) and eight bytes a term are held.
+Texts go in batches through `chunks`, in several processes where there are several batches. In the end the chunks'
+terms are merged into one list and the postings are copied, a block of terms at a time, so that every file is written
+from front to end. Memory depends on the batch; of the corpus only the lengths, the ids (while they are sorted) and
+eight bytes a term are held.
 
 S. Heinz, J. Zobel: Efficient single-pass index construction for text databases. JASIST 54(8), 2003.
 """
@@ -16,21 +15,37 @@ import shutil
 import time
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from functools import partial
+from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from rerank_cli.core.ids import shown
-from rerank_cli.errors import BadData
+from rerank_cli.errors import BadData, WorkFailed
+from rerank_cli.retrieval.ahead import in_order
 from rerank_cli.retrieval.analysis import Analyzer
+from rerank_cli.retrieval.chunks import (
+    Batch,
+    Chunk,
+    Written,
+    end_with_parent,
+    opened,
+    write_chunks,
+    write_chunks_elsewhere,
+)
 from rerank_cli.retrieval.index import length_bytes, write_array, write_manifest
 
 #: Tokens in a chunk: about 300 MB while it is sorted.
 CHUNK_TOKENS = 4_000_000
+#: Characters, and documents, that are handed on at a time: some three million tokens.
+BATCH_CHARACTERS, BATCH_DOCUMENTS = 16_000_000, 400_000
 #: Postings copied at a time in the merge.
 BLOCK_POSTINGS = 4_000_000
+_LONGEST = np.iinfo(np.int32).max
+#: More processes would only wait for the one that reads.
+_PROCESSES = 4
 
 
 def build_index(
@@ -40,32 +55,27 @@ def build_index(
     about: dict[str, Any],
     *,
     chunk_tokens: int = CHUNK_TOKENS,
+    processes: int = 1,
 ) -> None:
     """Index (docid, text) pairs into an existing empty folder; `about` goes into its manifest.
 
-    Raises `BadData` on a docid that comes twice. About a million tokens a second; `chunk_tokens`
-    bounds the memory.
+    Raises `BadData` on a docid that comes twice. About a million tokens a second and process; `chunk_tokens` bounds
+    the memory of each. A corpus that is one batch is counted in this process.
     """
     began = time.monotonic()
     aside = folder / "chunks"
     aside.mkdir()
+    docid_ends = array("q")
+    written: list[Written] = []
     with open(folder / "docids.bin", "wb") as docids_file:
-        writer = _ChunkWriter(aside, analyzer)
-        docid_ends = array("q")
-        for docid, text in texts:
-            docids_file.write(docid)
-            docid_ends.append(len(docid) + (docid_ends[-1] if docid_ends else 0))
-            writer.add(text)
-            if writer.pending >= chunk_tokens:
-                writer.flush()
-        writer.flush()
+        written += _written(_batches(texts, docids_file, docid_ends), aside, analyzer, chunk_tokens, processes)
     ends = np.frombuffer(docid_ends, dtype=np.int64) if docid_ends else np.empty(0, dtype=np.int64)
-    lengths = np.concatenate([*writer.lengths, np.empty(0, dtype=np.int32)]).astype(np.int32)
+    lengths = np.concatenate([np.empty(0, dtype=np.int32), *(batch.lengths for batch in written)])
     np.save(folder / "docid_ends.npy", ends)
     np.save(folder / "docid_order.npy", _docid_order((folder / "docids.bin").read_bytes(), ends))
     np.save(folder / "lengths.npy", lengths)
     np.save(folder / "length_bytes.npy", length_bytes(lengths))
-    _merge(writer.chunks, folder)
+    _merge([opened(path) for batch in written for path in batch.chunks], folder)
     shutil.rmtree(aside)
     counts = {
         "documents": len(lengths),
@@ -77,109 +87,81 @@ def build_index(
     write_manifest(folder, {**about, "analyzer": analyzer.name, "analyzer_version": analyzer.version, **counts})
 
 
-class _TermNumbers(dict[str, int]):
-    """Token -> its term's number in this chunk, -1 for what is not indexed; filled as tokens come."""
-
-    def __init__(self, analyzer: Analyzer) -> None:
-        super().__init__()
-        self._analyzer = analyzer
-        self.vocabulary: dict[str, int] = {}
-
-    def __missing__(self, token: str) -> int:
-        term = self._analyzer.term(token)
-        number = -1 if term is None else self.vocabulary.setdefault(term, len(self.vocabulary))
-        self[token] = number
-        return number
-
-
-class _Chunk(NamedTuple):
-    """A sorted chunk on disk: `terms` one a line; `counts (v,)`, `documents (p,)`, `frequencies (p,)` int32, mapped."""
-
-    terms: Path
-    counts: np.ndarray
-    documents: np.ndarray
-    frequencies: np.ndarray
+def _batches(texts: Iterable[tuple[bytes, str]], docids_file: BinaryIO, docid_ends: array[int]) -> Iterator[Batch]:
+    """The texts in batches; their ids are written and the ends of these noted as they pass."""
+    batch, characters = Batch(0, []), 0
+    for docid, text in texts:
+        docids_file.write(docid)
+        docid_ends.append(len(docid) + (docid_ends[-1] if docid_ends else 0))
+        batch.texts.append(text)
+        characters += len(text)
+        if characters >= BATCH_CHARACTERS or len(batch.texts) >= BATCH_DOCUMENTS:
+            yield batch
+            batch, characters = Batch(len(docid_ends), []), 0
+    if batch.texts:
+        yield batch
 
 
-class _ChunkWriter:
-    """Collects the tokens of documents and writes them out sorted."""
+def _written(
+    batches: Iterator[Batch], aside: Path, analyzer: Analyzer, chunk_tokens: int, processes: int
+) -> Iterator[Written]:
+    """Each batch as chunks, in order: in this process, or in others where there are several batches."""
+    first = list(islice(batches, 2))
+    batches = chain(first, batches)
+    if processes == 1 or len(first) < 2:
+        yield from map(partial(write_chunks, aside, analyzer, chunk_tokens), batches)
+        return
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+    from multiprocessing import get_context
 
-    def __init__(self, aside: Path, analyzer: Analyzer) -> None:
-        self.chunks: list[_Chunk] = []
-        self.lengths: list[np.ndarray] = []
-        self._aside = aside
-        self._analyzer = analyzer
-        self._first_document = 0
-        self._clear()
-
-    def _clear(self) -> None:
-        self._numbers = _TermNumbers(self._analyzer)
-        self._tokens = array("i")
-        self._token_ends = array("q")
-
-    @property
-    def pending(self) -> int:
-        """Tokens not written yet."""
-        return len(self._tokens)
-
-    def add(self, text: str) -> None:
-        """The next document."""
-        self._tokens.extend(map(self._numbers.__getitem__, self._analyzer.tokens(text)))
-        self._token_ends.append(len(self._tokens))
-
-    def flush(self) -> None:
-        """Write a chunk of what has been added since the last."""
-        documents = len(self._token_ends)
-        if not documents:
-            return
-        terms = [term.encode("utf-8", "surrogatepass") for term in self._numbers.vocabulary]
-        order = sorted(range(len(terms)), key=terms.__getitem__)
-        place = np.empty(len(terms), dtype=np.int64)
-        place[order] = np.arange(len(terms))
-        tokens = np.array(self._tokens, dtype=np.int32)
-        document_of = np.repeat(np.arange(documents), np.diff(self._token_ends, prepend=0))
-        indexed = tokens >= 0
-        tokens, document_of = tokens[indexed], document_of[indexed]
-        self.lengths.append(np.bincount(document_of, minlength=documents).astype(np.int32))
-        keys = place[tokens] * documents + document_of
-        keys.sort()
-        starts = np.flatnonzero(np.diff(keys, prepend=-1))
-        term_of, document_of = np.divmod(keys[starts], documents)
-        path = self._aside / str(len(self.chunks))
-        path.with_suffix(".terms").write_bytes(b"".join(terms[number] + b"\n" for number in order))
-        columns = [
-            np.bincount(term_of, minlength=len(terms)),
-            document_of + self._first_document,
-            np.diff(starts, append=len(keys)),
-        ]
-        for name, column in zip("cdf", columns, strict=True):
-            np.save(path.with_suffix(f".{name}.npy"), column.astype(np.int32))
-        mapped = (np.load(path.with_suffix(f".{name}.npy"), mmap_mode="r") for name in "cdf")
-        self.chunks.append(_Chunk(path.with_suffix(".terms"), *mapped))
-        self._first_document += documents
-        self._clear()
+    workers = min(processes, _PROCESSES)
+    work = partial(write_chunks_elsewhere, aside, analyzer.name, chunk_tokens)
+    try:
+        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
+            yield from in_order(pool, work, batches, workers + 1)
+    except BrokenProcessPool:
+        raise WorkFailed(
+            "a process that was indexing was killed, most likely for want of memory", "--threads 1 needs less of it"
+        ) from None
 
 
-def _merge(chunks: list[_Chunk], folder: Path) -> None:
+def _merge(chunks: list[Chunk], folder: Path) -> None:
     """Write the terms and postings of all chunks, sorted, into the folder."""
     numbers, term_ends = _merge_terms(chunks, folder / "terms.bin")
     counts = np.zeros(len(term_ends), dtype=np.int64)
+    most, shortest = np.zeros_like(counts, dtype=np.int32), np.full_like(counts, _LONGEST, dtype=np.int32)
     for chunk, number in zip(chunks, numbers, strict=True):
         counts[number] += chunk.counts
+        most[number] = np.maximum(most[number], chunk.most)
+        shortest[number] = np.minimum(shortest[number], chunk.shortest)
+    np.save(folder / "most.npy", most)
+    np.save(folder / "shortest.npy", shortest)
     ends = np.cumsum(counts)
     np.save(folder / "term_ends.npy", term_ends)
     np.save(folder / "postings_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
-    most = max((int(chunk.frequencies.max(initial=0)) for chunk in chunks), default=0)
-    narrow = next(np.dtype(t) for t in (np.uint8, np.uint16, np.int32) if most <= np.iinfo(t).max)
+    narrow = next(np.dtype(t) for t in (np.uint8, np.uint16, np.int32) if most.max(initial=0) <= np.iinfo(t).max)
     firsts = [np.concatenate([[0], np.cumsum(chunk.counts, dtype=np.int64)]) for chunk in chunks]
     for name, dtype in (("documents", np.dtype(np.int32)), ("frequencies", narrow)):
         columns = [getattr(chunk, name) for chunk in chunks]
         blocks = _blocks(list(zip(numbers, firsts, columns, strict=True)), ends, counts)
         write_array(folder / f"{name}.npy", dtype, total, blocks)
+    _write_forward(chunks, numbers, folder, narrow)
 
 
-def _merge_terms(chunks: list[_Chunk], path: Path) -> tuple[list[np.ndarray], np.ndarray]:
+def _write_forward(chunks: list[Chunk], numbers: list[np.ndarray], folder: Path, narrow: np.dtype[Any]) -> None:
+    """Write what each document holds, chunk after chunk: their documents follow each other as they came."""
+    counts = np.concatenate([np.empty(0, dtype=np.int64), *(chunk.document_counts for chunk in chunks)])
+    ends = np.cumsum(counts, dtype=np.int64)
+    np.save(folder / "document_ends.npy", ends)
+    total = int(ends[-1]) if len(ends) else 0
+    terms = (number[chunk.document_terms] for chunk, number in zip(chunks, numbers, strict=True))
+    write_array(folder / "document_terms.npy", np.dtype(np.int32), total, terms)
+    frequencies = (chunk.document_frequencies for chunk in chunks)
+    write_array(folder / "document_frequencies.npy", narrow, total, frequencies)
+
+
+def _merge_terms(chunks: list[Chunk], path: Path) -> tuple[list[np.ndarray], np.ndarray]:
     """Write all distinct terms; returns each chunk's term numbers (v,) ascending, and the ends (V,) of the terms."""
     numbers = [array("i") for _ in chunks]
     ends = array("q")

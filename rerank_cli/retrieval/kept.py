@@ -15,7 +15,7 @@ from pathlib import Path
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus, Document
 from rerank_cli.errors import BadData
-from rerank_cli.retrieval.analysis import analyzer_named
+from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.bm25 import Bm25Index
 from rerank_cli.retrieval.index import FORMAT
 
@@ -31,6 +31,7 @@ def kept_bm25_index(
     analyzer: str = "english",
     folder: Path | None = None,
     watch: Watch = iter,
+    processes: int = 1,
 ) -> Bm25Index:
     """Open the BM25 index of a corpus, building it first where there is none: in `folder`, or in the cache.
 
@@ -49,7 +50,9 @@ def kept_bm25_index(
     def build(aside: Path) -> None:
         note(f"indexing {len(corpus)} documents for BM25 ({analyzer} analyzer), once")
         began = time.monotonic()
-        Bm25Index.build(watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint)
+        Bm25Index.build(
+            watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint, processes=processes
+        )
         note(f"the BM25 index took {time.monotonic() - began:.1f} s and is kept in {place}")
 
     build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))

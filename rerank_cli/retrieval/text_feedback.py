@@ -78,7 +78,7 @@ class TextFeedback:
     @property
     def facts(self) -> dict[str, Any]:
         """See `Retriever.facts`."""
-        told: dict[str, Any] = {"prf": self._asked.way, "prf_depth": self._asked.depth}
+        told: dict[str, Any] = {"prf": self._asked.way, "fb_docs": self._asked.depth}
         if self._asked.way != "concatenate":
             told["prf_aggregate"] = self._asked.aggregate
         return {**self._inner.facts, **told}

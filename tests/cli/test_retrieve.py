@@ -92,6 +92,52 @@ def test_whitespace_does_not_stem(rerank, sea):
     assert ids(rerank("retrieve", "-c", "sea", "--analyzer", "whitespace"))["q1"] == ["d1", "q1"]
 
 
+def test_a_variant_needs_no_other_index_and_is_in_the_header(rerank, sea):
+    usual = rerank("retrieve", "-c", "sea", "--header")
+    other = rerank("retrieve", "-c", "sea", "--variant", "bm25+", "--exact-lengths", "--header")
+    assert "indexing" not in other.err
+    assert other.lines[1:] != usual.lines[1:]
+    facts = json.loads(other.lines[0].removeprefix("# rerank: "))
+    assert (facts["variant"], facts["delta"], facts["lengths"]) == ("bm25+", 1.0, "exact")
+
+
+def test_feedback_finds_what_shares_no_word_with_the_query(rerank, sea):
+    (sea / "corpus.jsonl").open("a").write(
+        "".join(
+            json.dumps({"_id": f"x{n}", "title": "", "text": text}) + "\n"
+            for n, text in enumerate(["harbour harbour", "harbour light", *(f"filler number{n}" for n in range(20))])
+        )
+    )
+    plain = rerank("retrieve", "-c", "sea")
+    assert "x1" not in ids(plain)["q1"]
+    run = "q1 Q0 x0 1 3.5 reranked\nq1 Q0 d1 2 1.5 reranked\n"
+    for way in ("--rm3", "--rocchio"):
+        done = rerank("retrieve", "-c", "sea", "--feedback", "-", way, "--fb-docs", "1", stdin=run.encode())
+        assert {"x0", "x1", "d1", "d2"} <= set(ids(done)["q1"])
+        assert {row[3] for row in lists(done)["q1"]} == {f"bm25-{way[2:]}"}
+        assert ids(done)["q2"] == ids(plain)["q2"]
+        assert "1 of 2 topics are not in the feedback run" in done.err
+
+
+def test_a_feedback_run_of_another_collection_is_refused(rerank, sea):
+    run = b"q1 Q0 unknown 1 3.5 t\n"
+    done = rerank("retrieve", "-c", "sea", "--feedback", "-", "--rm3", stdin=run)
+    assert done.code == 3
+    assert "document unknown, feedback for query q1, is not in the index" in done.err
+    broken = rerank("retrieve", "-c", "sea", "--feedback", "-", "--rm3", stdin=b"q1 Q0 d1\n")
+    assert (broken.code, broken.out) == (3, b"")
+    assert "stdin:1" in broken.err
+
+
+def test_feedback_through_the_pipe(shell, sea):
+    """A reranked run, its header naming the collection, feeds a second retrieval."""
+    reranked = "rerank retrieve -q -c sea --header | rerank fuse -q - sea.run -m rrf"
+    once = shell("rerank retrieve -q -c sea > sea.run")
+    assert once.code == 0, once.err
+    done = shell(f"{reranked} | rerank retrieve -q -c sea --feedback - --rm3")
+    assert set(ids(done)) == {"q1", "q2"}
+
+
 def test_texts_can_travel_with_the_run(rerank, sea):
     done = rerank("retrieve", "-c", "sea", "--output-format", "jsonl")
     first = json.loads(done.lines[0])
@@ -171,10 +217,17 @@ def test_a_document_that_comes_twice_stops_the_work(rerank, sea):
     ("arguments", "code", "says"),
     [
         (["-m", "splade"], 4, "no model is called 'splade'"),
-        (["--analyzer", "german"], 2, "the analyzers are english, whitespace"),
+        (["--analyzer", "klingon"], 2, "the analyzers are english, whitespace, cjk, arabic"),
         (["--k1", "-1"], 2, "k1 is -1.0"),
         (["--b", "2"], 2, "b is 2.0"),
         (["-k", "0"], 2, "-k"),
+        (["--variant", "bm26"], 2, "there is no BM25 variant 'bm26'"),
+        (["--delta", "1"], 2, "the BM25 variant lucene has no delta"),
+        (["--rm3", "--rocchio"], 2, "two ways of feedback"),
+        (["--rm3", "--fb-weight", "2"], 2, "--fb-weight is 2.0"),
+        (["--feedback", "x.run"], 2, "add --rm3 or --rocchio"),
+        (["--feedback", "x.run", "--rm3"], 4, "x.run"),
+        (["--feedback", "-", "--rm3", "--topics", "-"], 2, "stdin cannot be the topics and the feedback"),
         (["--topics", "no-such.tsv"], 4, "no-such.tsv"),
         (["--index", "sea"], 4, "sea is not an index"),
     ],

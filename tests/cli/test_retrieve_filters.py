@@ -76,14 +76,14 @@ def test_what_cannot_be_read_is_refused_before_anything_is_indexed(rerank: Runne
 def test_feedback_finds_what_the_query_did_not_say(rerank: Runner, sea: Path) -> None:
     topic = b"1\tsails\n"
     assert ids(rerank("retrieve", "--topics", "-", stdin=topic)) == {"1": {"d1"}}
-    done = rerank("retrieve", "--topics", "-", "--prf", "each", "--prf-depth", "1", "--header", stdin=topic)
+    done = rerank("retrieve", "--topics", "-", "--prf", "each", "--fb-docs", "1", "--header", stdin=topic)
     assert ids(done) == {"1": {"d1", "d2", "d3", "d4"}}
     facts = json.loads(done.lines[0].removeprefix("# rerank: "))
-    assert (facts["prf"], facts["prf_depth"], facts["prf_aggregate"]) == ("each", 1, "borda")
+    assert (facts["prf"], facts["fb_docs"], facts["prf_aggregate"]) == ("each", 1, "borda")
     english = rerank("retrieve", "--topics", "-", "--prf", "windows", "--filter", 'lang = "en"', stdin=topic)
     assert ids(english) == {"1": {"d1", "d2"}}
     for arguments, words in (
-        (["--prf-depth", "2"], "--prf-depth 2 is for --prf"),
+        (["--fb-docs", "2"], "--fb-docs is for --rm3 and --rocchio and --prf"),
         (["--prf", "concatenate", "--prf-aggregate", "max"], "several queries"),
     ):
         refused = rerank("retrieve", *arguments)

@@ -80,7 +80,7 @@ def test_feedback_in_a_dense_first_stage(rerank, place):
     plain = lists(rerank("retrieve", "-c", "sea", "-m", "./bi", cwd=place))
     only_query = ["--prf", "rocchio", "--prf-alpha", "1", "--prf-beta", "0"]
     assert lists(rerank("retrieve", "-c", "sea", "-m", "./bi", *only_query, cwd=place)) == plain
-    moved = lists(rerank("retrieve", "-c", "sea", "-m", "./bi", "--prf", "average", "--prf-docs", "1", cwd=place))
+    moved = lists(rerank("retrieve", "-c", "sea", "-m", "./bi", "--prf", "average", "--fb-docs", "1", cwd=place))
     for qid, scores in moved.items():
         best = next(iter(plain[qid]))
         # (q + d) d / 2 of the unit vector d itself.
@@ -110,7 +110,7 @@ def test_weights_that_come_with_documents_and_topics(rerank, tmp_path):
             "--prf and --ann are for the vectors of a bi-encoder",
         ),
         (["-m", "./bi", "--prf", "rocchio", "--prf-beta", "-1"], 2, "makes no query"),
-        (["-m", "./bi", "--prf-docs", "2"], 2, "--prf-docs is for --prf"),
+        (["-m", "./bi", "--fb-docs", "2"], 2, "--fb-docs is for --rm3 and --rocchio and --prf"),
         (["--norm", "max"], 2, "--norm is for a sum of first stages"),
         (["-m", "impact"], 3, "corpus.jsonl:1: no vector"),
     ],

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerank_cli.errors import WrongUsage
-from rerank_cli.retrieval.analysis import STOP_WORDS, EnglishAnalyzer, _ascii_words, _words, analyzer_named
+from rerank_cli.retrieval.analysis import STOP_WORDS, EnglishAnalyzer, _ascii_words, _words
+from rerank_cli.retrieval.analyzers import analyzer_named
 
 STANDARD_TOKENIZER = [
     (
@@ -60,5 +61,5 @@ def test_whitespace_leaves_tokens_alone():
 
 def test_an_unknown_analyzer_names_those_there_are():
     with pytest.raises(WrongUsage) as refused:
-        analyzer_named("german")
+        analyzer_named("klingon")
     assert "english, whitespace" in refused.value.hint

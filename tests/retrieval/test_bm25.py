@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import WrongUsage
-from rerank_cli.retrieval.bm25 import Bm25Index
+from rerank_cli.retrieval.bm25 import Bm25, Bm25Index
 from rerank_cli.retrieval.index import length_bytes, lucene_lengths
+from rerank_cli.retrieval.retriever import Topic
 from rerank_cli.retrieval.topk import top_k
+from rerank_cli.retrieval.variants import Parameters
 
 
 def opened(folder, texts, analyzer="whitespace"):
@@ -47,11 +49,11 @@ QUERIES = st.lists(st.sampled_from("abcdefghx"), max_size=6).map(" ".join)
 @given(CORPORA, QUERIES, st.floats(0.01, 3), st.floats(0, 1), st.integers(1, 15))
 def test_scores_and_order_are_those_of_the_formula(tmp_path_factory, texts, query, k1, b, k):
     index = opened(tmp_path_factory.mktemp("i") / "index", texts)
-    docids, scores = index.search(query, k, k1=k1, b=b, lengths="exact")
+    docids, scores = index.search(query, k, Parameters(k1, b, lengths="exact"))
     expected = by_the_formula(texts, query, k1, b)
     assert len(docids) == min(k, len(expected))
     assert scores == pytest.approx([expected[docid] for docid in docids.tolist()], abs=1e-5)
-    everything = index.search(query, 1000, k1=k1, b=b, lengths="exact")
+    everything = index.search(query, 1000, Parameters(k1, b, lengths="exact"))
     canonical = Ranking.build(b"q", *everything)
     assert docids.tolist() == canonical.docids[:k].tolist()
     assert scores.tolist() == canonical.scores[:k].tolist()
@@ -78,7 +80,7 @@ def test_scores_equal_bm25s(tmp_path, k1, b):
     index = opened(tmp_path / "index", texts)
     for query in (["w0", "w5"], ["w17", "w17", "w250"], ["w1", "w2", "w3", "w120", "w299"]):
         expected = other.get_scores(query)
-        docids, scores = index.search(" ".join(query), 400, k1=k1, b=b, lengths="exact")
+        docids, scores = index.search(" ".join(query), 400, Parameters(k1, b, lengths="exact"))
         assert len(docids) == np.count_nonzero(expected) > 5
         assert np.abs(scores - expected[[int(docid[1:]) for docid in docids]]).max() < 1e-5
 
@@ -96,6 +98,16 @@ def test_one_search_leaves_nothing_to_the_next(tmp_path):
     again = index.search("a", 9)
     assert first[0].tolist() == again[0].tolist()
     assert first[1].tolist() == again[1].tolist()
+
+
+def test_threads_answer_in_the_order_of_the_topics(tmp_path):
+    draw = np.random.default_rng(2)
+    index = opened(tmp_path / "index", [" ".join(draw.choice(list("abcdefgh"), 5)) for _ in range(300)])
+    topics = [Topic(b"%d" % n, " ".join(draw.choice(list("abcdefgh"), 3))) for n in range(60)]
+    alone = list(Bm25(index).search(topics, 20))
+    for one, other in zip(alone, Bm25(index, threads=3).search(topics, 20), strict=True):
+        assert one.docids.tolist() == other.docids.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
 
 
 def test_ties_at_the_last_place_go_to_the_greatest_ids(tmp_path):
@@ -117,13 +129,13 @@ def test_an_empty_corpus_answers_nothing(tmp_path):
 
 def test_without_saturation_a_score_is_the_idf(tmp_path):
     index = opened(tmp_path / "index", ["a a a", "a b", "c"])
-    assert index.search("a", 9, k1=0.0)[1] == pytest.approx([math.log(1 + 1.5 / 2.5)] * 2)
+    assert index.search("a", 9, Parameters(k1=0.0))[1] == pytest.approx([math.log(1 + 1.5 / 2.5)] * 2)
 
 
 @pytest.mark.parametrize("wrong", [{"k1": -0.1}, {"k1": math.nan}, {"b": 1.1}, {"b": -0.1}, {"b": math.nan}])
-def test_parameters_without_a_meaning_are_refused(tmp_path, wrong):
+def test_parameters_without_a_meaning_are_refused(wrong):
     with pytest.raises(WrongUsage):
-        opened(tmp_path / "index", ["a"]).search("a", 1, **wrong)
+        Parameters(**wrong)
 
 
 def test_text_is_analysed_alike_in_documents_and_queries(tmp_path):

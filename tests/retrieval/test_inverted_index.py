@@ -39,6 +39,30 @@ def test_postings_are_the_counts_of_the_texts(tmp_path_factory, documents, chunk
         postings = index.postings(term)
         found = [] if postings is None else list(zip(postings.documents.tolist(), postings.frequencies.tolist()))
         assert found == expected
+        if postings is not None:
+            assert postings.most == max(frequency for _, frequency in expected)
+            assert postings.shortest == min(len(documents[number]) for number, _ in expected)
+    for number, terms in enumerate(documents):
+        held, frequencies = index.document_terms(number)
+        assert list(zip(map(index.term, held.tolist()), frequencies.tolist())) == sorted(
+            Counter(terms).items(), key=lambda item: item[0].encode()
+        )
+        assert index.document_frequencies(held).tolist() == [
+            sum(index.term(term) in other for other in documents) for term in held.tolist()
+        ]
+
+
+def test_processes_together_write_what_one_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(indexing, "BATCH_CHARACTERS", 40)
+    draw = np.random.default_rng(1)
+    texts = [(b"d%d" % n, " ".join(draw.choice(TERMS, draw.integers(0, 9)))) for n in range(60)]
+    for name, processes in (("one", 1), ("two", 2)):
+        (tmp_path / name).mkdir()
+        indexing.build_index(texts, tmp_path / name, WhitespaceAnalyzer(), {}, processes=processes)
+    files = {path.name for path in (tmp_path / "one").iterdir()}
+    assert {path.name for path in (tmp_path / "two").iterdir()} == files
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
 def test_ids_are_bytes_and_come_back_as_they_were(tmp_path):
@@ -46,6 +70,8 @@ def test_ids_are_bytes_and_come_back_as_they_were(tmp_path):
     index = built(tmp_path / "index", [(docid, "t") for docid in ids])
     assert index.docids(np.array([3, 0, 4, 2])).tolist() == [ids[3], ids[0], ids[4], ids[2]]
     assert [ids[n] for n in np.argsort(index.docid_order)] == sorted(ids)
+    assert [index.document(docid) for docid in ids] == [0, 1, 2, 3, 4]
+    assert [index.document(docid) for docid in (b"d", b"\xff\xff", b"d99", b"x")] == [None] * 4
 
 
 @pytest.mark.parametrize("times", [255, 256, 70_000])
@@ -82,8 +108,8 @@ def test_a_file_that_was_cut_is_refused(tmp_path, name):
 def test_an_index_of_another_format_is_refused(tmp_path):
     built(tmp_path / "index", [(b"a", "x")])
     path = tmp_path / "index/manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 0}))
-    with pytest.raises(BadData, match="an index of format 0"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
+    with pytest.raises(BadData, match="an index of format 1; this version of rerank reads 2"):
         InvertedIndex(tmp_path / "index")
 
 

@@ -1,0 +1,307 @@
+"""BM25 beside other engines, in one run: index, size, load, first query, queries a second, peak memory.
+
+`python benchmarks/retrieval.py [--full] [ENGINE ...]`: 100,000 documents of Zipfian words and varied length, 1,000,000
+with --full; 1,000 queries of six content words, k = 1000. Every engine works in processes of its own; seconds are
+wall (processor) seconds. Engines that cannot be imported are left out, and said. Scores are compared with
+bm25s' at every rank (exact lengths, which is what it has). The rate is given for one thread and for two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+K, QUERIES, WORDS = 1000, 1000, 200_000
+#: Engine -> the package it needs.
+ENGINES = {
+    "rerank": "numpy",
+    "rerank-english": "numpy",
+    "bm25s": "bm25s",
+    "bm25s-numba": "numba",
+    "tantivy": "tantivy",
+    "pyserini": "pyserini",
+}
+SLOW = {"bm25s"}
+
+
+def make_corpus(folder: Path, documents: int) -> None:
+    """`corpus.tsv` (id, text) and `queries.txt`: word ranks follow Zipf's law, lengths are log-normal about 50."""
+    draw = np.random.default_rng(0)
+    words = np.array([_word(number + 7) for number in range(WORDS)])
+    weights = np.cumsum(1 / (np.arange(WORDS) + 2.7) ** 1.05)
+    with open(folder / "corpus.tsv", "w", encoding="ascii") as out:
+        for start in range(0, documents, 20_000):
+            lengths = np.clip(draw.lognormal(3.9, 0.5, min(20_000, documents - start)), 4, 400).astype(int)
+            text = words[np.searchsorted(weights, draw.random(lengths.sum()) * weights[-1])].tolist()
+            ends = np.cumsum(lengths).tolist()
+            for number, (begin, end) in enumerate(zip([0, *ends], ends), start):
+                out.write(f"{number}\t{' '.join(text[begin:end])}\n")
+    ranks = np.exp(draw.uniform(np.log(30), np.log(20_000), (QUERIES, 6))).astype(int)
+    (folder / "queries.txt").write_text("\n".join(" ".join(row) for row in words[ranks].tolist()))
+
+
+def _word(number: int) -> str:
+    """Consonants and vowels in turn: another word for each number, none an English ending."""
+    syllables = []
+    while number:
+        syllables.append("bcdfgklmnprstvz"[number % 15] + "aou"[number // 15 % 3])
+        number //= 45
+    return "".join(syllables) + "k"
+
+
+class Watch:
+    """Named seconds, wall and processor."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        began, processor = time.perf_counter(), _processor_seconds()
+        yield
+        self.seconds[name] = [time.perf_counter() - began, _processor_seconds() - processor]
+
+
+def _processor_seconds() -> float:
+    told = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in told)
+
+
+def corpus(folder: Path) -> Iterator[tuple[str, str]]:
+    with open(folder / "corpus.tsv", encoding="ascii") as lines:
+        for line in lines:
+            docid, text = line.rstrip("\n").split("\t")
+            yield docid, text
+
+
+def rerank_index(folder: Path, place: Path, watch: Watch, analyzer: str) -> None:
+    sys.path.insert(0, str(ROOT))
+    from rerank_cli.core.texts import Document
+    from rerank_cli.retrieval.bm25 import Bm25Index
+
+    place.mkdir()
+    documents = (Document(docid.encode(), "", text) for docid, text in corpus(folder))
+    with watch("index"):
+        Bm25Index.build(documents, place, analyzer, template="{text}", processes=2)
+
+
+def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
+    sys.path.insert(0, str(ROOT))
+    from rerank_cli.retrieval.bm25 import Bm25, Bm25Index
+    from rerank_cli.retrieval.retriever import Topic
+    from rerank_cli.retrieval.variants import Parameters
+
+    with watch("load"):
+        index = Bm25Index.open(place)
+    topics = [Topic(b"%d" % number, query) for number, query in enumerate(queries)]
+    exact = Parameters(lengths="exact")
+    with watch("first"):
+        next(Bm25(index, exact).search(topics[:1], K))
+    lists = []
+    for threads in (1, 2):
+        with watch(f"{threads} threads"):
+            lists = [found.scores.tolist() for found in Bm25(index, exact, threads=threads).search(topics, K)]
+    return lists
+
+
+def bm25s_index(folder: Path, place: Path, watch: Watch) -> None:
+    import bm25s
+
+    texts = [text for _, text in corpus(folder)]
+    with watch("index"):
+        tokens = bm25s.tokenize(texts, stopwords=None, show_progress=False)
+        index = bm25s.BM25(method="lucene", k1=0.9, b=0.4)
+        index.index(tokens, show_progress=False)
+        index.save(str(place))
+
+
+def bm25s_search(place: Path, queries: list[str], watch: Watch, numba: bool) -> list[list[float]]:
+    import bm25s
+
+    with watch("load"):
+        index = bm25s.BM25.load(str(place), mmap=True)
+    how = {"k": K, "show_progress": False, "backend_selection": "numba" if numba else "numpy"}
+    if numba:
+        index.backend = "numba"
+        index.activate_numba_scorer()
+
+    def tokens(some: list[str]) -> object:
+        return bm25s.tokenize(some, stopwords=None, show_progress=False)
+
+    with watch("first"):
+        index.retrieve(tokens(queries[:1]), **how)
+    lists = []
+    for threads in (1, 2):
+        with watch(f"{threads} threads"):
+            _, scores = index.retrieve(tokens(queries), n_threads=0 if threads == 1 else threads, **how)
+            lists = scores.tolist()
+    return lists
+
+
+def tantivy_schema() -> object:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("body", stored=False, tokenizer_name="default", index_option="freq")
+    return builder.build()
+
+
+def tantivy_index(folder: Path, place: Path, watch: Watch) -> None:
+    import tantivy
+
+    place.mkdir()
+    with watch("index"):
+        writer = tantivy.Index(tantivy_schema(), str(place)).writer(512_000_000, 2)
+        for docid, text in corpus(folder):
+            writer.add_document(tantivy.Document(id=docid, body=text))
+        writer.commit()
+        writer.wait_merging_threads()
+
+
+def tantivy_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
+    """With ids, which are what a run is made of; its k1 and b are fixed, so its scores are not compared."""
+    import tantivy
+
+    with watch("load"):
+        index = tantivy.Index.open(str(place))
+        searcher = index.searcher()
+
+    def search(query: str) -> list[str]:
+        hits = searcher.search(index.parse_query(query, ["body"]), K).hits
+        return [searcher.doc(address)["id"][0] for _, address in hits]
+
+    with watch("first"):
+        search(queries[0])
+    with watch("1 threads"):
+        for query in queries:
+            search(query)
+    return []
+
+
+def pyserini_index(folder: Path, place: Path, watch: Watch) -> None:
+    source = folder / "json"
+    source.mkdir(exist_ok=True)
+    with open(source / "corpus.jsonl", "w", encoding="ascii") as out:
+        out.writelines(json.dumps({"id": docid, "contents": text}) + "\n" for docid, text in corpus(folder))
+    options = "--collection JsonCollection --generator DefaultLuceneDocumentGenerator --threads 2 --pretokenized"
+    command = [sys.executable, "-m", "pyserini.index.lucene", *options.split()]
+    with watch("index"):
+        subprocess.run([*command, "--input", str(source), "--index", str(place)], check=True, capture_output=True)
+
+
+def pyserini_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
+    from pyserini.analysis import JWhiteSpaceAnalyzer
+    from pyserini.search.lucene import LuceneSearcher
+
+    with watch("load"):
+        searcher = LuceneSearcher(str(place))
+        searcher.set_analyzer(JWhiteSpaceAnalyzer())
+        searcher.set_bm25(0.9, 0.4)
+    with watch("first"):
+        searcher.search(queries[0], k=K)
+    for threads in (1, 2):
+        with watch(f"{threads} threads"):
+            searcher.batch_search(queries, [str(number) for number in range(len(queries))], k=K, threads=threads)
+    return []
+
+
+def work(engine: str, phase: str, folder: Path) -> None:
+    """One phase of one engine, in this process; prints what was measured as JSON."""
+    watch, place = Watch(), folder / engine.removesuffix("-numba")
+    if phase == "index":
+        make = {"bm25s": bm25s_index, "tantivy": tantivy_index, "pyserini": pyserini_index}
+        if engine.startswith("rerank"):
+            rerank_index(folder, place, watch, "english" if engine.endswith("english") else "whitespace")
+        else:
+            make[engine](folder, place, watch)
+        size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        print(json.dumps({**watch.seconds, "MiB": size / 2**20, "peak": _peak()}))
+        return
+    queries = (folder / "queries.txt").read_text().split("\n")
+    asked = queries[: QUERIES // 10] if engine in SLOW else queries
+    if engine.startswith("rerank"):
+        lists = rerank_search(place, asked, watch)
+    elif engine.startswith("bm25s"):
+        lists = bm25s_search(place, asked, watch, numba=engine.endswith("numba"))
+    else:
+        lists = {"tantivy": tantivy_search, "pyserini": pyserini_search}[engine](place, asked, watch)
+    (folder / f"{engine}.json").write_text(json.dumps(lists[: QUERIES // 10]))
+    print(json.dumps({**watch.seconds, "asked": len(asked), "peak": _peak()}))
+
+
+def _peak() -> float:
+    """GiB."""
+    told = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return max(told) / 2**20
+
+
+def measured(engine: str, phase: str, folder: Path) -> dict[str, object]:
+    command = [sys.executable, __file__, "--work", engine, phase, str(folder)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(engine: str, folder: Path) -> None:
+    """Index and search with an engine and print its line."""
+    cells = [f"{engine:15}"]
+    if not engine.endswith("-numba"):
+        told = measured(engine, "index", folder)
+        wall, processor = told["index"]
+        cells.append(f"index {wall:6.1f} s ({processor:6.1f}), {told['MiB']:5.0f} MiB, peak {told['peak']:.2f} GiB;")
+    told = measured(engine, "search", folder)
+    cells.append(f"load {told['load'][0]:.3f} s, first {told['first'][0]:.3f} s, peak {told['peak']:.2f} GiB;")
+    for threads in ("1 threads", "2 threads"):
+        if threads in told:
+            wall, processor = told[threads]
+            cells.append(f"{threads}: {told['asked'] / wall:.0f} q/s ({told['asked'] / processor:.0f} a core second)")
+    print(*cells, flush=True)
+
+
+def largest_difference(folder: Path, one: str, other: str) -> float:
+    """Over the first hundred queries, of the scores at each rank."""
+    lists = [json.loads((folder / f"{engine}.json").read_text()) for engine in (one, other)]
+    return max(abs(a - b) for ours, theirs in zip(*lists) for a, b in zip(ours, theirs))
+
+
+def main() -> None:
+    """Measure every engine in turn."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("engines", nargs="*", metavar="ENGINE", help=", ".join(ENGINES))
+    asked.add_argument("--full", action="store_true", help="1,000,000 documents")
+    asked.add_argument("--documents", type=int, help="another number of documents")
+    asked.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
+    given = asked.parse_args()
+    if given.work:
+        work(given.work[0], given.work[1], Path(given.work[2]))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="retrieval-"))
+    try:
+        make_corpus(folder, given.documents or (1_000_000 if given.full else 100_000))
+        engines = [engine for engine in given.engines or ENGINES]
+        for engine in engines:
+            if importlib.util.find_spec(ENGINES[engine]) is None:
+                print(f"{engine:15} left out: {ENGINES[engine]} is not installed", flush=True)
+            else:
+                report(engine, folder)
+        if {"rerank", "bm25s"} <= set(engines):
+            print(f"largest difference from bm25s' scores: {largest_difference(folder, 'rerank', 'bm25s'):.1e}")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
