@@ -41,7 +41,7 @@ RankProfile = Annotated[
         "--rank-profile",
         metavar="NAME",
         rich_help_panel=ENGINES,
-        help="The profile that Vespa ranks by; default: default.",
+        help="The profile that Vespa ranks by; default: the one of that name.",
     ),
 ]
 VectorName = Annotated[

@@ -30,6 +30,7 @@ class Elastic:
     name: str
     path: str
     fields: Fields
+    together: int = 16
 
     @property
     def facts(self) -> dict[str, Any]:

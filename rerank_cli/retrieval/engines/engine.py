@@ -28,8 +28,8 @@ from rerank_cli.http.transport import Passing
 from rerank_cli.retrieval.retriever import Found, Topic, nothing
 
 T = TypeVar("T")
-#: Topics of one request at most; documents of one request, without and with their texts.
-_TOGETHER, _DOCUMENTS, _TEXTS = 16, 10_000, 1_000
+#: Documents of one request, without and with their texts.
+_DOCUMENTS, _TEXTS = 10_000, 1_000
 
 
 class Hit(NamedTuple):
@@ -100,6 +100,11 @@ class Dialect(Protocol):
         """What is wanted of a document, and where it is kept."""
         ...
 
+    @property
+    def together(self) -> int:
+        """Topics of one request at most."""
+        ...
+
     def queries(self, texts: Sequence[str]) -> Sequence[Any]:
         """What is sent for each topic: its text, or what a model makes of it. Called by one thread at a time."""
         ...
@@ -131,7 +136,7 @@ class Engine:
         Raises `WorkFailed` with the engine's own words when it refuses, is not there, gives half an answer again and
         again, or ranks otherwise than by its scores.
         """
-        together = max(1, min(_TOGETHER, (_TEXTS if self._dialect.fields.texts else _DOCUMENTS) // k))
+        together = max(1, min(self._dialect.together, (_TEXTS if self._dialect.fields.texts else _DOCUMENTS) // k))
         groups = (topics[start : start + together] for start in range(0, len(topics), together))
         queries = (self._dialect.queries([topic.text for topic in group]) for group in groups)
         texts = self._dialect.fields.texts
@@ -194,6 +199,7 @@ def hint(status: int, said: str) -> str:
     if status == 400 and re.search("configured limit|result window", said, re.I):
         return "ask for fewer documents (-k), or raise the limit where the engine is configured"
     return {
+        0: "is the engine running, and is this its address?",
         400: "are --from and the --engine options right for this index?",
         401: "--api-key-env NAME says which environment variable holds the key (or user:password)",
         403: "the key may not search there",

@@ -22,6 +22,7 @@ class Qdrant:
     encode: Callable[[Sequence[str]], Sequence[np.ndarray]]
     vector: str = ""
     name: str = "qdrant"
+    together: int = 16
 
     @property
     def facts(self) -> dict[str, Any]:

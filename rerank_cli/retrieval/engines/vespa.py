@@ -29,6 +29,7 @@ class Vespa:
     profile: str = ""
     timeout: float = 120.0
     name: str = "vespa"
+    together: int = 1
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class Vespa:
         return texts
 
     def lists(self, ask: Ask, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """See `Dialect.lists`; one request for each 400 documents of each query."""
+        """See `Dialect.lists`; one request for each 400 documents."""
         return [self._list(ask, text, k) for text in queries]
 
     def _list(self, ask: Ask, text: str, k: int) -> list[Hit]:
