@@ -20,6 +20,7 @@ KINDS = {
     "answers": "what models answered",
     "bm25": "indexes",
     "texts": "offsets of documents, and seekable copies of compressed ones",
+    "fields": "fields of documents that were filtered by",
     "onnx": "exported models",
     "hashes": "hashes of checkpoint files",
     "tensorrt": "engines of GPUs",
@@ -32,6 +33,7 @@ _OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json)?")
 _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
     "bm25": ("manifest.json", lambda told: f"{told['documents']} documents, {told['analyzer']} analyzer"),
     "texts": ("meta.json", lambda told: ", ".join(file["path"] for file in told["files"])),
+    "fields": ("meta.json", lambda told: f"{told['field']} of {told['documents']} documents"),
     "onnx": ("rerank.json", lambda told: f"{told['name']}, {told['method']}, {told['precision']}"),
 }
 #: Opening a store to look into it does not prune it.

@@ -23,9 +23,9 @@ class Prf(enum.StrEnum):
 class PrfAggregate(enum.StrEnum):
     """How the lists of several queries are joined."""
 
-    borda = "borda"
-    max = "max"
     mean = "mean"
+    max = "max"
+    borda = "borda"
 
 
 Retriever = Annotated[
@@ -118,6 +118,6 @@ PrfDepth = Annotated[
 PrfAggregateBy = Annotated[
     PrfAggregate | None,
     typer.Option(
-        "--prf-aggregate", rich_help_panel=FEEDBACK, help="How several queries' lists are joined; default: borda."
+        "--prf-aggregate", rich_help_panel=FEEDBACK, help="How several queries' lists are joined; default: mean."
     ),
 ]
