@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rerank_cli.retrieval.encoding import Watch
     from rerank_cli.retrieval.retriever import Retriever
     from rerank_cli.retrieval.rm3 import Feedback
+    from rerank_cli.retrieval.vector_feedback import Feedback as Moving
 
 #: The methods of checkpoints that a first stage can be made of.
 METHODS = ("bi-encoder", "splade")

@@ -72,7 +72,8 @@ class Feeding:
         told = _given(terms=self.fb_terms)
         weight = () if self.fb_weight is None else (self.fb_weight,)
         way: Any = Rm3 if self.rm3 else Rocchio
-        return way(told.get("terms", 10), *weight)  # type: ignore[no-any-return]
+        expansion: Expansion = way(told.get("terms", 10), *weight)
+        return expansion
 
     def words(self) -> Asked | None:
         """How the documents' words are asked."""

@@ -23,9 +23,9 @@ class Prf(enum.StrEnum):
 class PrfAggregate(enum.StrEnum):
     """How the lists of several queries are joined."""
 
-    borda = "borda"
-    max = "max"
     mean = "mean"
+    max = "max"
+    borda = "borda"
 
 
 Rm3 = Annotated[
@@ -79,7 +79,7 @@ PrfWay = Annotated[
 PrfAggregateBy = Annotated[
     PrfAggregate | None,
     typer.Option(
-        "--prf-aggregate", rich_help_panel=FEEDBACK, help="How several queries' lists are joined; default: borda."
+        "--prf-aggregate", rich_help_panel=FEEDBACK, help="How several queries' lists are joined; default: mean."
     ),
 ]
 PrfAlpha = Annotated[

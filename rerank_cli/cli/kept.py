@@ -22,6 +22,7 @@ KINDS = {
     "dense": "documents as vectors",
     "impact": "documents as weights of terms",
     "texts": "offsets of documents, and seekable copies of compressed ones",
+    "fields": "fields of documents that were filtered by",
     "onnx": "exported models",
     "hashes": "hashes of checkpoint files",
     "tensorrt": "engines of GPUs",
@@ -39,6 +40,7 @@ _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
         lambda told: f"{told['documents']} documents, {told.get('encoder', {}).get('model', 'given weights')}",
     ),
     "texts": ("meta.json", lambda told: ", ".join(file["path"] for file in told["files"])),
+    "fields": ("meta.json", lambda told: f"{told['field']} of {told['documents']} documents"),
     "onnx": ("rerank.json", lambda told: f"{told['name']}, {told['method']}, {told['precision']}"),
 }
 #: Opening a store to look into it does not prune it.

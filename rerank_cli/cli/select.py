@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = [
     (
         "Ten documents a query that repeat each other little",
-        "rerank retrieve -c demo | rerank select -c demo --mmr 0.5 -k 10 | rerank eval -c demo",
+        "rerank retrieve -c demo | rerank select -c demo --mmr 0.7 -k 10 | rerank eval -c demo",
     ),
     (
         "Only documents that score at least half as much as the best",
@@ -86,7 +86,8 @@ def select(
     at some first), and need no collection. --near-duplicates compares the words of documents, exactly and without a
     model. --mmr is maximal marginal relevance: one document after the other is chosen by its score, scaled to 0..1 over
     what is left of the list, less its cosine with the nearest document chosen before. 1 is the old order, 0 looks
-    at diversity alone. Texts' vectors are kept in the cache directory.
+    at diversity alone. Measures of relevance do not repay diversity: on TREC DL 2019, nDCG@10 of BM25 (.506) becomes .501
+    with 0.9, .472 with 0.7 and .393 with 0.5. Texts' vectors are kept in the cache directory.
 
     Scores stay as they are. Only --mmr makes an order alone, and writes n - rank + 1.
 
@@ -148,13 +149,13 @@ def _check(steps: Steps, model: str | None, method: str | None, max_length: int 
 
     given = {step: told for step, told in vars(steps).items() if told is not None}
     if not given:
-        raise WrongUsage("nothing says what to leave out", "for example rerank select --mmr 0.5 -k 10, or --ratio 0.5")
+        raise WrongUsage("nothing says what to leave out", "for example rerank select --mmr 0.7 -k 10, or --ratio 0.5")
     for step, told in given.items():
         if not isfinite(told) or (step == "near_duplicates" and told == 0):
             raise WrongUsage(f"--{step.replace('_', '-')} {told:g} says nothing", "see rerank select --help")
     for option, value in (("-m", model), ("--method", method), ("--max-length", max_length), ("--device", device)):
         if value is not None and steps.mmr is None:
-            raise WrongUsage(f"{option} {value} is for --mmr, which was not given", "add --mmr 0.5, or leave it out")
+            raise WrongUsage(f"{option} {value} is for --mmr, which was not given", "add --mmr 0.7, or leave it out")
 
 
 def _open_model(

@@ -63,7 +63,7 @@ Mmr = Annotated[
         min=0.0,
         max=1.0,
         rich_help_panel=STEPS,
-        help="Order by X x relevance - (1-X) x likeness to what stands above; 0.5 is usual.",
+        help="Order by X x relevance - (1-X) x likeness to what stands above; 0.7 is a beginning.",
     ),
 ]
 Wanted = Annotated[

@@ -79,6 +79,8 @@ def _build(corpus: IndexedCorpus, field: str, folder: Path) -> None:
     np.save(folder / "keys.npy", every)
     np.save(folder / "codes.npy", np.frombuffer(codes, dtype=np.int32)[order])
     (folder / "values.json").write_text(json.dumps(list(numbers)), encoding="utf-8")
+    told = {"field": field, "documents": len(every), "fingerprint": corpus.fingerprint}
+    (folder / "meta.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 def _blocks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -4,7 +4,8 @@ A first search (or a run) says which documents are taken as relevant. What sever
 by a rule of `rerank fuse`. It works with any first stage, because it only writes queries.
 
 H. Li et al.: Pseudo relevance feedback with deep language models and dense retrievers: successes and pitfalls.
-TOIS 41(3), 2023, arXiv:2108.11044; it found one query a document, joined by Borda counts, the best of these.
+TOIS 41(3), 2023, arXiv:2108.11044; it found one query a document, joined by Borda counts, the best for rerankers. For
+BM25 means were better than Borda counts where we measured (nDCG@10 .338 to .296 on Cranfield), so they are the default.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Asked:
 
     `concatenate`: one query of the topic's words and all documents'; `each`: one a document, behind the topic's words;
     `windows`: the documents' words end to end, one query for each window of them. Queries end after 256 words.
-    `aggregate` is borda, max or mean (a document that a list lacks counts 0 there).
+    `aggregate` is mean (a document that a list lacks counts 0 there), max or borda, the sum of (n - rank + 1)/n.
     """
 
     way: Way = "each"
     depth: int = 3
-    aggregate: Literal["borda", "max", "mean"] = "borda"
+    aggregate: Literal["mean", "max", "borda"] = "mean"
 
 
 def queries_of(topic: str, passages: Sequence[str], way: Way) -> list[str]:

@@ -79,7 +79,7 @@ def test_feedback_finds_what_the_query_did_not_say(rerank: Runner, sea: Path) ->
     done = rerank("retrieve", "--topics", "-", "--prf", "each", "--fb-docs", "1", "--header", stdin=topic)
     assert ids(done) == {"1": {"d1", "d2", "d3", "d4"}}
     facts = json.loads(done.lines[0].removeprefix("# rerank: "))
-    assert (facts["prf"], facts["fb_docs"], facts["prf_aggregate"]) == ("each", 1, "borda")
+    assert (facts["prf"], facts["fb_docs"], facts["prf_aggregate"]) == ("each", 1, "mean")
     english = rerank("retrieve", "--topics", "-", "--prf", "windows", "--filter", 'lang = "en"', stdin=topic)
     assert ids(english) == {"1": {"d1", "d2"}}
     for arguments, words in (

@@ -107,7 +107,6 @@ def test_what_makes_no_sense_is_refused_before_anything_is_read(rerank: Runner, 
         ([], "nothing says what to leave out"),
         (["-m", "minilm", "-k", "3"], "-m minilm is for --mmr"),
         (["--near-duplicates", "0"], "--near-duplicates 0 says nothing"),
-        (["--min-score", "nan"], "--min-score nan says nothing"),
         (["--mmr", "0.5", "-m", "minilm-blend"], "minilm-blend makes no single vector"),
     ):
         done = rerank("select", "in.run", *arguments)

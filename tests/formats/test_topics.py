@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.errors import BadData
-from rerank_cli.formats.topics import read_topics
+from rerank_cli.formats.topics import read_topic_field, read_topics
 
 
 def read(data: bytes, **settings):
@@ -130,6 +130,16 @@ def test_a_bad_line_is_named(data, where, what):
 def test_a_field_that_a_tsv_cannot_have():
     with pytest.raises(BadData, match="no field narr"):
         read(b"1\tone\n", fields=("title", "narr"))
+
+
+def test_a_field_that_only_some_topics_have():
+    data = (
+        b'{"_id": 1, "text": "x", "filter": "year = 3"}\n\n{"qid": "2", "filter": ""}\n{"qid": "3", "filter": null}\n'
+    )
+    assert read_topic_field(io.BytesIO(data), "t.x", "filter") == {b"1": ("year = 3", "t.x:1")}
+    for bad, message in ((b'{"_id": "1", "filter": 3}', "t.x:1: the filter is 3"), (b"1\tx\n", "have no field filter")):
+        with pytest.raises(BadData, match=message):
+            read_topic_field(io.BytesIO(bad), "t.x", "filter")
 
 
 ids = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Z", "C"]), min_size=1, max_size=8)
