@@ -24,7 +24,7 @@ EXAMPLES = [
     ),
     (
         "The same for sub-questions of queries of your own",
-        "printf 'q1\\twho first crossed the ocean that Magellan named\\n' | rerank rewrite --how decompose --dry-run",
+        "printf 'q1\\twho crossed the ocean that Magellan named\\n' | rerank rewrite --how decompose --dry-run",
     ),
     (
         "And for queries rewritten with the three best documents of a run in view",
