@@ -42,6 +42,7 @@ class Encoders:
         from dataclasses import fields
 
         from rerank_cli.methods import catalog
+        from rerank_cli.retrieval.approximate import graphs
 
         given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         if given and not names:
@@ -55,6 +56,8 @@ class Encoders:
         if {"prf", "ann"} & set(given) and set(methods) <= {"splade"}:
             raise WrongUsage("--prf and --ann are for the vectors of a bi-encoder", "as in -m minilm --prf average")
         self.moving()
+        if self.ann:
+            graphs()
 
     def moving(self) -> Feedback | None:
         """How queries' vectors are to be moved; raises `WrongUsage`."""
