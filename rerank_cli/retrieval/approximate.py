@@ -83,13 +83,18 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
     return index
 
 
-def _new_graph(exact: DenseIndex) -> Any:
+def graphs() -> Any:
+    """The class of graphs; raises `Missing` without the extra `ann`, for who wants to know before a corpus is encoded."""
     try:
         from usearch.index import Index
     except ImportError:
         raise missing_extra("usearch", "ann", "--ann") from None
+    return Index
+
+
+def _new_graph(exact: DenseIndex) -> Any:
     kind = "f16" if exact.vectors.dtype == np.float16 else "f32"
-    return Index(
+    return graphs()(
         ndim=max(1, exact.vectors.shape[1]),
         metric="ip",
         dtype=kind,
