@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
+from shared.zipfian_corpus import make_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
-K, QUERIES, WORDS = 1000, 1000, 200_000
+K, QUERIES = 1000, 1000
 #: Engine -> the package it needs.
 ENGINES = {
     "rerank": "numpy",
@@ -35,31 +35,6 @@ ENGINES = {
     "pyserini": "pyserini",
 }
 SLOW = {"bm25s"}
-
-
-def make_corpus(folder: Path, documents: int) -> None:
-    """`corpus.tsv` (id, text) and `queries.txt`: word ranks follow Zipf's law, lengths are log-normal about 50."""
-    draw = np.random.default_rng(0)
-    words = np.array([_word(number + 7) for number in range(WORDS)])
-    weights = np.cumsum(1 / (np.arange(WORDS) + 2.7) ** 1.05)
-    with open(folder / "corpus.tsv", "w", encoding="ascii") as out:
-        for start in range(0, documents, 20_000):
-            lengths = np.clip(draw.lognormal(3.9, 0.5, min(20_000, documents - start)), 4, 400).astype(int)
-            text = words[np.searchsorted(weights, draw.random(lengths.sum()) * weights[-1])].tolist()
-            ends = np.cumsum(lengths).tolist()
-            for number, (begin, end) in enumerate(zip([0, *ends], ends), start):
-                out.write(f"{number}\t{' '.join(text[begin:end])}\n")
-    ranks = np.exp(draw.uniform(np.log(30), np.log(20_000), (QUERIES, 6))).astype(int)
-    (folder / "queries.txt").write_text("\n".join(" ".join(row) for row in words[ranks].tolist()))
-
-
-def _word(number: int) -> str:
-    """Consonants and vowels in turn: another word for each number, none an English ending."""
-    syllables = []
-    while number:
-        syllables.append("bcdfgklmnprstvz"[number % 15] + "aou"[number // 15 % 3])
-        number //= 45
-    return "".join(syllables) + "k"
 
 
 class Watch:
@@ -290,7 +265,7 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="retrieval-"))
     try:
-        make_corpus(folder, given.documents or (1_000_000 if given.full else 100_000))
+        make_corpus(folder, given.documents or (1_000_000 if given.full else 100_000), QUERIES)
         engines = [engine for engine in given.engines or ENGINES]
         for engine in engines:
             if importlib.util.find_spec(ENGINES[engine]) is None:
