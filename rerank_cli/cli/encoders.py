@@ -38,7 +38,10 @@ class Encoders:
         from dataclasses import fields
 
         from rerank_cli.methods import catalog
+        from rerank_cli.retrieval.approximate import graphs
 
+        if self.ann:
+            graphs()
         given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         if given and not names:
             raise WrongUsage(f"--{given[0].replace('_', '-')} is for first stages that are models", "as in -m minilm")
