@@ -75,10 +75,11 @@ def retrieve(
     """Retrieve the best documents of a collection for each topic.
 
     BM25 by Lucene's formula, its parameters as Anserini sets them. Text is analysed as Lucene's
-    EnglishAnalyzer does it. The index is built once, kept in the cache directory and memory-mapped; k1 and
-    b are applied when searching, so that other values need no other index. The analyzers of other languages
-    (german, french, …) stem as Snowball does and have no stop words; they need the extra rerank-cli[snowball]. Queries are written in the
-    order of the topics, each as soon as it is done; only documents that share a term with the query are.
+    EnglishAnalyzer does it; the analyzers of other languages (german, french, …) stem as Snowball does, have no
+    stop words, and need the extra rerank-cli[snowball]. The index is built once, kept in the cache directory and
+    memory-mapped; k1, b and the formula are applied when searching, so that others need no other index. Queries
+    are written in the order of the topics, each as soon as it is done; only documents that share a term with the
+    query are.
 
     The formula is Lucene's unless --variant names another of the literature: robertson (idf without the 1, a term in
     more than half of the documents counts nothing), atire, bm25l and bm25+ (a document that lacks a term gets nothing
