@@ -75,7 +75,7 @@ def index(
 
 def _show(folder: Path, check: bool, terminal: Terminal) -> None:
     """Print what an index is, verified first where that was asked for."""
-    from rerank_cli.retrieval.index_folder import CHECKSUMS, FILES, check_files, manifest_of
+    from rerank_cli.retrieval.manifest import CHECKSUMS, FILES, check_files, manifest_of
 
     manifest = manifest_of(folder)
     files = manifest[FILES]

@@ -152,12 +152,12 @@ class _ChunkWriter:
         tokens, document_of = tokens[indexed], document_of[indexed]
         lengths = np.bincount(document_of, minlength=documents)
         self.lengths.append(lengths.astype(np.int32))
-        keys = document_of * len(terms) + place[tokens]
+        keys = (document_of << 32) | place[tokens]
         keys.sort()
         starts = np.flatnonzero(np.diff(keys, prepend=-1))
-        document_of, term_of = np.divmod(keys[starts], max(len(terms), 1))
+        document_of, term_of = keys[starts] >> 32, keys[starts] & 0xFFFFFFFF
         frequencies = np.diff(starts, append=len(keys))
-        by_term = np.argsort(term_of * documents + document_of)
+        by_term = np.argsort((term_of << 32) | document_of)
         path = self._aside / str(self._first_document)
         path.with_suffix(".terms").write_bytes(b"".join(terms[number] + b"\n" for number in order))
         counts = np.bincount(term_of, minlength=len(terms))

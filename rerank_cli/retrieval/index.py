@@ -19,7 +19,6 @@ found by bisection in a file and no dictionary of all terms is ever made.
 
 from __future__ import annotations
 
-import json
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -29,13 +28,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import rerank_cli
 from rerank_cli.core.ids import id_slices
 from rerank_cli.errors import BadData
-from rerank_cli.retrieval.index_folder import CHECKSUMS, FILES, MANIFEST, manifest_of, sha256_of
+from rerank_cli.retrieval.manifest import FILES, read_manifest
 
 #: Raised by one whenever the files change their meaning; an index of another number is refused.
-FORMAT = 2
+KIND, FORMAT = "bm25", 2
 
 
 class Postings(NamedTuple):
@@ -56,7 +54,7 @@ class InvertedIndex:
     def __init__(self, folder: Path) -> None:
         """Open the folder; raises `Missing` when there is no index, `BadData` when it is broken or of another format."""
         self.folder = folder
-        self.manifest = _read_manifest(folder)
+        self.manifest = read_manifest(folder, KIND, FORMAT)
         self._term_ends = self._array("term_ends")
         self._postings_ends = self._array("postings_ends")
         self._most = self._array("most")
@@ -143,22 +141,21 @@ class InvertedIndex:
 
     def _array(self, name: str) -> np.ndarray:
         path = self.folder / f"{name}.npy"
-        self._check_size(path)
+        self._check_named(path)
         return np.asarray(np.load(path, mmap_mode="r"))
 
     def _bytes(self, name: str) -> memoryview:
         path = self.folder / name
-        self._check_size(path)
+        self._check_named(path)
         if not path.stat().st_size:
             return memoryview(b"")
         with open(path, "rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
-    def _check_size(self, path: Path) -> None:
-        size = path.stat().st_size if path.is_file() else None
-        if size is None or size != self.manifest[FILES].get(path.name):
+    def _check_named(self, path: Path) -> None:
+        if path.name not in self.manifest[FILES]:
             raise BadData(
-                "the index is damaged: the file is missing or not as long as it was written",
+                "the index is damaged: its manifest does not name this file",
                 f"remove {self.folder}; it is built again when it is needed",
                 where=str(path),
             )
@@ -167,32 +164,6 @@ class InvertedIndex:
 def _rows(ends: np.ndarray, number: int) -> slice:
     """Where the rows of one term or document lie, given where each one's end."""
     return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    manifest = manifest_of(folder)
-    if manifest.get("format") != FORMAT:
-        raise BadData(
-            f"an index of format {manifest.get('format')}; this version of rerank reads {FORMAT}",
-            f"remove {folder} and build it again",
-            where=str(folder / MANIFEST),
-        )
-    return manifest
-
-
-def write_manifest(folder: Path, about: dict[str, Any]) -> None:
-    """Write the manifest of a finished folder: `about`, format and versions, every file's size and checksum."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    told = {
-        "kind": "bm25",
-        "format": FORMAT,
-        **about,
-        "versions": {"rerank": rerank_cli.__version__, "numpy": np.__version__},
-        FILES: {path.name: path.stat().st_size for path in files},
-        CHECKSUMS: {path.name: sha256_of(path) for path in files},
-    }
-    text = json.dumps(told, indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def write_array(path: Path, dtype: np.dtype[Any], length: int, blocks: Iterable[np.ndarray]) -> None:

@@ -35,7 +35,8 @@ from rerank_cli.retrieval.chunks import (
     write_chunks,
     write_chunks_elsewhere,
 )
-from rerank_cli.retrieval.index import length_bytes, write_array, write_manifest
+from rerank_cli.retrieval.index import FORMAT, KIND, length_bytes, write_array
+from rerank_cli.retrieval.manifest import write_manifest
 
 #: Tokens in a chunk: about 300 MB while it is sorted.
 CHUNK_TOKENS = 4_000_000
@@ -84,7 +85,9 @@ def build_index(
         "tokens": int(lengths.sum(dtype=np.int64)),
         "seconds": round(time.monotonic() - began, 1),
     }
-    write_manifest(folder, {**about, "analyzer": analyzer.name, "analyzer_version": analyzer.version, **counts})
+    write_manifest(
+        folder, KIND, FORMAT, {**about, "analyzer": analyzer.name, "analyzer_version": analyzer.version, **counts}
+    )
 
 
 def _batches(texts: Iterable[tuple[bytes, str]], docids_file: BinaryIO, docid_ends: array[int]) -> Iterator[Batch]:

@@ -7,17 +7,16 @@ user names is compared with what it should hold instead, and refused when it dif
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus, Document
-from rerank_cli.errors import BadData
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.bm25 import Bm25Index
 from rerank_cli.retrieval.index import FORMAT
+from rerank_cli.retrieval.manifest import key_of, refuse_other
 
 Watch = Callable[[Iterable[Document]], Iterable[Document]]
 
@@ -45,7 +44,7 @@ def kept_bm25_index(
         "analyzer": analyzer,
         "analyzer_version": analyzer_named(analyzer).version,
     }
-    place = folder or cache_dir / "bm25" / _key(wanted)
+    place = folder or cache_dir / "bm25" / key_of(wanted, FORMAT)
 
     def build(aside: Path) -> None:
         note(f"indexing {len(corpus)} documents for BM25 ({analyzer} analyzer), once")
@@ -57,27 +56,5 @@ def kept_bm25_index(
 
     build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
     index = Bm25Index.open(place)
-    _refuse_other(index, wanted, place)
+    refuse_other(index.index.manifest, wanted, place)
     return index
-
-
-def _key(wanted: dict[str, str | int]) -> str:
-    whole = "\0".join(f"{name}={value}" for name, value in {**wanted, "format": FORMAT}.items())
-    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-
-
-def _refuse_other(index: Bm25Index, wanted: dict[str, str | int], place: Path) -> None:
-    names = {
-        "fingerprint": "the documents' fingerprint",
-        "doc_template": "--doc-template",
-        "analyzer": "the analyzer",
-        "analyzer_version": "the analyzer's version",
-    }
-    for name, value in wanted.items():
-        found = index.index.manifest.get(name)
-        if found != value:
-            raise BadData(
-                f"the index was built from something else: {names[name]} is {found!r} there and {value!r} here",
-                "name another folder with --index, or remove this one to have it built again",
-                where=str(place),
-            )

@@ -1,4 +1,4 @@
-"""The manifest of an index folder: what was indexed, how, and every file's size; its presence says that the index is whole."""
+"""What any index folder says of itself: what was indexed, how, and its files, whose presence and size say that it is whole."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import rerank_cli
 from rerank_cli.errors import BadData, Missing
 
 MANIFEST = "manifest.json"
+#: Keys of a manifest that are about its files.
+FILES, CHECKSUMS = "files", "sha256"
 #: What the facts that an index depends on are called in a message.
 _CALLED = {
     "fingerprint": "the documents' fingerprint",
     "doc_template": "--doc-template",
+    "analyzer": "the analyzer",
+    "analyzer_version": "the analyzer's version",
     "model_hash": "the model's hash",
     "max_length": "--max-length",
     "precision": "--precision",
@@ -22,10 +29,34 @@ _CALLED = {
 
 
 def write_manifest(folder: Path, kind: str, format: int, about: Mapping[str, Any]) -> None:
-    """Write the manifest of a finished folder: kind and format, `about`, and every file's size."""
-    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    text = json.dumps({"kind": kind, "format": format, **about, "files": files}, indent=2, ensure_ascii=False)
+    """Write the manifest of a finished folder: kind, format, `about`, versions, every file's size and checksum."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    told = {
+        "kind": kind,
+        "format": format,
+        **about,
+        "versions": {"rerank": rerank_cli.__version__, "numpy": np.__version__},
+        FILES: {path.name: path.stat().st_size for path in files},
+        CHECKSUMS: {path.name: _sha256(path) for path in files},
+    }
+    text = json.dumps(told, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder, of any kind and format; raises `Missing` where there is none, `BadData` for one that is none."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise Missing(
+            f"{folder} is not an index: it has no {MANIFEST}", "rerank index --index DIR builds one"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise BadData(f"not a manifest: {error}", _again(folder), where=str(path)) from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get(FILES), dict):
+        raise BadData("not a manifest: it names no files", _again(folder), where=str(path))
+    return manifest
 
 
 def read_manifest(folder: Path, kind: str, format: int) -> dict[str, Any]:
@@ -33,29 +64,30 @@ def read_manifest(folder: Path, kind: str, format: int) -> dict[str, Any]:
 
     Raises `Missing` when there is none, `BadData` when it is of another kind or format, or a file is not as it was written.
     """
-    path = folder / MANIFEST
-    again = f"remove {folder}; it is built again when it is needed"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Missing(
-            f"{folder} is not an index: it has no {MANIFEST}", "name a folder that does not exist yet"
-        ) from None
-    except ValueError as error:
-        raise BadData(f"not a manifest: {error}", again, where=str(path)) from error
-    told = manifest if isinstance(manifest, dict) else {}
-    found = (told.get("kind", "bm25"), told.get("format"))
+    manifest = manifest_of(folder)
+    found = (manifest.get("kind", "bm25"), manifest.get("format"))
     if found[0] != kind:
-        raise BadData(f"an index of {found[0]}, where one of {kind} is due", "name another folder", where=str(path))
+        raise BadData(
+            f"an index of {found[0]}, where one of {kind} is due", "name another folder", where=str(folder / MANIFEST)
+        )
     if found[1] != format:
-        raise BadData(f"an index of format {found[1]}; this version of rerank reads {format}", again, where=str(path))
-    for name, size in told["files"].items():
-        own = folder / name
-        if not own.is_file() or own.stat().st_size != size:
-            raise BadData(
-                "the index is damaged: the file is missing or not as long as it was written", again, where=str(own)
-            )
-    return told
+        raise BadData(
+            f"an index of format {found[1]}; this version of rerank reads {format}",
+            _again(folder),
+            where=str(folder / MANIFEST),
+        )
+    _check(folder, manifest, {})
+    return manifest
+
+
+def check_files(folder: Path, manifest: dict[str, Any]) -> int:
+    """Compare every file with the manifest, and read all those whose checksum it holds; returns how many those are.
+
+    Raises `BadData` naming the first file that is missing, not as long as it was, or not what it was.
+    """
+    checksums = manifest.get(CHECKSUMS, {})
+    _check(folder, manifest, checksums)
+    return len(checksums)
 
 
 def refuse_other(manifest: Mapping[str, Any], wanted: Mapping[str, Any], place: Path) -> None:
@@ -74,3 +106,25 @@ def key_of(wanted: Mapping[str, Any], format: int) -> str:
     """The name of an index in the cache directory: a hash of everything that it depends on."""
     whole = "\0".join(f"{name}={value}" for name, value in {**wanted, "format": format}.items())
     return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _check(folder: Path, manifest: dict[str, Any], checksums: Mapping[str, str]) -> None:
+    for name, size in manifest[FILES].items():
+        path = folder / name
+        found = path.stat().st_size if path.is_file() else None
+        if found != size:
+            what = "is missing" if found is None else f"has {found} bytes and was written with {size}"
+        elif name in checksums and _sha256(path) != checksums[name]:
+            what = "is as long as it was written, but its bytes are others (by their checksum)"
+        else:
+            continue
+        raise BadData(f"the index is damaged: this file {what}", _again(folder), where=str(path))
+
+
+def _again(folder: Path) -> str:
+    return f"remove {folder}; it is built again when it is needed"
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
