@@ -218,3 +218,17 @@ def test_no_topics_are_no_work(run, place):
     with Loopback(answering(lambda seen: "x")) as server:
         code, out, err = run("none.tsv", "--endpoint", server.url)
         assert (code, out, len(server.posts)) == (0, "", 0) and "there are no topics" in err
+
+
+def test_sub_questions_are_retrieved_and_fused_for_their_topic(shell, place):
+    """The pipe of the manual: what one word in each of two sub-questions finds stands in one list."""
+    (place / "topics.tsv").write_bytes(b"t\ttwo things at once?\n")
+    with Loopback(answering(lambda seen: "- reciprocal rank fusion\n- shell variables")) as server:
+        done = shell(
+            f"rerank rewrite topics.tsv --how decompose --endpoint {server.url} | tee asked.tsv | "
+            "rerank retrieve -c demo --topics - -k 5 | rerank fuse --by-parent - > out.run && cat asked.tsv"
+        )
+    assert done.code == 0, done.err
+    assert done.lines == ["t#1\treciprocal rank fusion", "t#2\tshell variables"]
+    found = [row.split() for row in (place / "out.run").read_text().splitlines()]
+    assert {row[0] for row in found} == {"t"} and {"rrf", "subshell-variables"} <= {row[2] for row in found[:4]}
