@@ -171,15 +171,20 @@ def _open_model(
     from rerank_cli.cli.scorer import facts_of, open_scorer
     from rerank_cli.cli.settings import Setting
     from rerank_cli.inference.cache import AnswerCache
+    from rerank_cli.methods import catalog
     from rerank_cli.methods.vectors import TextScorer
 
     chosen = Setting(model or "minilm", "-m" if model else "default")
+    other = WrongUsage(
+        f"{chosen.value} makes no single vector of a text, which --mmr compares",
+        "name a bi-encoder: -m minilm, or another with method bi-encoder in rerank models",
+    )
+    # What the catalogue knows is refused before it is loaded; a checkpoint from elsewhere when its files have told.
+    if catalog.find(chosen.value or "", method=how["method"]).method not in ("", "bi-encoder"):
+        raise other
     scorer = open_scorer(chosen, settings, terminal, device=settings.resolve("device", device).value or "auto", **how)
     if not isinstance(scorer, TextScorer) or scorer.description.method != "bi-encoder":
-        raise WrongUsage(
-            f"{scorer.checkpoint} makes no single vector of a text, which --mmr compares",
-            "name a bi-encoder: -m minilm, or another with method bi-encoder in rerank models",
-        )
+        raise other
     if kept is not None:
         scorer.memory.store = opened.enter_context(AnswerCache(settings.cache_dir / "answers", kept, terminal.warn))
     return scorer.memory, facts_of(scorer)
