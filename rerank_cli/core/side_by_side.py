@@ -16,10 +16,14 @@ R = TypeVar("R")
 
 
 class Workers(Generic[T, R]):
-    """Threads that do `work`, one item each at a time; what it raises is an answer too."""
+    """Threads that do `work`, one item each at a time; what it raises is an answer too, with `until_error` the last one.
 
-    def __init__(self, work: Callable[[T], R], count: int) -> None:
+    No item begins after that, not even before whoever waits has seen the error.
+    """
+
+    def __init__(self, work: Callable[[T], R], count: int, *, until_error: bool = False) -> None:
         self._work = work
+        self._until_error = until_error
         self._count = count
         self._items: queue.SimpleQueue[tuple[int, T] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[int, R | BaseException]] = queue.SimpleQueue()
@@ -50,6 +54,8 @@ class Workers(Generic[T, R]):
             try:
                 self._done.put((number, self._work(item)))
             except BaseException as error:  # a thread has nobody else to tell
+                if self._until_error:
+                    self._left.set()
                 self._done.put((number, error))
 
 
@@ -64,7 +70,7 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], workers: int) -> It
     if count <= 1:
         yield from map(work, items)
         return
-    threads = Workers(work, count)
+    threads = Workers(work, count, until_error=True)
     try:
         for number, item in enumerate(items):
             threads.ask(number, item)
@@ -84,7 +90,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterat
     At most twice `workers` items are taken beyond the one whose answer is due, so that memory is bounded whatever their
     number. What `work` raises is raised here at once; closing the iterator lets no further item begin.
     """
-    threads = Workers(work, workers)
+    threads = Workers(work, workers, until_error=True)
     waiting: dict[int, R] = {}
     coming = enumerate(items)
     taken = given = 0
