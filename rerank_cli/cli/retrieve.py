@@ -113,31 +113,31 @@ def retrieve(
 ) -> None:
     """Retrieve the best documents of a collection for each topic.
 
-        BM25 by Lucene's formula, its parameters as Anserini sets them; --variant names another of the literature. Text is
-        analysed as Lucene's EnglishAnalyzer does it; the analyzers of other languages stem as Snowball does, have no
-        stop words and need the extra rerank-cli[snowball]. The index is built once, kept in the cache directory and
-        memory-mapped; parameters and formula are chosen when searching. Queries are written in the order of the
-        topics, each as soon as it is done; only documents that share a term with the query are.
+    BM25 by Lucene's formula, its parameters as Anserini sets them; --variant names another of the literature. Text is
+    analysed as Lucene's EnglishAnalyzer does it; the analyzers of other languages stem as Snowball does, have no
+    stop words and need the extra rerank-cli[snowball]. The index is built once, kept in the cache directory and
+    memory-mapped; parameters and formula are chosen when searching. Queries are written in the order of the
+    topics, each as soon as it is done; only documents that share a term with the query are.
 
-        -m names a bi-encoder or a learned sparse model too, as rerank rerank does: each document goes through the
-        model once, and its vector or its weights are kept; encoding that was stopped goes on where it was. Vectors are
-        searched exactly, or with --ann by a graph of neighbours. -m impact takes weights computed before, from
-        documents and topics in JSONL with a "vector" of terms and weights each; topics without one are words that
-        count once each time. A sum (-m bm25+minilm) asks each of its first stages and fuses their lists, by reciprocal
-        rank unless --fuse names another rule of rerank fuse.
+    -m names a bi-encoder or a learned sparse model too, as rerank rerank does: each document goes through the
+    model once, and its vector or its weights are kept; encoding that was stopped goes on where it was. Vectors are
+    searched exactly, or with --ann by a graph of neighbours. -m impact takes weights computed before, from
+    documents and topics in JSONL with a "vector" of terms and weights each; topics without one are words that
+    count once each time. A sum (-m bm25+minilm) asks each of its first stages and fuses their lists, by reciprocal
+    rank unless --fuse names another rule of rerank fuse.
 
-        Feedback searches twice: the first documents of the first search, or of the run that --feedback names, join the query
-        as terms (--rm3, --rocchio, as Anserini has them), as words or as vectors (--prf). Documents of a run weigh alike, and a
-        topic that the run lacks is asked as it is.
+    Feedback searches twice: the first documents of the first search, or of the run that --feedback names, join the query
+    as terms (--rm3, --rocchio, as Anserini has them), as words or as vectors (--prf). Documents of a run weigh alike, and a
+    topic that the run lacks is asked as it is.
 
-        --filter lets only documents through whose fields in the JSONL corpus meet all conditions, FIELD OPERATOR VALUE joined
-        by and: the operators are = != < <= > >=, strings stand in quotes, metadata.year is a field inside another. A
-        condition on a number looks at numbers only; a field that is absent meets nothing. The list is the one without a
-        filter, less what does not pass; of a sum, each first stage is filtered before they are fused.
+    --filter lets only documents through whose fields in the JSONL corpus meet all conditions, FIELD OPERATOR VALUE joined
+    by and: the operators are = != < <= > >=, strings stand in quotes, metadata.year is a field inside another. A
+    condition on a number looks at numbers only; a field that is absent meets nothing. The list is the one without a
+    filter, less what does not pass; of a sum, each first stage is filtered before they are fused.
 
-        --from lets another engine retrieve: OpenSearch, Elasticsearch, Vespa, or Qdrant with the bi-encoder that
-        -m names. No documents are needed here, and with --output-format jsonl their texts come with the run.
-        Scores are the engine's own.
+    --from lets another engine retrieve: OpenSearch, Elasticsearch, Vespa, or Qdrant with the bi-encoder that
+    -m names. No documents are needed here, and with --output-format jsonl their texts come with the run.
+    Scores are the engine's own.
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
