@@ -132,7 +132,7 @@ CASES = [
     ("rerank retrieve -c de", ["demo"]),
     ("rerank retrieve -c ir", ["irds:"]),
     ("rerank rerank --device cu", ["cuda"]),
-    ("rerank rerank -m min", ["minilm", "minilm-blend"]),
+    ("rerank rerank -m minilm-", ["minilm-blend", "minilm-knn", "minilm-rocchio"]),
 ]
 
 
