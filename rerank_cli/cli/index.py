@@ -75,6 +75,7 @@ def index(
 
 def _show(folder: Path, check: bool, terminal: Terminal) -> None:
     """Print what an index is, verified first where that was asked for."""
+    from rerank_cli.core.ids import one_line
     from rerank_cli.retrieval.manifest import CHECKSUMS, FILES, check_files, manifest_of
 
     manifest = manifest_of(folder)
@@ -85,6 +86,7 @@ def _show(folder: Path, check: bool, terminal: Terminal) -> None:
     facts = {name: value for name, value in manifest.items() if name not in (FILES, CHECKSUMS)}
     for name, value in {"index": folder, **facts, "size": sum(files.values())}.items():
         for inner, one in value.items() if isinstance(value, dict) else [("", value)]:
-            line = f"{name}{'.' if inner else ''}{inner}\t{one}"
+            shown = one_line(one) if isinstance(one, str) else one
+            line = f"{name}{'.' if inner else ''}{inner}\t{shown}"
             # Paths are bytes: what is not UTF-8 comes out as it is.
             typer.echo(line.encode("utf-8", "surrogateescape"))

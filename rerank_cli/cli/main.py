@@ -54,10 +54,11 @@ def _on_signal(signum: int, frame: Any) -> NoReturn:
 def main(argv: list[str] | None = None) -> int:
     """Run `rerank ARGV` and return its exit code.
 
-    A thread still at work (waiting for input, or in the middle of a model's batch) is not waited for: the process ends here.
+    Without ARGV it is the program itself: a thread still at work (waiting for input, or in the middle of a model's batch) is
+    not waited for, the process ends here.
     """
     code = _exit_code(argv)
-    if threading.active_count() > 1:
+    if argv is None and threading.active_count() > 1:
         _forget_stdout()
         os._exit(code)
     return code

@@ -124,6 +124,11 @@ class Dense:
         self.name = "-".join(model.description.name.split())
 
     @property
+    def folder(self) -> Path:
+        """See `Indexed.folder`."""
+        return self.index.folder
+
+    @property
     def facts(self) -> dict[str, Any]:
         """See `Retriever.facts`."""
         recall = self.index.manifest.get("recall")

@@ -38,6 +38,7 @@ class ImpactIndex:
 
     def __init__(self, folder: Path) -> None:
         """Open the folder; raises `Missing` when there is no index, `BadData` when it is damaged or of another kind."""
+        self.folder = folder
         self.manifest = read_manifest(folder, KIND, FORMAT)
         self.ids = DocIds(folder)
         self._ends, self._documents, self._impacts = (

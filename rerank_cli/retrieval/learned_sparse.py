@@ -44,6 +44,11 @@ class LearnedSparse:
         self.name = "-".join(model.description.name.split())
 
     @property
+    def folder(self) -> Path:
+        """See `Indexed.folder`."""
+        return self._index.folder
+
+    @property
     def facts(self) -> dict[str, Any]:
         """See `Retriever.facts`."""
         return model_facts(self._model)
@@ -67,6 +72,11 @@ class Impact:
         self._index, self._weights = index, weights
         terms = json.loads((folder / _VOCABULARY).read_text(encoding="utf-8"))
         self._numbers = {term: number for number, term in enumerate(terms)}
+
+    @property
+    def folder(self) -> Path:
+        """See `Indexed.folder`."""
+        return self._index.folder
 
     @property
     def facts(self) -> dict[str, Any]:

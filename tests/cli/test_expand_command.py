@@ -12,7 +12,7 @@ import tiny_causal
 import tiny_models
 from inference.loopback import Loopback, Reply, chat_reply, models
 
-from rerank_cli.cli.main import _exit_code as main
+from rerank_cli.cli.main import main
 from rerank_cli.inference.writing import Decoding, Prompt
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.words.writers import load_writer

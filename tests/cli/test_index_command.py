@@ -1,9 +1,9 @@
 """`rerank index` as a user meets it: an index that retrieve then finds, what it says of itself, damage that is found."""
 
 import json
-import os
 
 import pytest
+from conftest import Runner
 
 from rerank_cli.cli.main import main
 
@@ -24,7 +24,6 @@ def inside(sea, cache_dir, monkeypatch, capfd):
     """`inside(*arguments)` runs the program in this process: exit code, stdout, stderr."""
     monkeypatch.chdir(sea)
     monkeypatch.setenv("RERANK_CACHE_DIR", str(cache_dir))
-    monkeypatch.setattr(os, "_exit", int)  # the program leaves at once when a thread of another test is still busy
     for name in ("RERANK_COLLECTION", "RERANK_RETRIEVER"):
         monkeypatch.delenv(name, raising=False)
 
@@ -87,7 +86,7 @@ def test_damage_is_found_and_named(inside, sea, name):
         (["broken", "--info"], 3, "broken/manifest.json: not a manifest"),
         (["broken"], 2, "--info, --check, or --index DIR"),
         (["--info"], 2, "name its folder"),
-        (["--docs", "sea.jsonl", "-m", "nothing-such"], 2, "nothing-such"),
+        (["--docs", "sea.jsonl", "-m", "nothing-such"], 4, "nothing-such"),
         (["--docs", "absent.jsonl"], 4, "absent.jsonl"),
         ([], 4, "-c demo"),
     ],
@@ -98,3 +97,11 @@ def test_mistakes(inside, sea, arguments, code, says):
     (sea / "sea").mkdir()
     found, out, err = inside("index", *arguments)
     assert (found, out) == (code, "") and says in err
+
+
+def test_a_models_index_is_built_and_shown_too(rerank: Runner) -> None:
+    done = rerank("index", "-c", "demo", "-m", "minilm", "--check")
+    assert done.code == 0, done.err
+    facts = dict(line.split("\t", 1) for line in done.lines)
+    assert (facts["kind"], facts["documents"]) == ("dense", "180")
+    assert rerank("index", facts["index"], "--info").lines == done.lines

@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import os
 import re
 import shutil
 import sys
@@ -25,7 +24,6 @@ def inside(tmp_path, monkeypatch, capfdbinary):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RERANK_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(os, "_exit", int)  # the program leaves at once when a thread of another test is still busy
     for name in ("RERANK_COLLECTION", "RERANK_RETRIEVER"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "topics.tsv").write_text("q1\tship\nq2\tnumber 3\n")
