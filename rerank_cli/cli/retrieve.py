@@ -171,6 +171,8 @@ def retrieve(
         assert found is not None
         asked, filters = _topics_of(found, named, topics == "-", topic_filters)
         filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
+        if run is not None:
+            run.say_absent(asked, terminal.warn)
         fed = run.feedback if run else None
         retriever = open_retriever(chosen, found, given, settings, terminal, filtered=filtered, feedback=fed)
         about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}

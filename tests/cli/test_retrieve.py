@@ -225,7 +225,7 @@ def test_a_document_that_comes_twice_stops_the_work(rerank, sea):
         (["--delta", "1"], 2, "the BM25 variant lucene has no delta"),
         (["--rm3", "--rocchio"], 2, "two ways of feedback"),
         (["--rm3", "--fb-weight", "2"], 2, "--fb-weight is 2.0"),
-        (["--feedback", "x.run"], 2, "add --rm3 or --rocchio"),
+        (["--feedback", "x.run"], 2, "--feedback is for --rm3 and --rocchio and --prf"),
         (["--feedback", "x.run", "--rm3"], 4, "x.run"),
         (["--feedback", "-", "--rm3", "--topics", "-"], 2, "stdin cannot be the topics and the feedback"),
         (["--topics", "no-such.tsv"], 4, "no-such.tsv"),

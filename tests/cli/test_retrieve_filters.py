@@ -84,7 +84,7 @@ def test_feedback_finds_what_the_query_did_not_say(rerank: Runner, sea: Path) ->
     assert ids(english) == {"1": {"d1", "d2"}}
     for arguments, words in (
         (["--fb-docs", "2"], "--fb-docs is for --rm3 and --rocchio and --prf"),
-        (["--prf", "concatenate", "--prf-aggregate", "max"], "several queries"),
+        (["--prf", "concatenate", "--prf-aggregate", "max"], "--prf-aggregate is for --prf each and --prf windows"),
     ):
         refused = rerank("retrieve", *arguments)
         assert refused.code == 2 and words in refused.err

@@ -107,7 +107,7 @@ def test_weights_that_come_with_documents_and_topics(rerank, tmp_path):
         (
             ["-m", "./splade", "--method", "splade", "--prf", "average"],
             2,
-            "--prf and --ann are for the vectors of a bi-encoder",
+            "--prf average and rocchio are for the vectors of a bi-encoder",
         ),
         (["-m", "./bi", "--prf", "rocchio", "--prf-beta", "-1"], 2, "makes no query"),
         (["-m", "./bi", "--fb-docs", "2"], 2, "--fb-docs is for --rm3 and --rocchio and --prf"),
