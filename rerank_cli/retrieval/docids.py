@@ -7,6 +7,7 @@ docid_order.npy   (N,) int32: a document's place when ids are sorted by bytes; d
 from __future__ import annotations
 
 import mmap
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rerank_cli.core.ids import id_array, shown
+from rerank_cli.core.ids import id_slices, shown
 from rerank_cli.errors import BadData
 
 
@@ -36,25 +37,18 @@ class DocIds:
 
     def of(self, numbers: np.ndarray) -> np.ndarray:
         """The ids (n,) bytes of documents given by number; O(n)."""
-        ends = self._ends[numbers].tolist()
-        starts = np.where(numbers > 0, self._ends[numbers - 1], 0).tolist() if ends else []
-        whole = self._whole
-        return id_array([bytes(whole[start:end]) for start, end in zip(starts, ends, strict=True)])
+        starts = np.where(numbers > 0, self._ends[numbers - 1], 0)
+        return id_slices(self._whole, starts, self._ends[numbers])
 
     def numbers(self, docids: Sequence[bytes]) -> np.ndarray:
         """The numbers (n,) int64 of ids, -1 for one that is not there; O(n log N), and N once."""
-        found = np.full(len(docids), -1, dtype=np.int64)
-        for at, docid in enumerate(docids):
-            low, high = 0, len(self)
-            while low < high:
-                middle = (low + high) // 2
-                if self._one(int(self._by_bytes[middle])) < docid:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < len(self) and self._one(int(self._by_bytes[low])) == docid:
-                found[at] = self._by_bytes[low]
-        return found
+        return np.array([self._number(docid) for docid in docids], dtype=np.int64)
+
+    def _number(self, docid: bytes) -> int:
+        by_bytes = self._by_bytes
+        place = bisect_left(range(len(self)), docid, key=lambda place: self._one(int(by_bytes[place])))
+        number = int(by_bytes[place]) if place < len(self) else -1
+        return number if number >= 0 and self._one(number) == docid else -1
 
     @cached_property
     def _by_bytes(self) -> np.ndarray:
@@ -70,6 +64,13 @@ class DocIds:
 
 def write_docids(ids: Sequence[bytes], folder: Path) -> None:
     """Write the ids of N documents into a folder; raises `BadData` when one comes twice. O(N log N)."""
+    np.save(folder / "docid_order.npy", order_of(ids))
+    np.save(folder / "docid_ends.npy", np.cumsum([len(docid) for docid in ids], dtype=np.int64))
+    (folder / "docids.bin").write_bytes(b"".join(ids))
+
+
+def order_of(ids: Sequence[bytes]) -> np.ndarray:
+    """The place (N,) int32 of each id when all are sorted by bytes; raises `BadData` when one comes twice."""
     by_bytes = sorted(range(len(ids)), key=ids.__getitem__)
     for one, other in pairwise(by_bytes):
         if ids[one] == ids[other]:
@@ -79,6 +80,4 @@ def write_docids(ids: Sequence[bytes], folder: Path) -> None:
             )
     order = np.empty(len(ids), dtype=np.int32)
     order[by_bytes] = np.arange(len(ids), dtype=np.int32)
-    np.save(folder / "docid_order.npy", order)
-    np.save(folder / "docid_ends.npy", np.cumsum([len(docid) for docid in ids], dtype=np.int64))
-    (folder / "docids.bin").write_bytes(b"".join(ids))
+    return order

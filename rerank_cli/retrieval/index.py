@@ -22,14 +22,14 @@ from __future__ import annotations
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterable
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rerank_cli.core.ids import id_slices
 from rerank_cli.errors import BadData
+from rerank_cli.retrieval.docids import DocIds
 from rerank_cli.retrieval.manifest import FILES, read_manifest
 
 #: Raised by one whenever the files change their meaning; an index of another number is refused.
@@ -64,12 +64,11 @@ class InvertedIndex:
         self._document_ends = self._array("document_ends")
         self._document_terms = self._array("document_terms")
         self._document_frequencies = self._array("document_frequencies")
-        self._docid_ends = self._array("docid_ends")
         self.lengths = self._array("lengths")
         self.length_bytes = self._array("length_bytes")
-        self.docid_order = self._array("docid_order")
+        self._ids = DocIds(folder)
+        self.docid_order = self._ids.order
         self._terms = self._bytes("terms.bin")
-        self._docids = self._bytes("docids.bin")
 
     def __len__(self) -> int:
         """The number of documents."""
@@ -115,29 +114,15 @@ class InvertedIndex:
 
     def document(self, docid: bytes) -> int | None:
         """The number of a document; None for an id that is not in the index. O(log N)."""
-        by_bytes = self._by_bytes
-        place = bisect_left(range(len(self)), docid, key=lambda place: self._docid(int(by_bytes[place])))
-        number = int(by_bytes[place]) if place < len(self) else -1
-        return number if number >= 0 and self._docid(number) == docid else None
-
-    @cached_property
-    def _by_bytes(self) -> np.ndarray:
-        """The documents (N,) int32 in the order of their ids' bytes; O(N), made when an id is looked for."""
-        numbers = np.empty(len(self), dtype=np.int32)
-        numbers[self.docid_order] = np.arange(len(self), dtype=np.int32)
-        return numbers
+        (number,) = self._ids.numbers([docid]).tolist()
+        return number if number >= 0 else None
 
     def docids(self, documents: np.ndarray) -> np.ndarray:
         """The ids (n,) bytes of documents given by number; O(n)."""
-        ends = self._docid_ends[documents]
-        starts = np.where(documents > 0, self._docid_ends[documents - 1], 0)
-        return id_slices(self._docids, starts, ends)
+        return self._ids.of(documents)
 
     def _term(self, number: int) -> bytes:
         return bytes(self._terms[_rows(self._term_ends, number)])
-
-    def _docid(self, number: int) -> bytes:
-        return bytes(self._docids[_rows(self._docid_ends, number)])
 
     def _array(self, name: str) -> np.ndarray:
         path = self.folder / f"{name}.npy"

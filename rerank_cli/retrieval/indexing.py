@@ -22,8 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from rerank_cli.core.ids import shown
-from rerank_cli.errors import BadData, WorkFailed
+from rerank_cli.errors import WorkFailed
 from rerank_cli.retrieval.ahead import in_order
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.chunks import (
@@ -35,6 +34,7 @@ from rerank_cli.retrieval.chunks import (
     write_chunks,
     write_chunks_elsewhere,
 )
+from rerank_cli.retrieval.docids import order_of
 from rerank_cli.retrieval.index import FORMAT, KIND, length_bytes, write_array
 from rerank_cli.retrieval.manifest import write_manifest
 
@@ -73,7 +73,9 @@ def build_index(
     ends = np.frombuffer(docid_ends, dtype=np.int64) if docid_ends else np.empty(0, dtype=np.int64)
     lengths = np.concatenate([np.empty(0, dtype=np.int32), *(batch.lengths for batch in written)])
     np.save(folder / "docid_ends.npy", ends)
-    np.save(folder / "docid_order.npy", _docid_order((folder / "docids.bin").read_bytes(), ends))
+    docids = (folder / "docids.bin").read_bytes()
+    np.save(folder / "docid_order.npy", order_of([docids[one:other] for one, other in pairwise([0, *ends.tolist()])]))
+    del docids
     np.save(folder / "lengths.npy", lengths)
     np.save(folder / "length_bytes.npy", length_bytes(lengths))
     _merge([opened(path) for batch in written for path in batch.chunks], folder)
@@ -203,19 +205,3 @@ def _blocks(
             free[here] += count
         yield block
         low = high
-
-
-def _docid_order(docids: bytes, ends: np.ndarray) -> np.ndarray:
-    """The place (N,) int32 of each id when all are sorted by bytes; raises `BadData` when one comes twice."""
-    starts = [0, *ends.tolist()]
-    ids = [docids[start:end] for start, end in pairwise(starts)]
-    by_bytes = sorted(range(len(ids)), key=ids.__getitem__)
-    for one, other in pairwise(by_bytes):
-        if ids[one] == ids[other]:
-            raise BadData(
-                f"document {shown(ids[one])} is in the corpus twice, as numbers {one + 1} and {other + 1}",
-                "a document id may come only once",
-            )
-    order = np.empty(len(ids), dtype=np.int32)
-    order[by_bytes] = np.arange(len(ids), dtype=np.int32)
-    return order
