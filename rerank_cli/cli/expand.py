@@ -77,6 +77,8 @@ def expand(
     Each reply is kept in the cache directory before it is used: a run that was killed goes on where it was. A
     document without a reply is written as it was, and is counted.
     """
+    #: Everything that was typed, for who takes a group of it.
+    typed = dict(locals())
     from contextlib import ExitStack
 
     from rerank_cli.cli.amounts import byte_count
@@ -90,32 +92,7 @@ def expand(
     settings = Settings()
     kept = byte_count(cache_size, "--cache-size") if cache else None
     with ExitStack() as opened:
-        writer, apart = opened.enter_context(
-            opened_writer(
-                model,
-                endpoint,
-                settings,
-                terminal,
-                asked={
-                    "served_model": served_model,
-                    "api": api.value,
-                    "concurrency": concurrency,
-                    "timeout": timeout,
-                    "api_key_env": api_key_env,
-                    "max_cost": max_cost,
-                    "price": price,
-                },
-                running={
-                    "device": settings.resolve("device", device).value or "auto",
-                    "precision": precision.value if precision else "fp32",
-                    "batch_tokens": batch_tokens,
-                    "trust_remote_code": trust_remote_code,
-                },
-                max_calls=max_calls,
-                kept=kept,
-                dry=dry_run,
-            )
-        )
+        writer, apart = opened.enter_context(opened_writer(typed, settings, terminal, kept))
         named, usual = TRAINED if apart else ASKED
         how = asking(prompt or named, n or usual, shows=("documents",), instruction=instruction, seed=terminal.seed)
         given, template = opened.enter_context(

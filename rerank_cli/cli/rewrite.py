@@ -94,6 +94,8 @@ def rewrite(
     under way. A reply that says nothing leaves the query as it was, and is counted; so does a budget that is
     spent (--max-calls, --max-cost).
     """
+    #: Everything that was typed, for who takes a group of it.
+    typed = dict(locals())
     from contextlib import ExitStack
 
     from rerank_cli.cli.amounts import byte_count
@@ -129,32 +131,7 @@ def rewrite(
         terminal.note("there are no topics: nothing to rewrite")
     everything = _with_context(given, context, context_depth, found, terminal)
     with ExitStack() as opened:
-        writer, _ = opened.enter_context(
-            opened_writer(
-                model,
-                endpoint,
-                settings,
-                terminal,
-                asked={
-                    "served_model": served_model,
-                    "api": api.value,
-                    "concurrency": concurrency,
-                    "timeout": timeout,
-                    "api_key_env": api_key_env,
-                    "max_cost": max_cost,
-                    "price": price,
-                },
-                running={
-                    "device": settings.resolve("device", device).value or "auto",
-                    "precision": precision.value if precision else "fp32",
-                    "batch_tokens": batch_tokens,
-                    "trust_remote_code": trust_remote_code,
-                },
-                max_calls=max_calls,
-                kept=kept,
-                dry=dry_run,
-            )
-        )
+        writer, _ = opened.enter_context(opened_writer(typed, settings, terminal, kept))
         if dry_run:
             say_cost("topics", ((topic.text, topic.context) for topic in everything), asked, writer, price)
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from rerank_cli.cli.settings import Setting, Settings
+from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing, WorkFailed, WrongUsage
 
@@ -17,38 +18,40 @@ if TYPE_CHECKING:
     from rerank_cli.rewriting.rewriter import Asking, Tally
 
 
+_SERVED = ("served_model", "api", "concurrency", "timeout", "api_key_env", "max_cost", "price")
+_HERE = ("batch_tokens", "trust_remote_code")
+
+
 @contextmanager
 def opened_writer(
-    model: str | None,
-    endpoint: str | None,
-    settings: Settings,
-    terminal: Terminal,
-    *,
-    asked: dict[str, Any],
-    running: dict[str, Any],
-    max_calls: int | None,
-    kept: int | None,
-    dry: bool,
+    typed: Mapping[str, Any], settings: Settings, terminal: Terminal, kept: int | None
 ) -> Iterator[tuple[Writer, bool]]:
     """Open who writes: the servers of --endpoint, or -m on this machine; and whether it is an encoder with a decoder.
 
-    `asked` are the options of servers, `running` those of a model here; completions are kept in the cache directory up
-    to `kept` bytes, unless None. For a `dry` run no server is asked for anything: its tokens are estimates. Raises as `open_endpoint` and `load_writer`, `Missing` when nobody is named.
+    `typed` are the command's options by their names; completions are kept in the cache directory up to `kept` bytes,
+    unless None. For a --dry-run no server is asked for anything: its tokens are estimates. Raises as `open_endpoint` and
+    `load_writer`, `Missing` when nobody is named.
     """
     from rerank_cli.cli.endpoints import open_endpoint
     from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.inference.kept_words import KeptWriter
     from rerank_cli.rewriting.asking import LimitedWriter, Unasked
 
+    model, endpoint, max_calls = typed["model"], typed["endpoint"], typed["max_calls"]
     if model and endpoint:
         raise WrongUsage("-m is a model on this machine, and --endpoint names servers", "leave one of them out")
     servers = Setting(None, "") if model else settings.resolve("endpoint", endpoint)
     writer: Any
-    if dry and not model:
+    if typed["dry_run"] and not model:
         writer = Unasked()
     elif servers.value:
-        writer = open_endpoint(servers, settings.environment, terminal, in_words=True, **asked)
+        writer = open_endpoint(servers, settings.environment, terminal, in_words=True, **given(typed, _SERVED))
     elif model:
+        running = {
+            **given(typed, _HERE),
+            "device": settings.resolve("device", typed["device"]).value or "auto",
+            "precision": typed["precision"].value if typed["precision"] else "fp32",
+        }
         writer = _on_this_machine(model, settings, terminal, running)
     else:
         raise Missing(

@@ -7,16 +7,14 @@ are all that it may write.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Callable
 
 from rerank_cli.core.method import Method
-from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
-from rerank_cli.methods.checkpoint import Checkpoint
+from rerank_cli.inference.writing import Completion, Decoding, Prompt
 from rerank_cli.methods.words.spelled import Spelled
-from rerank_cli.methods.words.worded import Asked, prompt_of
-from rerank_cli.methods.words.written_scores import Asking, Verdict, WrittenScorer, reason_of
+from rerank_cli.methods.words.written_scores import Asking, Verdict, reason_of, scored_in_words
 
 METHOD = Method(
     name="erank",
@@ -34,22 +32,6 @@ METHOD = Method(
 _ANSWER = re.compile(r"<answer>\s*(\d+)\s*</answer>")
 _MOST = 10
 _DIGITS = tuple("0123456789")
-
-
-def asked(
-    checkpoint: Checkpoint,
-    writer: Writer,
-    prompt: Asked,
-    *,
-    max_length: int | None,
-    instruction: str | None,
-    note: Callable[[str], None],
-) -> WrittenScorer:
-    """A `Scorer` over a writer that tells log-probabilities; raises `Missing` or `BadData` for the prompt."""
-    file = prompt_of(prompt, checkpoint, "erank")
-    return WrittenScorer(
-        METHOD, checkpoint, writer, file, reading, max_length=max_length, instruction=instruction, note=note
-    )
 
 
 def reading(prompt: Prompt, decoding: Decoding) -> Asking:
@@ -94,3 +76,6 @@ def _digit(completion: Completion) -> tuple[str | None, float]:
     word, told = completion.tokens[0] if completion.tokens else ("", {})
     digit = word.strip()
     return (digit, told[word]) if digit in _DIGITS and word in told else (None, 0.0)
+
+
+asked = functools.partial(scored_in_words, METHOD, "erank", reading)

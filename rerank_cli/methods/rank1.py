@@ -6,15 +6,14 @@ model that never comes to its verdict is cut off after its last whole sentence a
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from rerank_cli.core.method import Method
-from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
-from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.words.worded import Asked, prompt_of
-from rerank_cli.methods.words.written_scores import Asking, Verdict, WrittenScorer, reason_of
+from rerank_cli.inference.writing import Completion, Decoding, Prompt
+from rerank_cli.methods.words.written_scores import Asking, Verdict, reason_of, scored_in_words
 
 METHOD = Method(
     name="rank1",
@@ -33,22 +32,6 @@ METHOD = Method(
 #: The words of the verdict: not relevant, relevant.
 LABELS = (" false", " true")
 _SENTENCE = re.compile(r".*[.!?]", re.S)
-
-
-def asked(
-    checkpoint: Checkpoint,
-    writer: Writer,
-    prompt: Asked,
-    *,
-    max_length: int | None,
-    instruction: str | None,
-    note: Callable[[str], None],
-) -> WrittenScorer:
-    """A `Scorer` over a writer that tells log-probabilities; raises `Missing` or `BadData` for the prompt."""
-    file = prompt_of(prompt, checkpoint, "rank1")
-    return WrittenScorer(
-        METHOD, checkpoint, writer, file, reading, max_length=max_length, instruction=instruction, note=note
-    )
 
 
 def reading(prompt: Prompt, decoding: Decoding) -> Asking:
@@ -83,3 +66,6 @@ def forced(prompt: Prompt, thought: str) -> Prompt:
     """The prompt with the reasoning up to its last whole sentence, closed."""
     whole = _SENTENCE.match(thought.rstrip())
     return prompt._replace(prefill=f"{prompt.prefill}\n{whole[0] if whole else thought.rstrip()}\n</think>")
+
+
+asked = functools.partial(scored_in_words, METHOD, "rank1", reading)

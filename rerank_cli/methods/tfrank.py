@@ -7,17 +7,16 @@ Documents of one grade are told apart by P(yes). One model does both: ` /think` 
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rerank_cli.core.method import Method
-from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
-from rerank_cli.methods.checkpoint import Checkpoint
+from rerank_cli.inference.writing import Completion, Decoding, Prompt
 from rerank_cli.methods.words.spelled import Spelled
-from rerank_cli.methods.words.worded import Asked, prompt_of
-from rerank_cli.methods.words.written_scores import Asking, Verdict, WrittenScorer, reason_of
+from rerank_cli.methods.words.written_scores import Asking, Verdict, reason_of, scored_in_words
 
 METHOD = Method(
     name="tfrank",
@@ -47,22 +46,6 @@ class Read(NamedTuple):
 
     grade: float
     p_yes: float
-
-
-def asked(
-    checkpoint: Checkpoint,
-    writer: Writer,
-    prompt: Asked,
-    *,
-    max_length: int | None,
-    instruction: str | None,
-    note: Callable[[str], None],
-) -> WrittenScorer:
-    """A `Scorer` over a writer that tells log-probabilities; raises `Missing` or `BadData` for the prompt."""
-    file = prompt_of(prompt, checkpoint, "tfrank")
-    return WrittenScorer(
-        METHOD, checkpoint, writer, file, reading, max_length=max_length, instruction=instruction, note=note
-    )
 
 
 def reading(prompt: Prompt, decoding: Decoding) -> Asking:
@@ -114,3 +97,6 @@ def p_yes_of(told: Mapping[str, float]) -> float:
 def _of(told: Mapping[str, float], spellings: Sequence[str]) -> float:
     found = next((told[word] for word in spellings if word in told), None)
     return min(told.values()) - _UNTOLD if found is None else found
+
+
+asked = functools.partial(scored_in_words, METHOD, "tfrank", reading)

@@ -21,7 +21,7 @@ from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.words.prompt import PromptFile
 from rerank_cli.methods.words.prompt_fit import Fitted, fit
-from rerank_cli.methods.words.worded import described, shortest
+from rerank_cli.methods.words.worded import Asked, described, prompt_of, shortest
 
 #: Tokens that a second question may write after the first one's answer.
 _MORE = 16
@@ -173,3 +173,22 @@ class _Course:
 def reason_of(text: str) -> str:
     """What was thought aloud before the answer."""
     return text.partition("</think>")[0].removeprefix("<think>").strip()
+
+
+def scored_in_words(
+    method: Method,
+    own: str,
+    read: Reading,
+    checkpoint: Checkpoint,
+    writer: Writer,
+    prompt: Asked,
+    *,
+    max_length: int | None,
+    instruction: str | None,
+    note: Callable[[str], None],
+) -> WrittenScorer:
+    """The scorer that a method's `asked` returns, with the prompt as `prompt_of` finds it; raises `Missing` or `BadData` for it."""
+    file = prompt_of(prompt, checkpoint, own)
+    return WrittenScorer(
+        method, checkpoint, writer, file, read, max_length=max_length, instruction=instruction, note=note
+    )
