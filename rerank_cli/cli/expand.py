@@ -63,7 +63,7 @@ def expand(
     output: options.Output = "-",
     dry_run: own.DryRun = False,
 ) -> None:
-    """Append to each document the queries that a model says it answers.
+    """Append to documents the queries that they answer.
 
     Reads documents one after another and writes them as JSONL (_id, title, text and what other fields a JSONL file
     has), each as soon as it and all before it are done, so that a first stage of words finds them by words that

@@ -77,7 +77,7 @@ def select(
     header: options.Header = False,
     stats: own.Stats = None,
 ) -> None:
-    """Shorten a run, or put it in an order that repeats itself less.
+    """Shorten a run, or make it repeat itself less.
 
     Reads a run and writes each query as soon as it is read. The steps that are asked for are done in the order in
     which they stand below; what one leaves out the next does not see, and how many each left out is said at the end.

@@ -65,6 +65,7 @@ FREE = {
     "SIZE",
     "TIME",
     "SECONDS",
+    "TITLE",
     "PERCENT",
     "URL",
 }
