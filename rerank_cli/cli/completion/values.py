@@ -66,6 +66,7 @@ FREE = {
     "TIME",
     "SECONDS",
     "TITLE",
+    "FIELD",
     "PERCENT",
     "URL",
 }
