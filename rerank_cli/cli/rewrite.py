@@ -86,9 +86,8 @@ def rewrite(
     the JSONL field filter.
 
     One text keeps the topic's id; of several each is a topic QID#1, QID#2, ..., whose JSONL field parent is
-    QID, and rerank fuse --by-parent joins their lists again: rerank rewrite --how decompose --endpoint URL -c C |
-    rerank retrieve -c C --topics - | rerank fuse --by-parent -. With --join the query and its texts
-    make one topic. JSONL keeps the other fields of JSONL topics.
+    QID. rerank retrieve --topics - reads them, and rerank fuse --by-parent joins the lists of one parent again. With
+    --join the query and its texts make one topic. JSONL keeps the other fields of JSONL topics.
 
     Each reply is kept in the cache directory before it is used: a rerun after a crash pays only for what was
     under way. A reply that says nothing leaves the query as it was, and is counted; so does a budget that is
