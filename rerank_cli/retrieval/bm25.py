@@ -33,6 +33,8 @@ from rerank_cli.retrieval.variants import VARIANTS, Parameters
 ANSERINI = Parameters()
 #: Each thread that searches has sums of its own, eight bytes a document.
 _THREADS = 8
+#: Documents below which one thread is quicker: a query's arrays are then too short for numpy to let the others work meanwhile.
+_FEW = 250_000
 
 
 class Bm25Index:
@@ -143,7 +145,7 @@ class Bm25:
 
     def __init__(self, index: Bm25Index, parameters: Parameters = ANSERINI, *, threads: int = 1) -> None:
         self.index, self.parameters = index, parameters
-        self.threads = min(threads, _THREADS)
+        self.threads = min(threads, _THREADS) if len(index) >= _FEW else 1
 
     @property
     def folder(self) -> Path:
