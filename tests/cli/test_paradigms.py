@@ -189,6 +189,16 @@ def test_a_killed_run_pays_again_only_for_what_was_on_its_way(
     assert order((tmp_path / "out.run").read_text()).keys() == order(first_stage.read_text()).keys()
 
 
+def test_a_model_that_selects_leaves_the_others_out(rerank: Runner, first_stage: Path) -> None:
+    with talker(lambda text, numbers: "[3], [1]") as server:
+        ask = ("rerank", first_stage, "-c", "demo", "-m", "dynamicrag-8b", "--endpoint", server.url, "-k", "5")
+        chosen, whole = rerank(*ask, "--select"), rerank(*ask)
+    assert (chosen.code, whole.code) == (0, 0), chosen.err + whole.err
+    before = order(first_stage.read_text())
+    assert order(chosen.text) == {qid: [ids[2], ids[0]] for qid, ids in before.items() if len(ids) > 2}
+    assert order(whole.text) == {qid: [ids[2], ids[0], ids[1], *ids[3:]] for qid, ids in before.items()}
+
+
 def test_a_prompt_without_a_checkpoint_says_what_to_do(rerank: Runner, first_stage: Path) -> None:
     done = rerank("rerank", first_stage, "-c", "demo", "-m", "rankgpt")
     assert done.code == 4
