@@ -175,6 +175,7 @@ def rerank(
     window_of_passages = rerank_options.passage_window(passages)
     if aggregate and not window_of_passages:
         raise WrongUsage(f"--aggregate {aggregate.value} joins passages, and --passages was not given")
+    strategy_options.check(typed)
     kept = byte_count(cache_size, "--cache-size") if cache else None
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
@@ -196,7 +197,7 @@ def rerank(
         scales.check(limits.score, limits.score_as or limits.score)
         plan = strategy_options.plan_of(loaded, typed, terminal.seed)
         if explain:
-            limits = replace(limits, reasons=strategy_options.reasons_of(loaded, plan, stats))
+            limits = replace(limits, reasons=strategy_options.reasons_of(loaded, plan))
         pipeline.check(loaded, limits, plan)
         scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)

@@ -124,13 +124,21 @@ def given(typed: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: value.value if isinstance(value, enum.Enum) else value for name, value in found.items()}
 
 
-def reasons_of(loaded: LoadedScorer, plan: Plan | None, stats: str | None) -> dict[Pair, str] | None:
-    """Where a model that scores pairs will put its reasons; None where a plan keeps them.
+def check(typed: Mapping[str, Any]) -> None:
+    """Raise `WrongUsage` for a strategy or a rule that there is not: before a model is opened, which may take minutes."""
+    from rerank_cli.aggregation.rules import rule_named
+    from rerank_cli.strategies import strategy_named
 
-    Raises `WrongUsage` where there is nothing to keep or no place to keep it.
-    """
-    if stats is None:
+    if typed["strategy"] is not None:
+        strategy_named(typed["strategy"])
+    if typed["aggregate_by"] is not None:
+        rule_named(typed["aggregate_by"])
+    if typed["explain"] and typed["stats"] is None:
         raise WrongUsage("--explain keeps reasons in the lines of --stats, which was not given", "--stats FILE")
+
+
+def reasons_of(loaded: LoadedScorer, plan: Plan | None) -> dict[Pair, str] | None:
+    """Where a model that scores pairs will put its reasons; None where a plan keeps them. Raises `WrongUsage` for one that gives none."""
     if plan is not None:
         return None
     if not hasattr(loaded, "explain"):

@@ -18,11 +18,13 @@ import numpy as np
 
 from rerank_cli.core.protocols import Lengths, Pair, Reply, Slate
 from rerank_cli.inference.batching import Row, batches, padded
+from rerank_cli.methods.graphs.t5_decoder import require_t5
 from rerank_cli.methods.pointwise import Description, description
 
 if TYPE_CHECKING:
     from rerank_cli.inference.tokens import TemplateTokens
     from rerank_cli.methods.exported import Record
+    from rerank_cli.methods.source import Source
 
 #: Tokens that the decoder looks at in one batch, at least: lists that come together share the reading of its weights.
 _LOOKED_AT = 8192
@@ -41,6 +43,18 @@ def unwrapped(config: dict[str, Any]) -> Any:
             return super().from_pretrained(*args, key_mapping=_WRAPPED, **options)
 
     return Unwrapped
+
+
+def record_of(source: Source, *, score: str, template: str, max_length: int, called: str, **params: Any) -> Record:
+    """The record of a T5 whose `template` and `max_length` are the method's unless its entry says others; raises `BadData` when it is no T5."""
+    checkpoint = source.checkpoint
+    return source.new_record(
+        score=score,
+        inputs=("input_ids", "attention_mask"),
+        max_length=checkpoint.max_length or max_length,
+        template=checkpoint.template or template,
+        params={"start_id": require_t5(source.config, checkpoint.name, called), **params},
+    )
 
 
 class FusedT5:

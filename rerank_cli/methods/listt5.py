@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rerank_cli.core.method import Method
-from rerank_cli.methods.fid import FusedRanker, opened, ordered, unwrapped
-from rerank_cli.methods.graphs.t5_decoder import require_t5
+from rerank_cli.methods.fid import FusedRanker, opened, ordered, record_of, unwrapped
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Slate
@@ -51,15 +50,7 @@ MAX_LENGTH = 256
 
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it is no T5."""
-    checkpoint = source.checkpoint
-    start_id = require_t5(source.config, checkpoint.name, "ListT5")
-    return source.new_record(
-        score=METHOD.score,
-        inputs=("input_ids", "attention_mask"),
-        max_length=checkpoint.max_length or MAX_LENGTH,
-        template=checkpoint.template or TEMPLATE,
-        params={"start_id": start_id},
-    )
+    return record_of(source, score=METHOD.score, template=TEMPLATE, max_length=MAX_LENGTH, called="ListT5")
 
 
 def by_torch(

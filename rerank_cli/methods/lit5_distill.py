@@ -13,8 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.core.method import Method
-from rerank_cli.methods.fid import FusedRanker, Opened, opened, ordered
-from rerank_cli.methods.graphs.t5_decoder import require_t5
+from rerank_cli.methods.fid import FusedRanker, Opened, opened, ordered, record_of
 
 if TYPE_CHECKING:
     from rerank_cli.methods.exported import Record
@@ -49,15 +48,8 @@ _LONGEST = 140
 
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it is no T5."""
-    checkpoint = source.checkpoint
-    start_id = require_t5(source.config, checkpoint.name, "LiT5")
-    return source.new_record(
-        score=METHOD.score,
-        inputs=("input_ids", "attention_mask"),
-        max_length=checkpoint.max_length or MAX_LENGTH,
-        template=checkpoint.template or TEMPLATE,
-        params={"window": checkpoint.settings.get("window") or WINDOW, "start_id": start_id},
-    )
+    window = source.checkpoint.settings.get("window") or WINDOW
+    return record_of(source, score=METHOD.score, template=TEMPLATE, max_length=MAX_LENGTH, called="LiT5", window=window)
 
 
 def by_torch(

@@ -16,8 +16,8 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
-from rerank_cli.methods.fid import Opened, opened
-from rerank_cli.methods.graphs.t5_decoder import by_head, require_t5
+from rerank_cli.methods.fid import Opened, opened, record_of
+from rerank_cli.methods.graphs.t5_decoder import by_head
 from rerank_cli.methods.lists import ListMethod, ratings
 
 if TYPE_CHECKING:
@@ -55,15 +55,7 @@ _SCALE = 256
 
 def record(source: Source) -> Record:
     """How this checkpoint is asked; raises `BadData` when it is no T5."""
-    checkpoint = source.checkpoint
-    start_id = require_t5(source.config, checkpoint.name, "LiT5")
-    return source.new_record(
-        score=METHOD.score,
-        inputs=("input_ids", "attention_mask"),
-        max_length=checkpoint.max_length or MAX_LENGTH,
-        template=TEMPLATE,
-        params={"start_id": start_id},
-    )
+    return record_of(source, score=METHOD.score, template=TEMPLATE, max_length=MAX_LENGTH, called="LiT5")
 
 
 def by_torch(

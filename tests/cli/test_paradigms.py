@@ -206,6 +206,23 @@ def test_a_prompt_without_a_checkpoint_says_what_to_do(rerank: Runner, first_sta
     assert "--endpoint" in done.err
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--strategy", "slidding"], "there is no strategy 'slidding'"),
+        (["--strategy", "allpairs", "--aggregate-by", "bord"], "there is no aggregation rule 'bord'"),
+        (["--strategy", "sliding", "--explain"], "--stats"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_before_a_model_is_opened(
+    wrong: list[str], says: str, rerank: Runner, first_stage: Path
+) -> None:
+    done = rerank("rerank", first_stage, "-c", "demo", "-m", "minilm", *wrong)
+    assert done.code == 2
+    assert says in done.err
+    assert done.err.startswith("rerank: error: ")
+
+
 def test_the_cost_of_a_strategy_is_told_before(rerank: Runner, first_stage: Path) -> None:
     done = rerank(
         "rerank",
