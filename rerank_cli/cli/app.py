@@ -28,6 +28,7 @@ COMMANDS = {
     "eval": "eval",
     "diff": "diff",
     "check": "check",
+    "merge": "merge",
     "export_onnx": "export-onnx",
     "index": "index",
     "models": "models",

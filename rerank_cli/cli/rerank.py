@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from rerank_cli.cli import endpoint_options, model_options, options, rerank_options, strategy_options
+from rerank_cli.cli import endpoint_options, model_options, options, rerank_options, shard_options, strategy_options
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
@@ -110,6 +110,8 @@ def rerank(
     max_repaired: strategy_options.MaxRepaired = 50.0,
     stats: rerank_options.Stats = None,
     dry_run: rerank_options.DryRun = False,
+    shard: shard_options.ShardOf = None,
+    shard_by: shard_options.ShardBy = None,
 ) -> None:
     """Rerank the first documents of every query of a run.
 
@@ -160,6 +162,7 @@ def rerank(
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
+    from rerank_cli.core.shards import candidates_words
     from rerank_cli.formats.runs import RunStream
     from rerank_cli.inference.passages import Passages
     from rerank_cli.pipeline import scales
@@ -168,6 +171,7 @@ def rerank(
     settings = Settings()
     chosen = settings.resolve("model", model, flag_name="-m")
     required = topic_ids(require_topics) if require_topics is not None else []
+    own = shard_options.shard_of(shard, shard_by, run)
     qids = checked_file(run, input_format.value, lenient, unordered)
     if qids is not None:
         require(required, qids)
@@ -203,15 +207,22 @@ def rerank(
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
         if candidates is None:
-            write_nothing(output, terminal, name)
-            require(required, set())
-            return
+            if own is None:
+                write_nothing(output, terminal, name)
+                require(required, set())
+                return
+            candidates, carries_texts = iter(()), True
         if blocks.gathers and not unordered:
             terminal.note(f"{name} is in top1000 format, sorted by document: it is held in memory to its end")
         # All topics, judged or not: the run says which are wanted.
         named = overrides(docs, topics, all_topics=True, topic_fields=topic_fields, doc_template=doc_template)
         found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
         sources = _sources(found) if found else None
+        share = None
+        if own is not None:
+            longest = None if passages else scorer.description.max_length
+            share = shard_options.share_of(*own, typed, sources.texts if sources else None, longest, terminal)
+            candidates = share.of(candidates, candidates_words)
         if dry_run and plan is not None:
             ranker = pipeline.as_ranker(scorer)
             say_asked_estimate(pipeline.estimate_asked(candidates, sources, ranker, plan, limits), plan)
@@ -224,13 +235,21 @@ def rerank(
             "rerank",
             collection=found.name if found else None,
             fingerprint=found.fingerprint() if found else None,
+            doc_template=found.doc_template if found else None,
+            topic_fields=topic_fields if found else None,
             depth=depth,
+            keep=keep,
+            tail=tail.value,
+            missing=missing.value,
+            exclude_self=exclude_self or None,
             interpolate=interpolate,
             passages=passages,
             aggregate=limits.aggregate if passages else None,
             score_as=limits.score_as,
             strategy=plan and plan.strategy.name,
             strategy_settings=plan and plan.facts(),
+            max_calls=max_calls,
+            select=select or None,
             topics=total,
             input=blocks.header,
             **facts_of(scorer),
@@ -242,14 +261,16 @@ def rerank(
             facts,
             header=header,
             terminal=terminal,
+            share=share,
         )
         answers = pipeline.rerank(candidates, sources, scorer, limits, plan)
-        seen = write_answers(written, answers, terminal, total, stats, max_repaired=max_repaired)
+        mine = total if share is None or total is None else share.count(total)
+        seen = write_answers(written, answers, terminal, mine, stats, max_repaired=max_repaired)
         if ledger is not None:
             terminal.note(f"the servers answered {ledger}")
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
-    require(required, seen)
+    require(required, seen if share is None else share.ids)
 
 
 def _sources(found: Collection) -> Sources:

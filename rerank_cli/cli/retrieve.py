@@ -12,6 +12,7 @@ from rerank_cli.cli import (
     model_options,
     options,
     retrieve_options,
+    shard_options,
 )
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
@@ -110,6 +111,7 @@ def retrieve(
     output_format: options.OutputAs = options.OutputFormat.trec,
     tag: options.Tag = None,
     header: options.Header = False,
+    shard: shard_options.ShardOf = None,
 ) -> None:
     """Retrieve the best documents of a collection for each topic.
 
@@ -149,17 +151,19 @@ def retrieve(
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.core.run import Ranking
+    from rerank_cli.core.shards import Shard, Share, by_position, topic_words
     from rerank_cli.retrieval.retriever import Topic, cut
 
     ours = ("index", "weights", "docs", "filter", "topic_filters", "rm3", "rocchio", "prf", "feedback", "ann")
     theirs = ("engine_fields", "engine_id", "api_key_env", "rank_profile", "vector_name")
     check_options(source, _named(typed, ours), _named(typed, theirs))
+    own = Shard.read(shard) if shard is not None else None
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
     given = given_of(typed)
     conditions = conditions_of(filter)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
-    about: dict[str, Any] = {"k": k}
+    about: dict[str, Any] = {"k": k, "exclude_self": exclude_self or None}
     found: Collection | None
     retriever: Retriever
     if source is None:
@@ -187,10 +191,14 @@ def retrieve(
     )
     if not asked:
         terminal.note("there are no topics: nothing to retrieve")
+    share = None
+    if own is not None:
+        share = Share(own, "queries", by_position(own))
+        asked = dict(share.of(asked.items(), topic_words))
 
     with (
         written_run(
-            output, tag or retriever.name, output_format.value, facts, header=header, terminal=terminal
+            output, tag or retriever.name, output_format.value, facts, header=header, terminal=terminal, share=share
         ) as writer,
         terminal.progress(len(asked), "queries") as progress,
     ):

@@ -18,9 +18,15 @@ def checked_file(path: str | None, input_format: str, lenient: bool, unordered: 
     """Read a regular file to its end before anything is written; returns its queries, None for a pipe or a FIFO."""
     from rerank_cli.formats.runs import validate_run
 
-    if path is None or path == "-":
-        path = _file_on_stdin()
+    path = regular_file(path)
     return None if path is None else validate_run(path, format=input_format, lenient=lenient, unordered=unordered)
+
+
+def regular_file(path: str | None) -> str | None:
+    """A name under which the run can be opened more than once; None for a pipe or a FIFO."""
+    if path is None or path == "-":
+        return _file_on_stdin()
+    return path if os.path.isfile(path) or not os.path.exists(path) else None
 
 
 def _file_on_stdin() -> str | None:

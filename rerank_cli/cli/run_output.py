@@ -16,6 +16,7 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WorkFailed, WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.core.shards import Share
     from rerank_cli.formats.runs import RunWriter
     from rerank_cli.pipeline import Reranked
 
@@ -28,21 +29,37 @@ def provenance(stage: str, **facts: Any) -> dict[str, Any]:
 
 @contextmanager
 def written_run(
-    path: str, tag: str, output_format: str, facts: dict[str, Any], *, header: bool, terminal: Terminal
+    path: str,
+    tag: str,
+    output_format: str,
+    facts: dict[str, Any],
+    *,
+    header: bool,
+    terminal: Terminal,
+    share: Share | None = None,
 ) -> Iterator[Any]:
     """Open a run for writing; yields a `formats.runs.RunWriter`.
 
     `facts` go before the run when `header` says so, and into PATH.json beside a regular file. Scores
-    that had to be told apart are counted on stderr at the end.
+    that had to be told apart are counted on stderr at the end. With a `share` the run is a part: it has its header always,
+    and a last line, written when all of the share has passed.
     """
     from rerank_cli.formats.output import is_regular_target, open_output
+    from rerank_cli.formats.parts import PartWriter
     from rerank_cli.formats.runs import RunWriter
 
     with output_stream(path) as stream:
-        writer = RunWriter(stream, tag, output_format)
-        if header:
-            writer.header(facts)
-        yield writer
+        if share is None:
+            writer = RunWriter(stream, tag, output_format)
+            if header:
+                writer.header(facts)
+            yield writer
+        else:
+            part = PartWriter(stream, tag, output_format)
+            facts = facts | {"shard": share.facts() | part.about}
+            part.header(facts)
+            yield part
+            part.end(share.run())
     if path != "-" and is_regular_target(path):
         with open_output(f"{path}.json") as sidecar:
             sidecar.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")

@@ -102,9 +102,15 @@ class IndexedCorpus:
         An id counts as there when its 64-bit hash is: a million ids that are not among nine million documents would
         with a chance of one in two million hold one that is taken to be.
         """
+        return (self.sizes(docids) > 0).tolist()
+
+    def sizes(self, docids: Sequence[bytes]) -> np.ndarray:
+        """The bytes of each document's record (n,) int64, 0 for an id that is not there; as cheap and as sure as `contains`."""
         keys = np.array([key_of(bytes(docid)) for docid in docids], dtype=np.uint64)
-        rows = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
-        return (self._keys[rows] == keys).tolist() if len(self._keys) else [False] * len(keys)
+        if not len(self._keys):
+            return np.zeros(len(keys), dtype=np.int64)
+        rows = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[rows] == keys, self._lengths[rows].astype(np.int64), 0)
 
     def _read(self, rows: np.ndarray) -> list[Document]:
         """The documents of index rows, in the order of the rows, read in the order of the files."""

@@ -42,7 +42,11 @@ class RunWriter:
 
     def header(self, facts: Mapping[str, Any]) -> None:
         """Write provenance as one `# rerank: {json}` line; before the first ranking."""
-        self._stream.write(b"# rerank: " + json.dumps(facts, separators=(", ", ": ")).encode("ascii") + b"\n")
+        self._stream.write(comment(facts))
+
+    def copy(self, lines: bytes) -> None:
+        """Write lines that are a run's already, as they are."""
+        self._stream.write(lines)
 
     def write(
         self, ranking: Ranking, query: str | None = None, documents: Mapping[bytes, Document] | None = None
@@ -99,6 +103,11 @@ def _block_lines(run: Run, tag: str, many: bool) -> tuple[bytes, int]:
         lists = zip(run, separated, strict=True)
         lines = b"".join([_lines(ranking, own, tag, "trec", None, None) for ranking, (own, _) in lists])
     return lines, moved
+
+
+def comment(facts: Mapping[str, Any]) -> bytes:
+    """A comment line `# rerank: {json}`, in ASCII."""
+    return b"# rerank: " + json.dumps(facts, separators=(", ", ": ")).encode("ascii") + b"\n"
 
 
 def format_ranking(

@@ -14,6 +14,7 @@ from rerank_cli.core.run import Ranking
 from rerank_cli.core.steps import joined, separate
 from rerank_cli.core.texts import Document
 from rerank_cli.pipeline.courses import Tally
+from rerank_cli.pipeline.passages import aggregated
 from rerank_cli.pipeline.questions import Options, Question
 from rerank_cli.pipeline.scales import converted
 from rerank_cli.strategies import Ranked
@@ -138,14 +139,7 @@ def ordered(question: Question, result: Ranked, tally: Tally, options: Options, 
 
 def _of_documents(scores: np.ndarray, question: Question, options: Options) -> np.ndarray:
     """One score a document from its passages' scores."""
-    if options.passages is None or not len(scores):
-        return scores
-    if options.aggregate == "first":
-        return scores[question.starts]
-    if options.aggregate == "max":
-        return np.maximum.reduceat(scores, question.starts)
-    sums = np.add.reduceat(scores, question.starts)
-    return sums if options.aggregate == "sum" else sums / np.diff(question.starts, append=len(scores))
+    return scores if options.passages is None else aggregated(scores, question.starts, options.aggregate)
 
 
 def min_max(scores: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ LISTED = {
     "PROMPT": "prompts",
 }
 #: Kinds that are a path, alone or beside names.
-FILES = {"FILE", "RUN", "MODEL", "TOPICS", "DOCS"}
+FILES = {"FILE", "RUN", "PART", "MODEL", "TOPICS", "DOCS"}
 FOLDERS = {"DIR", "C"}
 #: Kinds that nothing can be offered for.
 FREE = {
@@ -55,6 +55,7 @@ FREE = {
     "W1",
     "K1",
     "IN",
+    "I/N",
     "NAME=VALUE",
     "NAME=VALUES",
     "COMPARISON",
