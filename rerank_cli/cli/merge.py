@@ -28,8 +28,9 @@ EXAMPLES = [
     ),
     (
         "A run of passages DOC#0, DOC#1, ... as a run of documents, each as good as its best passage",
-        "rerank retrieve -c demo | sed 's/^\\([^ ]*\\) Q0 \\([^ ]*\\)/\\1 Q0 \\2#0/' | "
-        "rerank merge --by-doc '#' --aggregate max | rerank eval -c demo",
+        "printf 'a#0\\tfuse ranked lists\\na#1\\trank documents\\nb#0\\tlists of words\\n' > passages.tsv && "
+        "printf 'q1\\tranked lists of documents\\n' | rerank retrieve --docs passages.tsv --topics - | "
+        "rerank merge --by-doc '#' --aggregate max",
     ),
 ]
 
