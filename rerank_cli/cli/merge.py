@@ -11,7 +11,7 @@ import typer
 
 from rerank_cli.cli import options, rerank_options
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import WrongUsage
+from rerank_cli.errors import WorkFailed, WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.formats.parts import Part
@@ -33,6 +33,9 @@ EXAMPLES = [
         "rerank merge --by-doc '#' --aggregate max",
     ),
 ]
+
+#: Files that a process has open besides the parts.
+_OTHER_FILES = 32
 
 
 def merge(
@@ -91,7 +94,12 @@ def merge(
         if not paths:
             raise WrongUsage("no parts are named", "rerank merge part.*.run, or --by-doc '#' for a run of passages")
         if beside := [path for path in paths if path.endswith(".json") and path.removesuffix(".json") in paths]:
-            terminal.note(f"{len(beside)} files with the provenance of parts were passed over ({beside[0]})")
+            were = (
+                "files with the provenance of parts were"
+                if len(beside) > 1
+                else "file with the provenance of parts was"
+            )
+            terminal.note(f"{len(beside)} {were} passed over: {beside[0]}{', ...' * (len(beside) > 1)}")
             paths = [path for path in paths if path not in beside]
         _merge_parts(paths, output, output_format, tag, header=header, terminal=terminal)
         return
@@ -196,13 +204,16 @@ def _opened(paths: Sequence[str], opened: ExitStack) -> list[Part]:
     return [Part(*opened.enter_context(input_stream(path, "part"))) for path in paths]
 
 
-def _let_open(files: int) -> None:
-    """Let this process have as many files open as there are parts, where the machine lets it."""
+def _let_open(parts: int) -> None:
+    """Let this process have as many files open as there are parts; raises `WorkFailed` where the machine does not."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = files + 64
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+    wanted = parts + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise WorkFailed(
+            f"{parts} parts are read side by side, and this process may open {hard} files", "see ulimit -n"
         )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
