@@ -94,12 +94,7 @@ def merge(
         if not paths:
             raise WrongUsage("no parts are named", "rerank merge part.*.run, or --by-doc '#' for a run of passages")
         if beside := [path for path in paths if path.endswith(".json") and path.removesuffix(".json") in paths]:
-            were = (
-                "files with the provenance of parts were"
-                if len(beside) > 1
-                else "file with the provenance of parts was"
-            )
-            terminal.note(f"{len(beside)} {were} passed over: {beside[0]}{', ...' * (len(beside) > 1)}")
+            terminal.note(f"passed over, since they are the provenance of parts: {', '.join(beside)}")
             paths = [path for path in paths if path not in beside]
         _merge_parts(paths, output, output_format, tag, header=header, terminal=terminal)
         return

@@ -142,6 +142,9 @@ def rerank(
     method's prompt, or rerank servers (TEI, infinity, vLLM, Cohere, Jina, Voyage, Mixedbread). Every reply is
     kept in the cache before it is used. Any reply makes a valid list; what had to be mended is counted.
 
+    With --shard I/N one of N processes, which may run anywhere, reranks its share of the queries and writes a part
+    with a header. rerank merge joins the parts, in any order, to the run that one process would have written.
+
     The default model, minilm-blend, needs no download. It adds four parts, each scaled to 0..1 inside a
     query's list: cosine, MaxSim and feedback of a small bi-encoder, and the first stage's own score. Its
     scores compare documents of one list only. It helps a first stage of plain term matching and hurts one that
@@ -249,6 +252,7 @@ def rerank(
             strategy=plan and plan.strategy.name,
             strategy_settings=plan and plan.facts(),
             max_calls=max_calls,
+            deadline=deadline,
             select=select or None,
             topics=total,
             input=blocks.header,

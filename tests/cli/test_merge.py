@@ -63,7 +63,7 @@ def test_what_lies_beside_parts_is_passed_over_and_said(parts: Parts, shell: Run
     (tmp_path / "part.1.json").write_text("{}")
     done = shell("rerank merge part.*")
     assert (done.code, done.out) == (0, WHOLE), done.err
-    assert "1 file with the provenance of parts was passed over: part.1.json" in done.err
+    assert "passed over, since they are the provenance of parts: part.1.json\n" in done.err
 
 
 def test_another_format_and_another_tag(parts: Parts, rerank: Runner) -> None:
