@@ -33,7 +33,10 @@ STORES = ("answers",)
 _OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json|\.partial|\.ann)?")
 #: The file of an entry that tells what it is, and what to say of it.
 _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "bm25": ("manifest.json", lambda told: f"{told['documents']} documents, {told['analyzer']} analyzer"),
+    "bm25": (
+        "manifest.json",
+        lambda told: f"{told['documents']} documents, {told['analyzer']} analyzer{', fields' * ('fields' in told)}",
+    ),
     "dense": ("manifest.json", lambda told: f"{told['documents']} documents, {told['encoder']['model']}"),
     "impact": (
         "manifest.json",

@@ -34,6 +34,10 @@ EXAMPLES = [
         "rerank retrieve -c demo --k1 1.2 --b 0.75 -o bm25.run && rerank eval bm25.run -c demo -m nDCG@10",
     ),
     (
+        "Words of a title count three times as much as those of a text",
+        "rerank retrieve -c demo --field-weights title=3,text=1 | rerank eval -c demo -m nDCG@10",
+    ),
+    (
         "Candidates with their texts, for a stage that has no collection",
         "rerank retrieve -c demo -k 20 --output-format jsonl | rerank rerank",
     ),
@@ -72,6 +76,9 @@ def retrieve(
     delta: retrieve_options.Delta = None,
     exact_lengths: retrieve_options.ExactLengths = False,
     analyzer: retrieve_options.AnalyzerName = "english",
+    field_weights: retrieve_options.FieldWeights = None,
+    field_b: retrieve_options.FieldB = None,
+    fields_by: retrieve_options.FieldsJoined = None,
     rm3: feedback_options.Rm3 = False,
     rocchio: feedback_options.Rocchio = False,
     prf: feedback_options.PrfWay = None,
@@ -125,6 +132,10 @@ def retrieve(
     documents and topics in JSONL with a "vector" of terms and weights each; topics without one are words that
     count once each time. A sum (-m bm25+minilm) asks each of its first stages and fuses their lists, by reciprocal
     rank unless --fuse names another rule of rerank fuse.
+
+    With --field-weights title and text are indexed apart and a term's frequencies in both are weighed before they
+    saturate (BM25F); df counts the documents that hold it in a field that has a weight. It is for BM25 alone: --rm3 and
+    --rocchio want the documents whole.
 
     Feedback searches twice: the first documents of the first search, or of the run that --feedback names, join the query
     as terms (--rm3, --rocchio, as Anserini has them), as words or as vectors (--prf). Documents of a run weigh alike, and a

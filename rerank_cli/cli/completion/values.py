@@ -67,6 +67,8 @@ FREE = {
     "SECONDS",
     "TITLE",
     "FIELD",
+    "FIELD=W",
+    "FIELD=B",
     "PERCENT",
     "URL",
 }
