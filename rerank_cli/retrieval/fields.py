@@ -73,7 +73,7 @@ class FieldIndex:
             told = InvertedIndex(folder / name).manifest
             about |= {key: told[key] for key in ("analyzer", "analyzer_version", "documents")}
             counts[name] = {key: told[key] for key in ("documents_with_terms", "terms", "tokens", "seconds")}
-        write_manifest(folder, KIND, FORMAT, about | counts)
+        write_manifest(folder, KIND, FORMAT, about | counts, FIELDS)
 
     def __len__(self) -> int:
         """The number of documents."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ _CALLED = {
 }
 
 
-def write_manifest(folder: Path, kind: str, format: int, about: Mapping[str, Any]) -> None:
-    """Write the manifest of a finished folder: kind, format, `about`, versions, every file's size and checksum."""
-    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+def write_manifest(folder: Path, kind: str, format: int, about: Mapping[str, Any], inside: Sequence[str] = ()) -> None:
+    """Write the manifest of a finished folder: kind, format, `about`, versions, size and checksum of every file in it and `inside`."""
+    paths = [path for name in ("", *inside) for path in sorted((folder / name).iterdir()) if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
     told = {
         "kind": kind,
         "format": format,

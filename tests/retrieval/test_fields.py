@@ -77,7 +77,7 @@ def test_one_field_of_weight_1_is_bm25_over_it_to_the_bit(tmp_path_factory, pair
     folder = tmp_path_factory.mktemp("i")
     index = opened(folder / "fields", pairs)
     (folder / "plain").mkdir()
-    Bm25Index.build(documents(pairs), folder / "plain", "whitespace", template="{%s}" % field)
+    Bm25Index.build(documents(pairs), folder / "plain", "whitespace", template="{" + field + "}")
     parameters = Parameters(
         variant=data.draw(st.sampled_from(sorted(VARIANTS))), lengths=data.draw(st.sampled_from(["lucene", "exact"]))
     )
