@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -98,6 +99,22 @@ def test_the_sum_adds_the_weighed_scores_of_the_fields(tmp_path_factory, pairs, 
             expected[docid] = expected.get(docid, 0) + weight * score
     found = index.search(query, 100, EXACT, FieldWeights({"title": title, "text": text}, by="sum"))
     assert dict(zip(found.docids.tolist(), found.scores.tolist())) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("by", ["bm25f", "sum"])
+def test_the_first_of_many_are_those_of_the_whole_order(tmp_path, by):
+    """What is left out of the adding up is below the last place: with titles that weigh much more than texts."""
+    draw = np.random.default_rng(3)
+    words = np.array([f"w{number}" for number in range(60)])
+    lengths = draw.integers((0, 0), (4, 40), (600, 2))
+    pairs = [[" ".join(words[(60 * draw.random(n) ** 3).astype(int)]) for n in own] for own in lengths]
+    index = opened(tmp_path / "index", pairs)
+    weights = FieldWeights({"title": 10, "text": 0.5}, by=by)
+    for _ in range(60):
+        query = " ".join(words[(60 * draw.random(4) ** 2).astype(int)])
+        whole, first = (index.search(query, k, Parameters(), weights) for k in (1000, 5))
+        assert first.docids.tolist() == whole.docids[:5].tolist()
+        assert first.scores.tolist() == whole.scores[:5].tolist()
 
 
 def test_what_bm25f_is_for(tmp_path):
