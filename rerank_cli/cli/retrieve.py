@@ -152,21 +152,20 @@ def retrieve(
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
-    from rerank_cli.cli.engines import Elsewhere, check_options, with_texts
+    from rerank_cli.cli.engines import Elsewhere, with_texts
     from rerank_cli.cli.feedback import feedback_run
+    from rerank_cli.cli.idle import refuse_for_retrieve
     from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
-    from rerank_cli.cli.retrievers import given_of, open_retriever
+    from rerank_cli.cli.retrievers import given_of, open_retriever, parts_of
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.core.run import Ranking
     from rerank_cli.retrieval.retriever import Topic, cut
 
-    ours = ("index", "weights", "docs", "filter", "topic_filters", "rm3", "rocchio", "prf", "feedback", "ann")
-    theirs = ("engine_fields", "engine_id", "api_key_env", "rank_profile", "vector_name")
-    check_options(source, _named(typed, ours), _named(typed, theirs))
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
+    refuse_for_retrieve(terminal, parts_of(chosen), typed)
     given = given_of(typed)
     conditions = conditions_of(filter)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
@@ -189,7 +188,7 @@ def retrieve(
         about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
     else:
         how = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
-        retriever = Elsewhere(source, *how).open(chosen, settings, terminal)
+        retriever = Elsewhere(source, *how).open(chosen, given.encoders, settings, terminal)
         found = None if topics == "-" else collection_of(collection, named, settings, terminal)
         asked = _topics_from_stdin(named)[0] if found is None else found.topics()
         about |= {"retriever": retriever.name}
@@ -217,11 +216,6 @@ def retrieve(
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
     _say_without(without, len(asked), terminal.warn)
-
-
-def _named(typed: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Options as they are typed, and what was given for each."""
-    return {f"--{name.replace('_', '-')}": typed[name] for name in names}
 
 
 def _topics_of(

@@ -102,9 +102,6 @@ class Given:
             self.recipe(len(parts))
             if self.index is not None:
                 raise WrongUsage("--index names one folder, and a sum of first stages has several", "leave it out")
-        elif self.weights is not None or self.norm is not None:
-            named = "--norm" if self.weights is None else "--weights"
-            raise WrongUsage(f"{named} is for a sum of first stages", "as in -m bm25+minilm")
 
     def recipe(self, parts: int) -> Recipe:
         """How the lists of a sum are fused; raises `WrongUsage`."""
