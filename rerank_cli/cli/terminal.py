@@ -62,6 +62,16 @@ class Terminal:
         sys.stderr.flush()
 
 
+def bound_matrix_threads(threads: int, *, asked: bool) -> None:
+    """Let the matrix products of numpy, which looks at these variables once when it is imported, use at most so many threads.
+
+    What the user's environment says of them stays, unless a number was `asked` for.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        if "numpy" not in sys.modules and (asked or not {name, "OMP_NUM_THREADS"} & os.environ.keys()):
+            os.environ[name] = str(threads)
+
+
 def usable_cores() -> int:
     """The cores this process may use: its affinity, cut to the cgroup's CPU quota, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
