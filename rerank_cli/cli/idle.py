@@ -59,6 +59,17 @@ def refuse_for_retrieve(terminal: Terminal, parts: Sequence[str], typed: Mapping
         terminal.refuse(["doc_template"], "makes one text of a document, which no first stage here reads")
 
 
+def refuse_for_index(terminal: Terminal, parts: Sequence[str], *, looked_at: str | None) -> None:
+    """What does nothing for an index of `parts`, or for one that is only `looked_at`."""
+    if looked_at is not None:
+        built = ("model", "place", "analyzer", "field_weights", "collection", "docs", "doc_template")
+        terminal.refuse(built, f"says what to build, and {looked_at} is looked at")
+    if "bm25" not in parts:
+        terminal.refuse(["analyzer", "field_weights"], f"is for bm25, and {'+'.join(parts)} is asked")
+    elif "field_weights" in terminal.typed and len(parts) == 1:
+        terminal.refuse(["doc_template"], "makes one text of a document, whose fields are indexed apart")
+
+
 def refuse_for_place(terminal: Terminal, servers: Setting | None, kept: bool) -> None:
     """What does nothing because the model runs at `servers`, or (None) does not; and because no answers are `kept`."""
     if servers is None:

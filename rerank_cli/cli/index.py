@@ -50,11 +50,15 @@ def index(
     """
     from pathlib import Path
 
+    from rerank_cli.cli.idle import refuse_for_index
     from rerank_cli.cli.retrievers import Given, Scoring, open_retriever, parts_of
     from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.retrieval.retriever import Indexed
 
+    settings = Settings()
+    chosen = settings.resolve("retriever", model, flag_name="-m")
+    refuse_for_index(terminal, parts_of(chosen), looked_at=folder)
     if folder is not None:
         if not (info or check):
             raise WrongUsage(f"{folder}: what is to be done with it?", "--info, --check, or --index DIR to build there")
@@ -62,8 +66,6 @@ def index(
         return
     if info:
         raise WrongUsage("--info looks at an index", "name its folder: rerank index DIR --info")
-    settings = Settings()
-    chosen = settings.resolve("retriever", model, flag_name="-m")
     given = Given(index=place, scoring=Scoring(analyzer=analyzer, field_weights=field_weights))
     given.check(chosen)
     found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)

@@ -1,4 +1,4 @@
-"""An option that was typed and could change nothing is refused: for every option of six commands, where that can be."""
+"""An option that was typed and could change nothing is refused: for every option of seven commands, where that can be."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ BASES = {
     "select": "nowhere.run",
     "rewrite": "topics.tsv",
     "expand": "documents.jsonl",
+    "index": "",
     "fuse": "nowhere.run nowhere-else.run",
     "rerank": "one.run",
 }
@@ -80,6 +81,10 @@ TABLE = [
         )
     ),
     ("expand", "--collection demo|--docs x", ["--dry-run"], None),
+    ("index", "--analyzer english|--field-weights title", ["-m minilm", "nowhere --info"], ["-c nowhere"]),
+    ("index", "--doc-template {text}", ["--field-weights title", "nowhere --check"], ["-c nowhere"]),
+    ("index", "--model bm25|--index x|--collection demo|--docs x", ["nowhere --info"], None),
+    ("index", "--info", [""], ["nowhere"]),
     ("fuse", "--separator #", ["", "-m rrf"], ["--by-parent"]),
     ("fuse", "--folds 5|--grid k=1|--qrels x|--collection demo", [""], ["--tune AP"]),
     ("fuse", "--split test", ["", "--tune AP --qrels x"], ["--tune AP"]),
@@ -102,76 +107,19 @@ CASES = [
     for option in several.split("|")
 ]
 #: Options that always do something, or whose place only the model or the files can tell (`strategy_options` refuses those).
-FREE = set(
-    [
-        "--index",
-        "-k",
-        "--exclude-self",
-        "--topics",
-        "--topic-fields",
-        "--output",
-        "--output-format",
-        "--tag",
-        "--header",
-        "--from",
-        "--model",
-        "--how",
-        "-n",
-        "--prompt",
-        "--endpoint",
-        "--max-calls",
-        "--max-repaired",
-        "--dry-run",
-        "--no-cache",
-        "--cache",
-        "--price",
-        "--stats",
-        "--depth",
-        "--min-score",
-        "--ratio",
-        "--margin",
-        "--near-duplicates",
-        "--mmr",
-        "--input-format",
-        "--lenient",
-        "--unordered",
-        "--field",
-        "--method",
-        "--norm",
-        "--weights",
-        "--param",
-        "--tune",
-        "--params-out",
-        "--params",
-        "--by-parent",
-        "--list",
-        "--max-length",
-        "--instruction",
-        "--keep",
-        "--tail",
-        "--interpolate",
-        "--missing",
-        "--passages",
-        "--score-as",
-        "--require-topics",
-        "--strategy",
-        "--top",
-        "--window",
-        "--step",
-        "--passes",
-        "--fanout",
-        "--pairs",
-        "--winners",
-        "--aggregate-by",
-        "--orders",
-        "--compat",
-        "--select",
-        "--deadline",
-        "--doc-template",
-        "--docs",
-        "--collection",
-    ]
-)
+# fmt: off
+FREE = {
+    "--check", "--index", "-k", "--exclude-self", "--topics", "--topic-fields", "--output", "--output-format",
+    "--tag", "--header", "--from", "--model", "--how", "-n", "--prompt", "--endpoint", "--max-calls",
+    "--max-repaired", "--dry-run", "--no-cache", "--cache", "--price", "--stats", "--depth", "--min-score",
+    "--ratio", "--margin", "--near-duplicates", "--mmr", "--input-format", "--lenient", "--unordered", "--field",
+    "--method", "--norm", "--weights", "--param", "--tune", "--params-out", "--params", "--by-parent", "--list",
+    "--max-length", "--instruction", "--keep", "--tail", "--interpolate", "--missing", "--passages", "--score-as",
+    "--require-topics", "--strategy", "--top", "--window", "--step", "--passes", "--fanout", "--pairs",
+    "--winners", "--aggregate-by", "--orders", "--compat", "--select", "--deadline", "--doc-template", "--docs",
+    "--collection",
+}
+# fmt: on
 
 
 @pytest.fixture(autouse=True)
