@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rerank_cli.errors import WrongUsage
 from rerank_cli.retrieval.variants import Parameters
@@ -14,6 +14,14 @@ from rerank_cli.retrieval.variants import Parameters
 FIELDS = ("title", "text")
 
 By = Literal["bm25f", "sum"]
+
+
+class Field(NamedTuple):
+    """A field that is searched: its weight, and the parameters with its b."""
+
+    name: str
+    weight: float
+    parameters: Parameters
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,14 @@ class FieldWeights:
             if not self.weights.get(name):
                 raise WrongUsage(f"{name} has a b of its own, and no weight", f"give it a weight, or leave {name} out")
 
-    def searched(self, parameters: Parameters) -> list[tuple[str, float, Parameters]]:
-        """The fields with a weight above 0, in the order of `FIELDS`: name, weight, and the parameters with its b."""
-        return [
-            (name, self.weights[name], replace(parameters, b=self.b.get(name, parameters.b)))
+    def joined(self, parameters: Parameters) -> list[tuple[float, list[Field]]]:
+        """The fields with a weight above 0 whose frequencies saturate together, and what the scores of these count."""
+        own = [
+            Field(name, self.weights[name], replace(parameters, b=self.b.get(name, parameters.b)))
             for name in FIELDS
             if self.weights.get(name)
         ]
+        return [(1.0, own)] if self.by == "bm25f" else [(one.weight, [one._replace(weight=1.0)]) for one in own]
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ import numpy as np
 from rerank_cli.core.texts import Document
 from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.analyzers import analyzer_named
-from rerank_cli.retrieval.field_weights import FIELDS, FieldWeights
+from rerank_cli.retrieval.field_weights import FIELDS, Field, FieldWeights
 from rerank_cli.retrieval.index import FORMAT, InvertedIndex, length_bytes, lucene_lengths
 from rerank_cli.retrieval.indexing import build_index
 from rerank_cli.retrieval.manifest import read_manifest, write_manifest
@@ -81,28 +81,24 @@ class FieldIndex:
 
     def search(self, text: str, k: int, parameters: Parameters, fields: FieldWeights) -> Found:
         """The k best documents for a query; see `Bm25Index.search`. Costs the terms' document frequencies in all fields."""
-        ids, searched = self._fields[FIELDS[0]], fields.searched(parameters)
-        together = [searched] if fields.by == "bm25f" else [[(name, 1.0, own)] for name, _, own in searched]
-        outside = [1.0] if fields.by == "bm25f" else [weight for _, weight, _ in searched]
         terms = [
-            self._weighted(term, count * weight, some)
+            self._weighted(term, count * weight, together)
             for term, count in Counter(self.analyzer.terms(text)).items()
-            for weight, some in zip(outside, together, strict=True)
+            for weight, together in fields.joined(parameters)
         ]
-        numbers, scores = best_documents(
-            [term for term in terms if term.bound > 0], k, ids.docid_order, np.zeros(len(self))
-        )
+        ids, terms = self._fields[FIELDS[0]], [term for term in terms if term.bound > 0]
+        numbers, scores = best_documents(terms, k, ids.docid_order, np.zeros(len(self)))
         return Found(ids.docids(numbers), scores.astype(np.float64))
 
-    def _weighted(self, term: str, weight: float, fields: list[tuple[str, float, Parameters]]) -> Weighted:
-        """What a term of a query gives each document that holds it in one of the fields.
+    def _weighted(self, term: str, weight: float, fields: list[Field]) -> Weighted:
+        """What a term of a query gives each document that holds it in one of the fields, where frequencies are joined.
 
         The bound is that of a document in which every field is at its best.
         """
         held = [
-            (postings, np.float32(own), *self._norms(name, parameters))
-            for name, own, parameters in fields
-            if (postings := self._fields[name].postings(term)) is not None
+            (postings, np.float32(field.weight), *self._norms(field.name, field.parameters))
+            for field in fields
+            if (postings := self._fields[field.name].postings(term)) is not None
         ]
         documents = _union([postings.documents for postings, *_ in held])
         ratio, most = np.zeros(len(documents), dtype=np.float32), np.zeros(1, dtype=np.float32)
@@ -116,8 +112,8 @@ class FieldIndex:
             most += own * (norms[shortest] * np.float32(postings.most))
         if not len(documents):
             return Weighted(documents, lambda rows: ratio[rows], 0.0)
-        n = self._documents_with_terms(tuple(name for name, _, _ in fields))
-        saturated = saturation(fields[0][2], n, len(documents), weight)
+        n = self._documents_with_terms(tuple(field.name for field in fields))
+        saturated = saturation(fields[0].parameters, n, len(documents), weight)
         return Weighted(documents, lambda rows: saturated(ratio[rows]), float(saturated(most)[0]))
 
     def _norms_of(self, name: str, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:

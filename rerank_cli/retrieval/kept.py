@@ -73,6 +73,9 @@ def kept_field_index(
     place = _built(corpus, wanted, what, folder, cache_dir, note, build)
     index = FieldIndex(place)
     refuse_other(index.manifest, wanted, place)
+    for name in FIELDS:
+        if not index.manifest[name]["documents_with_terms"]:
+            note(f"no document has a {name}: its weight changes nothing")
     return index
 
 

@@ -40,6 +40,13 @@ def test_weights_change_the_order_and_stand_in_the_header(rerank, sea):
     assert docids(summed, 2) and summed.out != titles.out
 
 
+def test_a_field_that_no_document_has_is_said(rerank, tmp_path):
+    (tmp_path / "docs.tsv").write_text("d1\tship\nd2\tsea\n")
+    done = rerank("retrieve", "--docs", "docs.tsv", "--topics", "-", *FIELDS, stdin=b"1\tship\n")
+    assert docids(done, 1) == ["d1"]
+    assert "no document has a title: its weight changes nothing" in done.err and "has a text" not in done.err
+
+
 def test_with_a_filter_with_words_fed_back_and_in_a_sum(rerank, sea):
     assert docids(rerank("retrieve", *sea, *FIELDS, "--filter", "year > 1995"), 1) == ["d2"]
     assert set(docids(rerank("retrieve", *sea, *FIELDS, "--prf", "each"), 1)) == {"d1", "d2", "d3"}
