@@ -38,6 +38,8 @@ def written_run(
     from rerank_cli.formats.output import is_regular_target, open_output
     from rerank_cli.formats.runs import RunWriter
 
+    if output_format == "msmarco":
+        terminal.refuse(["tag"], "has no column in the msmarco format")
     with output_stream(path) as stream:
         writer = RunWriter(stream, tag, output_format)
         if header:

@@ -160,6 +160,12 @@ def test_every_option_is_in_the_table_or_always_does_something() -> None:
                 )
 
 
+def test_a_tag_that_has_no_column(capsys: pytest.CaptureFixture[str]) -> None:
+    shorter = ["select", "one.run", "--ratio", ".5", "--tag", "x", "--output-format"]
+    assert (main([*shorter, "msmarco"]), main([*shorter, "jsonl"])) == (2, 0)
+    assert "--tag has no column" in capsys.readouterr().err
+
+
 def test_what_a_pipe_names_all_along_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["select", "one.run", "--ratio", ".5", "-c", "nowhere", "-o", "out.run"]) == 0
     assert "-c is not used" in capsys.readouterr().err
