@@ -71,9 +71,9 @@ def test_an_index_of_fields_is_built_ahead_shown_and_told_from_the_other(rerank,
 
 def test_damage_in_a_field_is_found(rerank, sea, tmp_path):
     rerank("index", *sea[:2], *FIELDS, "--index", "fields.index")
-    (tmp_path / "fields.index/text/frequencies.npy").write_bytes(b"")
+    (tmp_path / "fields.index/text/documents.npy").write_bytes(b"")
     damaged = rerank("index", "fields.index", "--check")
-    assert damaged.code == 3 and "text/frequencies.npy" in damaged.err
+    assert damaged.code == 3 and "text/documents.npy" in damaged.err
 
 
 @pytest.mark.parametrize(
