@@ -110,6 +110,8 @@ class Collection:
         self.rel: int | None = sources.rel
         #: The folder of an index that the collection names.
         self.index: Path | None = sources.index
+        #: Whether it is a folder in BEIR layout, whose judgements come in splits.
+        self.has_splits: bool = sources.folder is not None
         self._sources, self._cache_dir, self._note, self._offline = sources, cache_dir, note, offline
 
     def description(self) -> str:

@@ -48,7 +48,9 @@ def cache(
     Kinds are answers (what models answered to pairs), bm25 (indexes), dense and impact (documents as
     vectors, or as weights of terms), texts (where documents begin in their files), onnx (exported
     models), hashes (of checkpoint files) and irds (ir_datasets that were prepared). Everything can be
-    made again; removing costs the time to do so. A process that is using an entry may go on using it.
+    made again; removing costs the time to do so. A process that is using an entry may go on using it. An encoding
+    that was stopped is an entry too, NAME.partial, from which the next one goes on: it is removed like others, and
+    said; one that is under way is kept.
 
     --prune wants to know what: name kinds, or all. With --older-than and --max-size only what either of
     them says is removed; --max-size is the room for each kind.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rerank_cli.collection import Collection
+    from rerank_cli.methods import LoadedScorer
     from rerank_cli.retrieval.encoding import Watch
     from rerank_cli.retrieval.retriever import Retriever
     from rerank_cli.retrieval.rm3 import Feedback
@@ -65,23 +66,13 @@ class Encoders:
         feedback: Feedback | None = None,
     ) -> Retriever:
         """Load a model and open its index, encoding the corpus first where there is none; `moving` and `feedback` as in `VectorFeedback`."""
-        from rerank_cli.cli.scorer import open_scorer
         from rerank_cli.methods.vectors import TextScorer
         from rerank_cli.retrieval.approximate import kept_graph
         from rerank_cli.retrieval.dense import Dense, kept_dense_index
         from rerank_cli.retrieval.learned_sparse import LearnedSparse, kept_encoded_impacts
         from rerank_cli.retrieval.vector_feedback import VectorFeedback
 
-        scorer = open_scorer(
-            Setting(name, origin),
-            settings,
-            terminal,
-            method=self.method,
-            device=settings.resolve("device", self.device).value or "auto",
-            precision=self.precision,
-            max_length=self.max_length,
-            batch_tokens=self.batch_tokens,
-        )
+        scorer = self.scorer(Setting(name, origin), settings, terminal)
         _refuse_reranker(scorer.description.method, name, origin)
         assert isinstance(scorer, TextScorer)
         kept: dict[str, Any] = {
@@ -98,6 +89,21 @@ class Encoders:
             index = kept_graph(index, threads=terminal.threads, note=terminal.note)
         dense = Dense(index, scorer.model)
         return dense if moving is None else VectorFeedback(dense, moving, feedback)
+
+    def scorer(self, model: Setting, settings: Settings, terminal: Terminal) -> LoadedScorer:
+        """Load the model of a setting."""
+        from rerank_cli.cli.scorer import open_scorer
+
+        return open_scorer(
+            model,
+            settings,
+            terminal,
+            method=self.method,
+            device=settings.resolve("device", self.device).value or "auto",
+            precision=self.precision,
+            max_length=self.max_length,
+            batch_tokens=self.batch_tokens,
+        )
 
 
 def _refuse_reranker(method: str, name: str, origin: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rerank_cli.cli.encoders import Encoders
 from rerank_cli.cli.endpoints import key_from
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.terminal import Terminal
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from rerank_cli.retrieval.retriever import Found, Retriever, Topic
 
 
-def check_options(source: str | None, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Raise `WrongUsage` for an option of our own first stages with --from, and for one of an engine without it."""
-    for name, value in (theirs if source is None else ours).items():
-        if value:
-            why = "is for another engine, and no --from names one" if source is None else "is not for --from"
-            raise WrongUsage(f"{name} {why}", "leave it out")
-
-
 @dataclass(frozen=True)
 class Elsewhere:
     """The options that say which engine is asked, and how."""
@@ -42,10 +35,10 @@ class Elsewhere:
     timeout: float
     api_key_env: str | None
 
-    def open(self, model: Setting, settings: Settings, terminal: Terminal) -> Engine:
+    def open(self, model: Setting, encoders: Encoders, settings: Settings, terminal: Terminal) -> Engine:
         """The engine, not asked yet, said on stderr; raises `WrongUsage` for what does not go with it.
 
-        Qdrant wants the bi-encoder that made its vectors, named by -m; the others rank without a model of ours.
+        Qdrant wants the bi-encoder that made its vectors, named by -m and opened as `encoders` says; the others rank without a model of ours.
         """
         from rerank_cli.http.servers import Servers
         from rerank_cli.http.transport import bearer
@@ -65,12 +58,14 @@ class Elsewhere:
             timeout=self.timeout,
             note=terminal.note,
         )
-        dialect = self._dialect(place, model, settings, terminal)
+        dialect = self._dialect(place, model, encoders, settings, terminal)
         what = f"{place.target} of " if place.target else ""
         terminal.note(f"{what}{place.kind} at {place.root} (--from), {self.concurrency} requests at a time")
         return Engine(dialect, servers, terminal.note)
 
-    def _dialect(self, place: Address, model: Setting, settings: Settings, terminal: Terminal) -> Dialect:
+    def _dialect(
+        self, place: Address, model: Setting, encoders: Encoders, settings: Settings, terminal: Terminal
+    ) -> Dialect:
         from rerank_cli.retrieval.engines.elastic import Elastic
         from rerank_cli.retrieval.engines.qdrant import Qdrant
         from rerank_cli.retrieval.engines.vespa import Vespa
@@ -79,7 +74,7 @@ class Elsewhere:
         if place.kind == "vespa":
             return Vespa(place.path, fields, place.target, self.rank_profile or "", self.timeout)
         if place.kind == "qdrant":
-            encode = _encoder(model, settings, terminal)
+            encode = _encoder(model, encoders, settings, terminal)
             return Qdrant(place.path, place.target, fields, encode, self.vector_name or "")
         return Elastic(place.kind, f"{place.path}/{place.target}", fields)
 
@@ -120,12 +115,13 @@ def with_texts(
             yield best, found.documents()
 
 
-def _encoder(model: Setting, settings: Settings, terminal: Terminal) -> Callable[[Sequence[str]], Sequence[np.ndarray]]:
+def _encoder(
+    model: Setting, encoders: Encoders, settings: Settings, terminal: Terminal
+) -> Callable[[Sequence[str]], Sequence[np.ndarray]]:
     """What makes the vectors of queries; raises `WrongUsage` for a model that makes no vector of a text."""
-    from rerank_cli.cli.scorer import open_scorer
     from rerank_cli.methods.vectors import TextScorer
 
-    scorer = open_scorer(model, settings, terminal)
+    scorer = encoders.scorer(model, settings, terminal)
     if not isinstance(scorer, TextScorer) or scorer.description.method != "bi-encoder":
         raise WrongUsage(f"-m {model.value} is no bi-encoder", "Qdrant is searched by one vector a query")
     texts = scorer.model

@@ -89,6 +89,8 @@ def expand(
     from rerank_cli.rewriting.expander import ASKED, TRAINED, expanded
     from rerank_cli.rewriting.rewriter import asking
 
+    if documents is not None:
+        terminal.refuse(["collection", "docs"], f"names documents, and those to expand are in {documents}")
     settings = Settings()
     kept = byte_count(cache_size, "--cache-size") if cache else None
     with ExitStack() as opened:

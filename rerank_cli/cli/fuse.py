@@ -118,9 +118,15 @@ def fuse(
     paths = runs or []
     if len(paths) < 2 and not (by_parent and paths):
         raise WrongUsage(f"fuse needs two runs or more, not {len(paths)}", "rerank fuse one.run two.run > fused.run")
+    if not by_parent:
+        terminal.refuse(["separator"], "is for --by-parent")
     if tune is None:
-        _refuse_without_tune(folds, grid, qrels, collection)
+        terminal.refuse(
+            ["folds", "grid", "qrels", "collection", "split"], "is for --tune", "add --tune nDCG@10, or leave it out"
+        )
     else:
+        if qrels is not None:
+            terminal.refuse(["split"], "names judgements of a collection, and --qrels names others")
         one_measure(tune)  # a misspelt name is said before any run is read
     grids = read_grids(grid or [])
     if params is None:
@@ -172,12 +178,6 @@ def fuse(
         writer.write_runs(parts, rows)
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
-
-
-def _refuse_without_tune(folds: int | None, grid: list[str] | None, qrels: str | None, collection: str | None) -> None:
-    for option, value in (("--folds", folds), ("--grid", grid), ("--qrels", qrels), ("--collection", collection)):
-        if value is not None:
-            raise WrongUsage(f"{option} is for --tune", "add --tune nDCG@10, or leave it out")
 
 
 def _recipe(

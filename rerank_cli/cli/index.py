@@ -34,6 +34,7 @@ def index(
     model: retrieve_options.Retriever = None,
     place: retrieve_options.IndexFolder = None,
     analyzer: retrieve_options.AnalyzerName = "english",
+    field_weights: retrieve_options.FieldWeights = None,
     collection: options.Collection = None,
     docs: options.Docs = None,
     doc_template: options.DocTemplate = None,
@@ -41,7 +42,7 @@ def index(
     """Build the index of a collection now, and say what it is.
 
     It is the index that rerank retrieve with the same options would build when it needs it, in the cache directory or
-    where --index says. One that is there already is not built again. Of a sum (-m bm25+minilm) each is built.
+    where --index says; with --field-weights, one of fields, which serves any weights. One that is there already is not built again. Of a sum (-m bm25+minilm) each is built.
 
     Prints one fact a line, the name and the value separated by a tab: where the index is and the facts of its manifest,
     with its size in bytes and the seconds that it took. --check reads all of it and fails with exit code 3, naming the
@@ -49,11 +50,15 @@ def index(
     """
     from pathlib import Path
 
+    from rerank_cli.cli.idle import refuse_for_index
     from rerank_cli.cli.retrievers import Given, Scoring, open_retriever, parts_of
     from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.retrieval.retriever import Indexed
 
+    settings = Settings()
+    chosen = settings.resolve("retriever", model, flag_name="-m")
+    refuse_for_index(terminal, parts_of(chosen), looked_at=folder)
     if folder is not None:
         if not (info or check):
             raise WrongUsage(f"{folder}: what is to be done with it?", "--info, --check, or --index DIR to build there")
@@ -61,9 +66,7 @@ def index(
         return
     if info:
         raise WrongUsage("--info looks at an index", "name its folder: rerank index DIR --info")
-    settings = Settings()
-    chosen = settings.resolve("retriever", model, flag_name="-m")
-    given = Given(index=place, scoring=Scoring(analyzer=analyzer))
+    given = Given(index=place, scoring=Scoring(analyzer=analyzer, field_weights=field_weights))
     given.check(chosen)
     found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)
     assert found is not None

@@ -33,7 +33,10 @@ STORES = ("answers",)
 _OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json|\.partial|\.ann)?")
 #: The file of an entry that tells what it is, and what to say of it.
 _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "bm25": ("manifest.json", lambda told: f"{told['documents']} documents, {told['analyzer']} analyzer"),
+    "bm25": (
+        "manifest.json",
+        lambda told: f"{told['documents']} documents, {told['analyzer']} analyzer{', fields' * ('fields' in told)}",
+    ),
     "dense": ("manifest.json", lambda told: f"{told['documents']} documents, {told['encoder']['model']}"),
     "impact": (
         "manifest.json",
@@ -43,6 +46,12 @@ _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
     "fields": ("meta.json", lambda told: f"{told['field']} of {told['documents']} documents"),
     "onnx": ("rerank.json", lambda told: f"{told['name']}, {told['method']}, {told['precision']}"),
 }
+#: What a build that was stopped, or is under way, keeps to go on from; and the file that tells how far it is.
+PARTIAL = ".partial"
+_UNFINISHED: tuple[str, Callable[[Any], str]] = (
+    "progress.json",
+    lambda told: f"unfinished, with {told['documents']} documents done",
+)
 #: Opening a store to look into it does not prune it.
 _NO_LIMIT = 2**62
 
@@ -84,8 +93,11 @@ def entries(cache_dir: Path, kind: str, warn: Callable[[str], None]) -> list[Ent
 def prune(
     cache_dir: Path, kind: str, warn: Callable[[str], None], *, older_than: float | None, max_size: int | None
 ) -> None:
-    """Remove entries of one kind: those made more than `older_than` seconds ago and the oldest beyond `max_size` bytes; else all."""
-    from rerank_cli.core.build_once import remove_built, sweep_killed_builds
+    """Remove entries of one kind: those made more than `older_than` seconds ago and the oldest beyond `max_size` bytes; else all.
+
+    What somebody is building now stays, and is said; so is what an unfinished build that goes had done.
+    """
+    from rerank_cli.core.build_once import remove_built, remove_unfinished, sweep_killed_builds
 
     root = cache_dir / kind
     if not root.is_dir():
@@ -103,8 +115,13 @@ def prune(
         old = older_than is not None and time.time() - entry.made > older_than
         over = max_size is not None and left > max_size
         if old or over or (older_than is None and max_size is None):
+            if entry.path.suffix == PARTIAL and not remove_unfinished(entry.path.with_suffix(""), entry.path):
+                warn(f"{entry.path.name} of {kind} is being made now, and is kept ({entry.what})")
+                continue
             left -= entry.size
-            if entry.path.is_dir():
+            if entry.path.suffix == PARTIAL:
+                warn(f"{entry.path.name} of {kind} was {entry.what}, and is removed")
+            elif entry.path.is_dir():
                 remove_built(entry.path)
             else:
                 entry.path.unlink(missing_ok=True)
@@ -114,7 +131,7 @@ def _what(kind: str, path: Path) -> str:
     """What an entry says of itself, in one line; nothing where it cannot be read."""
     if kind not in _TOLD:
         return ""
-    name, say = _TOLD[kind]
+    name, say = _UNFINISHED if path.suffix == PARTIAL else _TOLD[kind]
     try:
         return " ".join(say(json.loads((path / name).read_text(encoding="utf-8"))).split())
     except (OSError, ValueError, LookupError, TypeError):

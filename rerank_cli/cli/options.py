@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from rerank_cli.cli.terminal import Terminal, usable_cores
+from rerank_cli.cli.terminal import Terminal, bound_matrix_threads, usable_cores
 
 
 class ProgressStyle(enum.StrEnum):
@@ -130,6 +130,7 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(
         *,
+        invocation: typer.Context,
         progress: ProgressStyle,
         quiet: bool,
         verbose: bool,
@@ -139,14 +140,17 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
         offline: bool,
         **own: Any,
     ) -> Any:
-        terminal = Terminal(progress.value, quiet, verbose, seed, threads or usable_cores(), offline)
+        usable = threads or usable_cores()
+        bound_matrix_threads(usable, asked=threads is not None)
+        terminal = Terminal(progress.value, quiet, verbose, seed, usable, offline, _typed(invocation))
         return function(terminal, **own)
 
     own = [
         p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
         for p in inspect.signature(function).parameters.values()
     ][1:]
-    common = [
+    common = [inspect.Parameter("invocation", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    common += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
         for name, hint, default in _EVERYWHERE
     ]
@@ -155,6 +159,18 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
     wrapped.__annotations__ = {p.name: p.annotation for p in own + common}
     del wrapped.__wrapped__
     return wrapped
+
+
+def _typed(invocation: typer.Context) -> dict[str, str]:
+    """The parameters that stand on the command line, and how they are spelled."""
+    found: dict[str, str] = {}
+    for parameter in invocation.command.params:
+        name = str(parameter.name)
+        source = invocation.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            off = invocation.params.get(name) is False and parameter.secondary_opts
+            found[name] = max(off or parameter.opts, key=len)
+    return found
 
 
 def _everywhere(*names: str, **settings: Any) -> Any:

@@ -220,6 +220,8 @@ def rerank(
         # All topics, judged or not: the run says which are wanted.
         named = overrides(docs, topics, all_topics=True, topic_fields=topic_fields, doc_template=doc_template)
         found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
+        if found is None:
+            terminal.refuse(["doc_template", "topic_fields"], "is for a collection, and the run carries its texts")
         sources = _sources(found) if found else None
         share = None
         if own is not None:

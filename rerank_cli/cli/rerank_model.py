@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rerank_cli.cli.idle import SERVED, refuse_for_place
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from rerank_cli.methods import LoadedScorer
 
 _EITHER = ("method", "prompt", "max_length", "instruction")
-_SERVED = ("served_model", "api", "concurrency", "timeout", "api_key_env", "max_cost", "price")
 _HERE = ("engine", "provider", "precision", "batch_tokens", "trust_remote_code")
 
 
@@ -27,7 +27,8 @@ def opened_model(
 
     asked = {name: typed[name] for name in _EITHER}
     servers = settings.resolve("endpoint", typed["endpoint"])
+    refuse_for_place(terminal, servers if servers.value else None, typed["cache"])
     if servers.value:
-        return open_served(model, servers, settings, terminal, **asked, **given(typed, _SERVED))
+        return open_served(model, servers, settings, terminal, **asked, **given(typed, SERVED))
     device = settings.resolve("device", typed["device"]).value or "auto"
     return open_scorer(model, settings, terminal, **asked, device=device, **given(typed, _HERE)), None

@@ -35,6 +35,10 @@ EXAMPLES = [
         "rerank retrieve -c demo --k1 1.2 --b 0.75 -o bm25.run && rerank eval bm25.run -c demo -m nDCG@10",
     ),
     (
+        "Words of a title count three times as much as those of a text",
+        "rerank retrieve -c demo --field-weights title=3,text=1 | rerank eval -c demo -m nDCG@10",
+    ),
+    (
         "Candidates with their texts, for a stage that has no collection",
         "rerank retrieve -c demo -k 20 --output-format jsonl | rerank rerank",
     ),
@@ -73,6 +77,9 @@ def retrieve(
     delta: retrieve_options.Delta = None,
     exact_lengths: retrieve_options.ExactLengths = False,
     analyzer: retrieve_options.AnalyzerName = "english",
+    field_weights: retrieve_options.FieldWeights = None,
+    field_b: retrieve_options.FieldB = None,
+    fields_by: retrieve_options.FieldsJoined = None,
     rm3: feedback_options.Rm3 = False,
     rocchio: feedback_options.Rocchio = False,
     prf: feedback_options.PrfWay = None,
@@ -128,6 +135,10 @@ def retrieve(
     count once each time. A sum (-m bm25+minilm) asks each of its first stages and fuses their lists, by reciprocal
     rank unless --fuse names another rule of rerank fuse.
 
+    With --field-weights title and text are indexed apart and a term's frequencies in both are weighed before they
+    saturate (BM25F); df counts the documents that hold it in a field that has a weight. It is for BM25 alone: --rm3 and
+    --rocchio want the documents whole.
+
     Feedback searches twice: the first documents of the first search, or of the run that --feedback names, join the query
     as terms (--rm3, --rocchio, as Anserini has them), as words or as vectors (--prf). Documents of a run weigh alike, and a
     topic that the run lacks is asked as it is.
@@ -143,10 +154,11 @@ def retrieve(
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
-    from rerank_cli.cli.engines import Elsewhere, check_options, with_texts
+    from rerank_cli.cli.engines import Elsewhere, with_texts
     from rerank_cli.cli.feedback import feedback_run
+    from rerank_cli.cli.idle import refuse_for_retrieve
     from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
-    from rerank_cli.cli.retrievers import given_of, open_retriever
+    from rerank_cli.cli.retrievers import given_of, open_retriever, parts_of
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
@@ -154,12 +166,10 @@ def retrieve(
     from rerank_cli.core.shards import Shard, Share, by_position, topic_words
     from rerank_cli.retrieval.retriever import Topic, cut
 
-    ours = ("index", "weights", "docs", "filter", "topic_filters", "rm3", "rocchio", "prf", "feedback", "ann")
-    theirs = ("engine_fields", "engine_id", "api_key_env", "rank_profile", "vector_name")
-    check_options(source, _named(typed, ours), _named(typed, theirs))
     own = Shard.read(shard) if shard is not None else None
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
+    refuse_for_retrieve(terminal, parts_of(chosen), typed)
     given = given_of(typed)
     conditions = conditions_of(filter)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
@@ -182,7 +192,7 @@ def retrieve(
         about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
     else:
         how = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
-        retriever = Elsewhere(source, *how).open(chosen, settings, terminal)
+        retriever = Elsewhere(source, *how).open(chosen, given.encoders, settings, terminal)
         found = None if topics == "-" else collection_of(collection, named, settings, terminal)
         asked = _topics_from_stdin(named)[0] if found is None else found.topics()
         about |= {"retriever": retriever.name}
@@ -214,11 +224,6 @@ def retrieve(
     if writer.steps:
         terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
     _say_without(without, len(asked), terminal.warn)
-
-
-def _named(typed: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Options as they are typed, and what was given for each."""
-    return {f"--{name.replace('_', '-')}": typed[name] for name in names}
 
 
 def _topics_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import typer
@@ -10,6 +11,14 @@ from rerank_cli.cli import options
 from rerank_cli.cli.fuse_options import Norm
 
 LISTS, BM25, HYBRID, DENSE = "Lists", "BM25", "Hybrid", "Dense"
+
+
+class FieldsBy(enum.StrEnum):
+    """How the fields of a document are joined."""
+
+    bm25f = "bm25f"
+    sum = "sum"
+
 
 Retriever = Annotated[
     str | None,
@@ -67,6 +76,32 @@ AnalyzerName = Annotated[
         rich_help_panel=BM25,
         help="english (words, stop words, Porter stems, as Lucene's), whitespace (text analysed before), cjk (pairs of letters) "
         "or another language of Snowball, such as german.",
+    ),
+]
+FieldWeights = Annotated[
+    str | None,
+    typer.Option(
+        "--field-weights",
+        metavar="FIELD=W,...",
+        rich_help_panel=BM25,
+        help="Search title and text as fields with weights (BM25F), as in title=2,text=1; a field not named is not searched.",
+    ),
+]
+FieldB = Annotated[
+    str | None,
+    typer.Option(
+        "--field-b",
+        metavar="FIELD=B,...",
+        rich_help_panel=BM25,
+        help="A b for each of these fields, instead of --b.",
+    ),
+]
+FieldsJoined = Annotated[
+    FieldsBy | None,
+    typer.Option(
+        "--fields-by",
+        rich_help_panel=BM25,
+        help="Join the fields' frequencies (bm25f, the default), or add up their scores, as Anserini does (sum).",
     ),
 ]
 FusedBy = Annotated[

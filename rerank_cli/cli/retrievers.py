@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rerank_cli.core.texts import Document
     from rerank_cli.fusion.fuse import Recipe
     from rerank_cli.retrieval.bm25 import Bm25
+    from rerank_cli.retrieval.field_weights import FieldWeights
+    from rerank_cli.retrieval.fields import Bm25F
     from rerank_cli.retrieval.retriever import Retriever
     from rerank_cli.retrieval.rm3 import Feedback
     from rerank_cli.retrieval.variants import Parameters
@@ -41,12 +43,25 @@ class Scoring:
     delta: float | None = None
     exact_lengths: bool = False
     analyzer: str = "english"
+    field_weights: str | None = None
+    field_b: str | None = None
+    fields_by: str | None = None
 
     def parameters(self) -> Parameters:
         """Raises `WrongUsage`."""
         from rerank_cli.retrieval.variants import Parameters
 
         return Parameters(self.k1, self.b, self.variant, self.delta, "exact" if self.exact_lengths else "lucene")
+
+    def fields(self) -> FieldWeights | None:
+        """How much each field counts, None where title and text are one; raises `WrongUsage`."""
+        from rerank_cli.retrieval.field_weights import FieldWeights, numbers_of
+
+        if self.field_weights is None:
+            return None
+        weights = numbers_of("--field-weights", self.field_weights)
+        b = {} if self.field_b is None else numbers_of("--field-b", self.field_b)
+        return FieldWeights(weights, b, self.fields_by or "bm25f")  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -76,14 +91,17 @@ class Given:
         if moves and set(parts) <= {_BM25, _IMPACT}:
             raise WrongUsage(f"--prf {self.feeding.prf} is for the vectors of a bi-encoder", "as in -m minilm")
         self.scoring.parameters()
+        fields = self.scoring.fields()
+        if fields is not None and (self.feeding.rm3 or self.feeding.rocchio):
+            raise WrongUsage(
+                "--rm3 and --rocchio weigh terms of whole documents, not of fields (--field-weights)",
+                "leave one of them out, or feed words back: --prf each",
+            )
         analyzer_named(self.scoring.analyzer)
         if len(parts) > 1:
             self.recipe(len(parts))
             if self.index is not None:
                 raise WrongUsage("--index names one folder, and a sum of first stages has several", "leave it out")
-        elif self.weights is not None or self.norm is not None:
-            named = "--norm" if self.weights is None else "--weights"
-            raise WrongUsage(f"{named} is for a sum of first stages", "as in -m bm25+minilm")
 
     def recipe(self, parts: int) -> Recipe:
         """How the lists of a sum are fused; raises `WrongUsage`."""
@@ -163,10 +181,13 @@ def _opened(
 ) -> Retriever:
     from pathlib import Path
 
+    from rerank_cli.retrieval.bm25 import Bm25
     from rerank_cli.retrieval.rm3 import Bm25WithFeedback
 
     if part == _BM25:
         bm25 = _bm25(found, given, settings, terminal)
+        if not isinstance(bm25, Bm25):
+            return bm25
         expansion = given.feeding.expansion()
         if expansion is None:
             return bm25
@@ -202,25 +223,28 @@ def _impact(found: Collection, given: Given, folder: Path | None, settings: Sett
     )
 
 
-def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Bm25:
-    """BM25 over the collection's index: where the flag says, else where the collection says, else in the cache."""
+def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Bm25 | Bm25F:
+    """BM25 over the collection's index: where the flag says, else (without fields) the collection, else in the cache."""
     from pathlib import Path
 
     from rerank_cli.retrieval.bm25 import Bm25
-    from rerank_cli.retrieval.kept import kept_bm25_index
+    from rerank_cli.retrieval.fields import Bm25F
+    from rerank_cli.retrieval.kept import kept_bm25_index, kept_field_index
 
     corpus = found.documents()
-    index = kept_bm25_index(
-        corpus,
-        cache_dir=settings.cache_dir,
-        note=terminal.note,
-        template=found.doc_template,
-        analyzer=given.scoring.analyzer,
-        folder=Path(given.index) if given.index is not None else found.index,
-        watch=lambda documents: watched(documents, len(corpus), terminal),
-        processes=terminal.threads,
-    )
-    return Bm25(index, given.scoring.parameters(), threads=terminal.threads)
+    folder = None if given.index is None else Path(given.index)
+    kept: dict[str, Any] = {
+        "cache_dir": settings.cache_dir,
+        "note": terminal.note,
+        "analyzer": given.scoring.analyzer,
+        "watch": lambda documents: watched(documents, len(corpus), terminal),
+        "processes": terminal.threads,
+    }
+    parameters, fields = given.scoring.parameters(), given.scoring.fields()
+    if fields is not None:
+        return Bm25F(kept_field_index(corpus, folder=folder, **kept), parameters, fields, threads=terminal.threads)
+    index = kept_bm25_index(corpus, folder=folder or found.index, template=found.doc_template, **kept)
+    return Bm25(index, parameters, threads=terminal.threads)
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

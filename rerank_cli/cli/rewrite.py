@@ -98,12 +98,15 @@ def rewrite(
     from contextlib import ExitStack
 
     from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.cli.idle import refuse_for_rewrite
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.writer import opened_writer, say_cost, say_room, say_tally
     from rerank_cli.rewriting.rewriter import WAYS, asking, rewritten
 
+    from_collection = topics is None and collection is not None
+    refuse_for_rewrite(terminal, from_collection=from_collection, context=context is not None, join=join)
     jsonl = output_format is own.TopicFormat.jsonl
     if how is own.Way.filters:
         if output_format is own.TopicFormat.tsv or join:

@@ -48,6 +48,8 @@ def written_run(
     from rerank_cli.formats.parts import PartWriter
     from rerank_cli.formats.runs import RunWriter
 
+    if output_format == "msmarco":
+        terminal.refuse(["tag"], "has no column in the msmarco format")
     with output_stream(path) as stream:
         if share is None:
             writer = RunWriter(stream, tag, output_format)

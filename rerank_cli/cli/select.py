@@ -94,6 +94,7 @@ def select(
     How many documents a query needs can also be left to a language model: rerank rerank -m dps --select.
     """
     from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.cli.idle import note_collection, refuse_cache_size
     from rerank_cli.cli.run_input import checked_file, peeked
     from rerank_cli.cli.run_output import provenance, write_nothing, written_run
     from rerank_cli.cli.settings import Settings
@@ -104,7 +105,15 @@ def select(
     if mmr is not None and depth is None:
         depth = _MMR_DEPTH
     steps = Steps(depth, min_score, ratio, margin, near_duplicates, mmr, k)
-    _check(steps, model, method, max_length, device)
+    _check(steps)
+    if mmr is None:
+        asked = ["model", "method", "max_length", "device", "cache", "cache_size"]
+        terminal.refuse(asked, "is for --mmr, which was not given", "add --mmr 0.7, or leave it out")
+    if not cache:
+        refuse_cache_size(terminal)
+    if not steps.reads_texts:
+        terminal.refuse(["docs", "doc_template"], "is for --mmr and --near-duplicates, which read texts")
+        note_collection(terminal)
     settings = Settings()
     kept = byte_count(cache_size, "--cache-size") if cache else None
     qids = checked_file(run, input_format.value, lenient, unordered)
@@ -143,8 +152,8 @@ def select(
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
 
 
-def _check(steps: Steps, model: str | None, method: str | None, max_length: int | None, device: str | None) -> None:
-    """Raise `WrongUsage` where nothing is asked for, a number says nothing, or a model has nothing to do."""
+def _check(steps: Steps) -> None:
+    """Raise `WrongUsage` where nothing is asked for, or a number says nothing."""
     from math import isfinite
 
     given = {step: told for step, told in vars(steps).items() if told is not None}
@@ -153,9 +162,6 @@ def _check(steps: Steps, model: str | None, method: str | None, max_length: int 
     for step, told in given.items():
         if not isfinite(told) or (step == "near_duplicates" and told == 0):
             raise WrongUsage(f"--{step.replace('_', '-')} {told:g} says nothing", "see rerank select --help")
-    for option, value in (("-m", model), ("--method", method), ("--max-length", max_length), ("--device", device)):
-        if value is not None and steps.mmr is None:
-            raise WrongUsage(f"{option} {value} is for --mmr, which was not given", "add --mmr 0.7, or leave it out")
 
 
 def _open_model(

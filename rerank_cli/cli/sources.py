@@ -60,6 +60,8 @@ def collection_of(
         offline=terminal.offline or setting.origin == "header",
     )
     terminal.note(f"{found.description()} ({setting.origin})")
+    if not found.has_splits:
+        terminal.refuse(["split", "all_topics"], "is for a folder in BEIR layout, and this collection is none")
     fingerprint = (header or {}).get("fingerprint")
     if fingerprint is not None and fingerprint != found.fingerprint():
         raise BadData(

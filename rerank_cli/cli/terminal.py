@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rerank_cli.cli.progress import Progress, progress_for
+from rerank_cli.errors import WrongUsage
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,14 @@ class Terminal:
     seed: int = 0
     threads: int = 1
     offline: bool = False
+    #: The options and arguments that stand on the command line: parameter -> how it is spelled.
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    def refuse(self, names: Iterable[str], why: str, hint: str = "leave it out") -> None:
+        """Raise `WrongUsage` for the first of the parameters `names` that was typed, whatever its value: it would change nothing."""
+        for name in names:
+            if name in self.typed:
+                raise WrongUsage(f"{self.typed[name]} {why}", hint)
 
     def note(self, text: str) -> None:
         """Something done that the user may want to know; silent under --quiet."""
@@ -51,6 +60,16 @@ class Terminal:
     def _say(text: str) -> None:
         sys.stderr.write(f"rerank: {text}\n")
         sys.stderr.flush()
+
+
+def bound_matrix_threads(threads: int, *, asked: bool) -> None:
+    """Let the matrix products of numpy, which looks at these variables once when it is imported, use at most so many threads.
+
+    What the user's environment says of them stays, unless a number was `asked` for.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        if "numpy" not in sys.modules and (asked or not {name, "OMP_NUM_THREADS"} & os.environ.keys()):
+            os.environ[name] = str(threads)
 
 
 def usable_cores() -> int:

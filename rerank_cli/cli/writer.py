@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from rerank_cli.cli.idle import SERVED, refuse_for_place
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from rerank_cli.rewriting.rewriter import Asking, Tally
 
 
-_SERVED = ("served_model", "api", "concurrency", "timeout", "api_key_env", "max_cost", "price")
 _HERE = ("batch_tokens", "trust_remote_code")
 
 
@@ -41,11 +41,13 @@ def opened_writer(
     if model and endpoint:
         raise WrongUsage("-m is a model on this machine, and --endpoint names servers", "leave one of them out")
     servers = Setting(None, "") if model else settings.resolve("endpoint", endpoint)
+    if not typed["dry_run"]:
+        refuse_for_place(terminal, servers if servers.value else None, typed["cache"])
     writer: Any
     if typed["dry_run"] and not model:
         writer = Unasked()
     elif servers.value:
-        writer = open_endpoint(servers, settings.environment, terminal, in_words=True, **given(typed, _SERVED))
+        writer = open_endpoint(servers, settings.environment, terminal, in_words=True, **given(typed, SERVED))
     elif model:
         running = {
             **given(typed, _HERE),

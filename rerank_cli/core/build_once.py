@@ -66,6 +66,17 @@ def remove_built(folder: Path) -> None:
         raise WorkFailed(f"cannot remove {folder}: {error.strerror or error}") from error
 
 
+def remove_unfinished(folder: Path, partial: Path) -> bool:
+    """Remove what a build of `folder` that was stopped has left in `partial` to go on from; False while somebody builds it."""
+    with open(folder.with_name(folder.name + ".lock"), "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
 def sweep_killed_builds(root: Path) -> None:
     """Remove what killed builds left in `root`, whose folders nobody is building now."""
     for lock in root.glob("*.lock"):

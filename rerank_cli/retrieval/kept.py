@@ -15,6 +15,8 @@ from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus, Document
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.bm25 import Bm25Index
+from rerank_cli.retrieval.field_weights import FIELDS
+from rerank_cli.retrieval.fields import FieldIndex
 from rerank_cli.retrieval.index import FORMAT
 from rerank_cli.retrieval.manifest import key_of, refuse_other
 
@@ -38,23 +40,68 @@ def kept_bm25_index(
     time build it once; a killed build leaves nothing. Raises `BadData` when `folder` holds an index of
     other documents, another template or another analyzer, `Missing` when it holds something else.
     """
-    wanted: dict[str, str | int] = {
-        "fingerprint": corpus.fingerprint,
-        "doc_template": template,
-        "analyzer": analyzer,
-        "analyzer_version": analyzer_named(analyzer).version,
-    }
-    place = folder or cache_dir / "bm25" / key_of(wanted, FORMAT)
+    wanted = _wanted(corpus, analyzer, {"doc_template": template})
 
     def build(aside: Path) -> None:
-        note(f"indexing {len(corpus)} documents for BM25 ({analyzer} analyzer), once")
-        began = time.monotonic()
         Bm25Index.build(
             watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint, processes=processes
         )
-        note(f"the BM25 index took {time.monotonic() - began:.1f} s and is kept in {place}")
 
-    build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
+    place = _built(corpus, wanted, f"BM25 ({analyzer} analyzer)", folder, cache_dir, note, build)
     index = Bm25Index.open(place)
     refuse_other(index.index.manifest, wanted, place)
     return index
+
+
+def kept_field_index(
+    corpus: Corpus,
+    *,
+    cache_dir: Path,
+    note: Callable[[str], None],
+    analyzer: str = "english",
+    folder: Path | None = None,
+    watch: Watch = iter,
+    processes: int = 1,
+) -> FieldIndex:
+    """The same with title and text indexed apart; the documents are read once for each."""
+    wanted = _wanted(corpus, analyzer, {"fields": ",".join(FIELDS)})
+
+    def build(aside: Path) -> None:
+        FieldIndex.build(lambda: watch(corpus), aside, analyzer, fingerprint=corpus.fingerprint, processes=processes)
+
+    what = f"BM25 in fields ({analyzer} analyzer)"
+    place = _built(corpus, wanted, what, folder, cache_dir, note, build)
+    index = FieldIndex(place)
+    refuse_other(index.manifest, wanted, place)
+    for name in FIELDS:
+        if not index.manifest[name]["documents_with_terms"]:
+            note(f"no document has a {name}: its weight changes nothing")
+    return index
+
+
+def _wanted(corpus: Corpus, analyzer: str, more: dict[str, str]) -> dict[str, str | int]:
+    """What an index depends on."""
+    version = analyzer_named(analyzer).version
+    return {"fingerprint": corpus.fingerprint, **more, "analyzer": analyzer, "analyzer_version": version}
+
+
+def _built(
+    corpus: Corpus,
+    wanted: dict[str, str | int],
+    what: str,
+    folder: Path | None,
+    cache_dir: Path,
+    note: Callable[[str], None],
+    build: Callable[[Path], None],
+) -> Path:
+    """Where the index is; built first, and said, where there was none."""
+    place = folder or cache_dir / "bm25" / key_of(wanted, FORMAT)
+
+    def told(aside: Path) -> None:
+        note(f"indexing {len(corpus)} documents for {what}, once")
+        began = time.monotonic()
+        build(aside)
+        note(f"the BM25 index took {time.monotonic() - began:.1f} s and is kept in {place}")
+
+    build_once(place, told, waiting=lambda: note(f"waiting for another process to finish {place}"))
+    return place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ FILES, CHECKSUMS = "files", "sha256"
 _CALLED = {
     "fingerprint": "the documents' fingerprint",
     "doc_template": "--doc-template",
+    "fields": "the fields",
     "analyzer": "the analyzer",
     "analyzer_version": "the analyzer's version",
     "model_hash": "the model's hash",
@@ -28,16 +29,17 @@ _CALLED = {
 }
 
 
-def write_manifest(folder: Path, kind: str, format: int, about: Mapping[str, Any]) -> None:
-    """Write the manifest of a finished folder: kind, format, `about`, versions, every file's size and checksum."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+def write_manifest(folder: Path, kind: str, format: int, about: Mapping[str, Any], inside: Sequence[str] = ()) -> None:
+    """Write the manifest of a finished folder: kind, format, `about`, versions, size and checksum of every file in it and `inside`."""
+    paths = [path for name in ("", *inside) for path in sorted((folder / name).iterdir()) if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
     told = {
         "kind": kind,
         "format": format,
         **about,
         "versions": {"rerank": rerank_cli.__version__, "numpy": np.__version__},
-        FILES: {path.name: path.stat().st_size for path in files},
-        CHECKSUMS: {path.name: _sha256(path) for path in files},
+        FILES: {name: path.stat().st_size for name, path in files.items()},
+        CHECKSUMS: {name: _sha256(path) for name, path in files.items()},
     }
     text = json.dumps(told, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -26,6 +26,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from rerank_cli.errors import WrongUsage
 
 Lengths = Literal["lucene", "exact"]
@@ -95,3 +97,30 @@ class Parameters:
     def delta_in_force(self) -> float | None:
         """The delta in force."""
         return VARIANTS[self.variant].delta if self.delta is None else self.delta
+
+
+def inverse_norms(lengths: np.ndarray, average: float, parameters: Parameters) -> np.ndarray:
+    """1 / (k1 * (1 - b + b * length / average)) (n,) float32 for `lengths (n,)`; infinite where k1 is 0."""
+    one, k1, b = np.float32(1), np.float32(parameters.k1), np.float32(parameters.b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        norms: np.ndarray = one / (k1 * ((one - b) + b * lengths.astype(np.float32) / np.float32(average)))
+    return norms
+
+
+def saturation(
+    parameters: Parameters, n: int, df: int, weight: float | np.float32
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What a term in df of n documents gives them, as a function of their r (m,) float32: never falling, float32 from the idf on."""
+    variant, delta = VARIANTS[parameters.variant], parameters.delta_in_force
+    factor = np.float32(weight) * np.float32(variant.idf(n, df))
+    least = factor * np.float32(delta) if variant.outside is not None else None
+    inside = np.float32(delta / parameters.k1) if variant.inside is not None and delta and parameters.k1 else None
+    if variant.scaled:
+        factor *= np.float32(parameters.k1 + 1)
+
+    def parts(ratio: np.ndarray) -> np.ndarray:
+        shifted = ratio if inside is None else ratio + inside
+        given: np.ndarray = factor - factor / (np.float32(1) + shifted)
+        return given if least is None else given + least
+
+    return parts

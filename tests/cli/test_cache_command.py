@@ -1,5 +1,6 @@
 """`rerank cache`: it shows what is there, and removes what it is told and nothing else."""
 
+import fcntl
 import json
 import os
 import time
@@ -179,3 +180,27 @@ def test_sizes_for_people():
     assert [shown_bytes(n) for n in (0, 1023, 1024, 1536 * 2**20, 5 * 2**40)] == [
         "0 B", "1023 B", "1.0 KiB", "1.5 GiB", "5.0 TiB"
     ]  # fmt: skip
+
+
+def unfinished(kept, name, age):
+    folder = kept / "dense" / f"{name}.partial"
+    folder.mkdir(parents=True)
+    (folder / "vectors.npy").write_bytes(b"x" * 1000)
+    (folder / "progress.json").write_text(json.dumps({"documents": 2048}))
+    os.utime(folder, (time.time() - age * DAY,) * 2)
+    return folder
+
+
+def test_an_encoding_that_was_stopped_goes_and_is_said_but_one_under_way_stays(cache, kept):
+    old, new, going_on = (unfinished(kept, letter * 24, age) for letter, age in (("a", 40), ("b", 1), ("c", 50)))
+    assert ["dense", old.name, "1019"] in [row[:3] for row in rows(cache("dense"))]
+    with open(kept / "dense" / f"{'c' * 24}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = cache("--prune", "dense", "--older-than", "30d")
+        assert [folder.exists() for folder in (old, new, going_on)] == [False, True, True]
+        assert f"{old.name} of dense was unfinished, with 2048 documents done, and is removed" in done.err
+        assert f"{going_on.name} of dense is being made now, and is kept" in done.err and new.name not in done.err
+        rows(cache("--prune", "all"))
+        assert going_on.exists() and not new.exists()
+    cache("--prune", "dense", "-q")
+    assert not going_on.exists()

@@ -105,7 +105,7 @@ def test_a_run_with_texts_needs_no_collection_and_keeps_them(rerank: Runner, sea
 def test_what_makes_no_sense_is_refused_before_anything_is_read(rerank: Runner, sea: Path) -> None:
     for arguments, words in (
         ([], "nothing says what to leave out"),
-        (["-m", "minilm", "-k", "3"], "-m minilm is for --mmr"),
+        (["-m", "minilm", "-k", "3"], "--model is for --mmr"),
         (["--near-duplicates", "0"], "--near-duplicates 0 says nothing"),
         (["--mmr", "0.5", "-m", "minilm-blend"], "minilm-blend makes no single vector"),
     ):

@@ -68,6 +68,8 @@ FREE = {
     "SECONDS",
     "TITLE",
     "FIELD",
+    "FIELD=W",
+    "FIELD=B",
     "PERCENT",
     "URL",
 }
