@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
+from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.inference.ledger import Ledger
+    from rerank_cli.http.ledger import Ledger
     from rerank_cli.methods import LoadedScorer
 
 _EITHER = ("method", "prompt", "max_length", "instruction")
-_SERVED = ("served_model", "api", "concurrency", "timeout", "api_key_env", "max_cost", "price")
+_SERVED = ("served_model", "api", "concurrency", "timeout", "hedge_delay", "api_key_env", "max_cost", "price")
 _HERE = ("engine", "provider", "precision", "batch_tokens", "trust_remote_code")
 
 
@@ -29,5 +30,7 @@ def opened_model(
     servers = settings.resolve("endpoint", typed["endpoint"])
     if servers.value:
         return open_served(model, servers, settings, terminal, **asked, **given(typed, _SERVED))
+    if typed["hedge_delay"] is not None:
+        raise WrongUsage("--hedge-delay is for several servers, and --endpoint names none", "leave it out")
     device = settings.resolve("device", typed["device"]).value or "auto"
     return open_scorer(model, settings, terminal, **asked, device=device, **given(typed, _HERE)), None

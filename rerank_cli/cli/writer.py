@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rerank_cli.rewriting.rewriter import Asking, Tally
 
 
-_SERVED = ("served_model", "api", "concurrency", "timeout", "api_key_env", "max_cost", "price")
+_SERVED = ("served_model", "api", "concurrency", "timeout", "hedge_delay", "api_key_env", "max_cost", "price")
 _HERE = ("batch_tokens", "trust_remote_code")
 
 
