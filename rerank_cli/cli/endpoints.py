@@ -107,6 +107,12 @@ def open_served(
     return cast("LoadedScorer", opened), opened.ledger
 
 
+def check_unserved(typed: Mapping[str, Any]) -> None:
+    """Raise `WrongUsage` for what is of no use without a server, when none is named."""
+    if typed["hedge_delay"] is not None:
+        raise WrongUsage("--hedge-delay is for several servers, and none is named", "--endpoint URL,URL names them")
+
+
 def key_from(variable: str | None, environment: Mapping[str, str]) -> str:
     """The key of servers, from the environment variable that --api-key-env names; raises `Missing` when it is not set."""
     if variable is None:

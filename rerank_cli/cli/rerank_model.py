@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from rerank_cli.cli.settings import Setting, Settings
 from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.http.ledger import Ledger
@@ -23,14 +22,13 @@ def opened_model(
     model: Setting, settings: Settings, terminal: Terminal, typed: Mapping[str, Any]
 ) -> tuple[LoadedScorer, Ledger | None]:
     """The model and, of servers, what they are paid; `typed` are the command's options by their names."""
-    from rerank_cli.cli.endpoints import open_served
+    from rerank_cli.cli.endpoints import check_unserved, open_served
     from rerank_cli.cli.scorer import open_scorer
 
     asked = {name: typed[name] for name in _EITHER}
     servers = settings.resolve("endpoint", typed["endpoint"])
     if servers.value:
         return open_served(model, servers, settings, terminal, **asked, **given(typed, _SERVED))
-    if typed["hedge_delay"] is not None:
-        raise WrongUsage("--hedge-delay is for several servers, and --endpoint names none", "leave it out")
+    check_unserved(typed)
     device = settings.resolve("device", typed["device"]).value or "auto"
     return open_scorer(model, settings, terminal, **asked, device=device, **given(typed, _HERE)), None

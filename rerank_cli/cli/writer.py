@@ -32,7 +32,7 @@ def opened_writer(
     unless None. For a --dry-run no server is asked for anything: its tokens are estimates. Raises as `open_endpoint` and
     `load_writer`, `Missing` when nobody is named.
     """
-    from rerank_cli.cli.endpoints import open_endpoint
+    from rerank_cli.cli.endpoints import check_unserved, open_endpoint, say_paid
     from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.inference.kept_words import KeptWriter
     from rerank_cli.rewriting.asking import LimitedWriter, Unasked
@@ -41,6 +41,8 @@ def opened_writer(
     if model and endpoint:
         raise WrongUsage("-m is a model on this machine, and --endpoint names servers", "leave one of them out")
     servers = Setting(None, "") if model else settings.resolve("endpoint", endpoint)
+    if not servers.value:
+        check_unserved(typed)
     writer: Any
     if typed["dry_run"] and not model:
         writer = Unasked()
@@ -58,7 +60,7 @@ def opened_writer(
             "no model that writes is named",
             "--endpoint URL asks a server, -m FOLDER a model here; --dry-run needs none",
         )
-    apart = getattr(writer, "apart", False)
+    apart, ledger = getattr(writer, "apart", False), getattr(writer, "ledger", None)
     if max_calls is not None:
         writer = LimitedWriter(writer, max_calls)
     with ExitStack() as opened:
@@ -66,6 +68,8 @@ def opened_writer(
             store = opened.enter_context(AnswerCache(settings.cache_dir / "answers", kept, terminal.warn))
             writer = KeptWriter(writer, store)
         yield writer, apart
+    if ledger is not None:
+        say_paid(ledger, terminal)
 
 
 def _on_this_machine(model: str, settings: Settings, terminal: Terminal, running: dict[str, Any]) -> Any:

@@ -7,8 +7,7 @@ import pytest
 from inference.loopback import Loopback, Reply, chat_reply, echoing, models
 
 from rerank_cli.errors import BudgetSpent, RerankError, WorkFailed, WrongUsage
-from rerank_cli.http import pool, servers
-from rerank_cli.http import transport
+from rerank_cli.http import pool, servers, transport
 from rerank_cli.http.ledger import Ledger, Limits
 from rerank_cli.http.servers import Servers
 from rerank_cli.inference.cache import AnswerCache
