@@ -69,7 +69,7 @@ HedgeDelay = Annotated[
         metavar="SECONDS",
         min=0.001,
         rich_help_panel=SERVERS,
-        help="Send a request that takes longer to a second server that has room; the first answer counts. Off by default.",
+        help="Send a request that takes longer to a second, idle server too; the first answer counts. Default: never.",
     ),
 ]
 ApiKeyEnv = Annotated[

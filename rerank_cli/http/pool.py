@@ -107,10 +107,11 @@ class Pool:
                     self._changed.wait(_FIRST_WAIT)
 
     def spare(self, work: int, besides: Server) -> Server | None:
-        """Another server that is well and has room at this moment, to be given back by `leave`; None when there is none."""
+        """Another server that is well and has half of its room at this moment, to be given back by `leave`; None without one."""
         with self._changed:
             now = time.monotonic()
-            free = self._with_room(one for one in self.servers if one is not besides and one.is_well(now))
+            idle = [one for one in self.servers if one.is_well(now) and one.tally.in_flight <= self._each // 2]
+            free = self._with_room(one for one in idle if one is not besides)
             return self._taken(free, work, now) if free else None
 
     def leave(self, server: Server, work: int) -> None:

@@ -2,8 +2,8 @@
 
 A request that fails for a passing reason is sent again, to another server where there is one; who is asked, and when, is
 the `Pool`'s. Requests that cannot succeed (a wrong key, a prompt that is too long) fail at once. A hedged request, one that
-takes longer than the hedge delay, is sent to a second server that has room: the first answer counts, the other is counted
-when it comes.
+takes longer than the hedge delay, is sent to a second server that has little to do: the first answer counts, the other is
+counted when it comes.
 
 Addresses are shown in messages and headers, so they may hold no user, password or parameters.
 """
