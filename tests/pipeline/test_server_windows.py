@@ -88,12 +88,12 @@ def test_what_a_server_refuses_ends_the_run_and_nothing_more_is_asked():
     def refusing(seen):
         return Reply(b"", 400) if seen.json["query"] == "query 5" else honest.answer(seen)
 
-    honest = scoring(lambda seen: 0.01)
+    honest = scoring(lambda seen: 0.02)
     with honest, Loopback(refusing) as one:
         scorer = remote([one.url], concurrency=2)
         with pytest.raises(WorkFailed, match="answered 400"):
-            list(rerank(lists(1000), None, scorer, SMALL))
+            list(rerank(lists(1000), None, scorer, Options(window_pairs=512)))
         time.sleep(0.2)
         seen = len(one.posts)
-        time.sleep(0.2)
-        assert len(one.posts) == seen < 200
+        time.sleep(0.3)
+        assert len(one.posts) == seen < 100
