@@ -153,10 +153,10 @@ def test_one_that_comes_back_with_another_model_is_left_out():
 def test_at_the_start_a_dead_server_is_named_at_once_and_a_hanging_one_holds_up_nobody():
     with Loopback(echoing) as one, Loopback(lambda seen: Reply(b"", after=9)) as hanging:
         notes = []
-        servers = Servers([NOBODY, hanging.url, one.url], timeout=0.3, note=notes.append)
+        servers = Servers([NOBODY, hanging.url, one.url], timeout=1.5, note=notes.append)
         began = time.monotonic()
         assert served(servers, None, notes.append).model == "m"
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
         assert len(notes) == 2 and NOBODY in notes[0] and hanging.url in notes[1]
         answered(servers, [said(at) for at in range(20)])
         assert not hanging.posts and servers.ledger.retries == 0 and len(notes) == 2
