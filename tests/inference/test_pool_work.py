@@ -71,13 +71,14 @@ def test_a_server_ten_times_slower_gets_a_tenth_of_the_work_and_holds_up_nobody(
 
 def test_the_least_bytes_in_flight_are_asked_first():
     """One long prompt is as much work as a hundred short ones; counted as requests, each server would get half of those."""
-    with gpu(0.05) as one, gpu(0.05) as two:
+    with Loopback(lambda seen: Reply(echoing(seen), after=0.5)) as one, Loopback(one.answer) as two:
         servers = Servers([one.url, two.url], concurrency=8, note=pytest.fail)
         threads = [threading.Thread(target=answered, args=(servers, [said(0, "long " * 2000)]))]
         threads += [threading.Thread(target=answered, args=(servers, [said(at)])) for at in range(1, 7)]
-        for thread in threads:
+        for number, thread in enumerate(threads):
             thread.start()
-            time.sleep(0.003)
+            while len(one.seen) + len(two.seen) <= number:
+                time.sleep(0.001)
         for thread in threads:
             thread.join()
         shares = [Counter(len(seen.body) > 5000 for seen in server.posts) for server in (one, two)]
