@@ -17,12 +17,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from rerank_cli.errors import WorkFailed
 from rerank_cli.http import server_errors
 from rerank_cli.http.ledger import Tally
 from rerank_cli.http.transport import Passing
 
-#: Seconds: of the first wait, and of the longest of our own.
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+#: Seconds: of the first wait, of the longest of our own, and the longest that a server may ask for when it is the last.
+_FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 30.0, 600.0
 #: Seconds after which a server that fails again is told of again; twice as many each time.
 _QUIET = 60.0
 
@@ -40,6 +41,8 @@ class Server:
         self.failures = 0
         #: Until when it gets no request at all, and until when others are asked instead.
         self.closed_until = self.rests_until = 0.0
+        #: What it did when it failed last.
+        self.wrong = ""
         #: Since it failed: whether it is being looked at, whether it was found well, and whether a request tries it.
         self.looked_at = self.found_well = self.tried = False
         #: Whether its failure was told, until when the next one is not, and for how long after that.
@@ -71,7 +74,7 @@ class Pool:
     def take(self, work: int, failed: Counter[Server]) -> Server:
         """The server to ask for something of `work` bytes, which was in vain as often as `failed` says.
 
-        Waits while none is ready; to be given back by `leave`. Of the servers that are well, those where this request
+        Waits while none is ready, and raises `WorkFailed` when that is for too long; to be given back by `leave`. Of the servers that are well, those where this request
         failed least come first, even when it has to wait for them: so one server that works is found in the end.
         """
         again = bool(failed)
@@ -97,6 +100,8 @@ class Pool:
                     ),
                 )
                 wait = max(best.closed_until, best.rests_until if again else 0.0) - now
+                if wait > _PATIENCE:
+                    raise WorkFailed(f"{best.root} {best.wrong} and asks to wait {wait:.0f} seconds")
                 if wait > 0:
                     # Those who waited for the same moment do not all come at once.
                     self._changed.wait_for(self._any_well, wait * random.uniform(1, 1.25))
@@ -138,7 +143,7 @@ class Pool:
         with self._changed:
             now = time.monotonic()
             server.failures += server.rests_until <= now
-            server.found_well = False
+            server.found_well, server.wrong = False, failure.what
             own = min(_FIRST_WAIT * 2 ** min(server.failures - 1, 10), _LONGEST_WAIT) * random.uniform(0.5, 1)
             until = now + max(own, failure.wait)
             server.rests_until = max(server.rests_until, until)

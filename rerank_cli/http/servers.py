@@ -27,10 +27,10 @@ from rerank_cli.http.pool import Pool, Server
 from rerank_cli.http.transport import Passing, Transport, bearer
 
 T = TypeVar("T")
-#: Times that one request is sent before it has failed; once to each server at least.
+#: Times that one request is sent to a server before it has failed.
 TRIES = 6
-#: Seconds: the longest that a server may ask to wait, and that looking at one takes.
-_PATIENCE, _LOOK = 600.0, 10.0
+#: Seconds that looking at a server may take.
+_LOOK = 10.0
 #: Seconds between two searches for a second server that has room.
 _SEARCH = 0.05
 
@@ -105,18 +105,18 @@ class Servers:
         request = _Request(path, body, read, content_type, threading.Lock())
         sent = self._sent if self._hedge_delay is None else self._hedged
         failed: Counter[Server] = Counter()
-        tries = max(TRIES, len(self.addresses))
         with self._slots, self.ledger.call():
             while True:
                 server = self._pool.take(len(body), failed)
+                if failed:
+                    self.ledger.retried()
                 try:
                     return sent(server, request)
                 except Passing as failure:
                     failed[server] += 1
-                    if failed.total() == tries:
-                        what = f"{server.root}{path} {failure.what}, and so {tries} times"
+                    if failed[server] == TRIES:
+                        what = f"{server.root}{path} {failure.what}, and so {TRIES} times"
                         raise WorkFailed(what, self._hint(failure.status, "")) from None
-                self.ledger.retried()
 
     def look(self, number: int, path: str) -> tuple[int, Any]:
         """What server `number` answers to a GET of `path`: status (0: it cannot be reached) and JSON, None when it has none.
@@ -143,7 +143,10 @@ class Servers:
         self._look_path, self._objection = path, objection
 
     def _what_is_wrong(self, server: Server) -> Passing | None:
-        status, reply = self.look(self.addresses.index(server.root), self._look_path)
+        try:
+            status, reply = self.look(self.addresses.index(server.root), self._look_path)
+        except WorkFailed as refused:
+            return Passing(refused.message)
         if status == 0 or status in server_errors.PASSING:
             return Passing("is not back", status)
         objection = self._objection(reply)
@@ -221,8 +224,6 @@ class Servers:
             wait = server_errors.seconds_asked(retry_after)
             if not server_errors.is_passing(status, reply):
                 raise WorkFailed(f"{server.root}{path} {shown}", self._hint(status, message))
-            if wait > _PATIENCE:
-                raise WorkFailed(f"{server.root}{path} {shown} and asks to wait {wait:.0f} seconds")
             raise Passing(shown, status, wait)
         try:
             return request.read(json.loads(reply))

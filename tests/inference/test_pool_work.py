@@ -285,6 +285,26 @@ def test_whatever_fails_when_every_request_is_answered_once_while_one_server_liv
         assert (ledger.read, ledger.written) == (330, 90)
 
 
+def test_one_that_asks_for_a_day_is_left_alone_for_a_day():
+    with Loopback(lambda seen: Reply(b"", 429, {"Retry-After": "86400"})) as one, Loopback(echoing) as two:
+        notes = []
+        answered(Servers([one.url, two.url], concurrency=2, note=notes.append), [said(at) for at in range(40)])
+        assert len(one.posts) <= 2 and len(notes) == 1
+        with pytest.raises(WorkFailed, match="answered 429 and asks to wait 86400 seconds"):
+            answered(Servers([one.url], note=notes.append), [said(0)])
+
+
+def test_all_may_be_away_for_a_moment():
+    """A pool is no less patient than a server alone: each is asked again, after longer and longer waits."""
+    back = time.monotonic() + 0.1
+    away = lambda seen: echoing(seen) if time.monotonic() > back else Reply(b"", 500)  # noqa: E731
+    with ExitStack() as running:
+        servers = [running.enter_context(Loopback(away)) for _ in range(5)]
+        notes = []
+        answered(Servers([server.url for server in servers], note=notes.append), [said(at) for at in range(20)])
+        assert any("answers again" in note for note in notes)
+
+
 def test_when_none_lives_it_is_said():
     with Loopback(lambda seen: Reply(b"", 500)) as one:
         servers = Servers([one.url, NOBODY], note=lambda told: None)
