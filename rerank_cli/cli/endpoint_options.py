@@ -48,7 +48,9 @@ Api = Annotated[
 ]
 Concurrency = Annotated[
     int,
-    typer.Option("--concurrency", metavar="N", min=1, rich_help_panel=SERVERS, help="Requests at a time, in all."),
+    typer.Option(
+        "--concurrency", metavar="N", min=1, rich_help_panel=SERVERS, help="Requests at a time, at each server."
+    ),
 ]
 Timeout = Annotated[
     float,
@@ -58,6 +60,16 @@ Timeout = Annotated[
         min=0.001,
         rich_help_panel=SERVERS,
         help="Seconds until a request counts as lost and is sent again.",
+    ),
+]
+HedgeDelay = Annotated[
+    float | None,
+    typer.Option(
+        "--hedge-delay",
+        metavar="SECONDS",
+        min=0.001,
+        rich_help_panel=SERVERS,
+        help="Send a request that takes longer to a second, idle server too; the first answer counts. Default: never.",
     ),
 ]
 ApiKeyEnv = Annotated[

@@ -31,6 +31,7 @@ def open_endpoint(
     api: str = "auto",
     concurrency: int = 16,
     timeout: float = 120.0,
+    hedge_delay: float | None = None,
     api_key_env: str | None = None,
     max_cost: float | None = None,
     price: str | None = None,
@@ -53,14 +54,16 @@ def open_endpoint(
         key=key_from(api_key_env, environment),
         concurrency=concurrency,
         timeout=timeout,
+        hedge_delay=hedge_delay,
         ledger=_ledger(max_cost, price),
         note=terminal.note,
     )
     found = served(servers, served_model, terminal.note, reranks=not in_words)
     where = f"{', '.join(servers.addresses)} ({endpoint.origin})"
+    each = " each" if len(servers.addresses) > 1 else ""
     if in_words:
         writer = EndpointWriter(servers, found, api=api, note=terminal.note)  # type: ignore[arg-type]
-        terminal.note(f"{found.model}: words from {where}, {concurrency} requests at a time")
+        terminal.note(f"{found.model}: words from {where}, {concurrency} requests at a time{each}")
         return writer
     shape = shape_of(servers.addresses[0], found, api)
     terminal.note(f"{found.model}: scores from {where}, asked as {shape.name} at {shape.path}")
@@ -111,6 +114,13 @@ def key_from(variable: str | None, environment: Mapping[str, str]) -> str:
     if not environment.get(variable):
         raise Missing(f"--api-key-env {variable}: this environment variable is not set", f"export {variable}=...")
     return environment[variable].strip()
+
+
+def say_paid(ledger: Ledger, terminal: Terminal) -> None:
+    """What servers were asked and what it cost, and what each of several did."""
+    terminal.note(f"the servers answered {ledger}")
+    for line in ledger.of_each():
+        terminal.note(line)
 
 
 def _ledger(max_cost: float | None, price: str | None) -> Ledger:

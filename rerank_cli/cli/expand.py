@@ -47,6 +47,7 @@ def expand(
     api: endpoint_options.Api = endpoint_options.Interface.auto,
     concurrency: endpoint_options.Concurrency = 16,
     timeout: endpoint_options.Timeout = 120.0,
+    hedge_delay: endpoint_options.HedgeDelay = None,
     api_key_env: endpoint_options.ApiKeyEnv = None,
     max_cost: endpoint_options.MaxCost = None,
     price: endpoint_options.Price = None,

@@ -13,7 +13,7 @@ from rerank_cli.cli.settings import Setting
 from rerank_cli.cli.terminal import Terminal
 
 #: Options of servers, and of models that run here.
-SERVED = ("served_model", "api", "concurrency", "timeout", "api_key_env", "max_cost", "price")
+SERVED = ("served_model", "api", "concurrency", "timeout", "hedge_delay", "api_key_env", "max_cost", "price")
 HERE = ("engine", "device", "provider", "precision", "batch_tokens", "trust_remote_code")
 
 _FIELDS = ("field_b", "fields_by")

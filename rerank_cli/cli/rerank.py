@@ -75,6 +75,7 @@ def rerank(
     api: endpoint_options.Api = endpoint_options.Interface.auto,
     concurrency: endpoint_options.Concurrency = 16,
     timeout: endpoint_options.Timeout = 120.0,
+    hedge_delay: endpoint_options.HedgeDelay = None,
     api_key_env: endpoint_options.ApiKeyEnv = None,
     max_cost: endpoint_options.MaxCost = None,
     price: endpoint_options.Price = None,
@@ -141,6 +142,8 @@ def rerank(
     With --endpoint servers answer: those that speak OpenAI's chat and completions interfaces, in the words of the
     method's prompt, or rerank servers (TEI, infinity, vLLM, Cohere, Jina, Voyage, Mixedbread). Every reply is
     kept in the cache before it is used. Any reply makes a valid list; what had to be mended is counted.
+    Of several servers the one with the least to do is asked, one that fails is left out until it is back, and
+    docs/scale.md says how to run them.
 
     With --shard I/N one of N processes, which may run anywhere, reranks its share of the queries and writes a part
     with a header. rerank merge joins the parts, in any order, to the run that one process would have written.
@@ -157,6 +160,7 @@ def rerank(
 
     from rerank_cli import pipeline
     from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.cli.endpoints import say_paid
     from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
     from rerank_cli.cli.rerank_model import opened_model
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
@@ -273,7 +277,7 @@ def rerank(
         mine = total if share is None or total is None else share.count(total)
         seen = write_answers(written, answers, terminal, mine, stats, max_repaired=max_repaired)
         if ledger is not None:
-            terminal.note(f"the servers answered {ledger}")
+            say_paid(ledger, terminal)
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen if share is None else share.ids)

@@ -11,7 +11,7 @@ from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rerank_cli.inference.ledger import Ledger
+    from rerank_cli.http.ledger import Ledger
     from rerank_cli.methods import LoadedScorer
 
 _EITHER = ("method", "prompt", "max_length", "instruction")

@@ -6,10 +6,12 @@ money and tokens it can be passed by what one question costs for each that is in
 
 from __future__ import annotations
 
+import statistics
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rerank_cli.errors import BudgetSpent
 
@@ -25,6 +27,22 @@ class Limits:
     prices: tuple[float, float] = (0.0, 0.0)
 
 
+@dataclass
+class Tally:
+    """What one server did: requests that are with it, those it answered, those it failed, and tokens, read and written together."""
+
+    in_flight: int = 0
+    answered: int = 0
+    failed: int = 0
+    tokens: int = 0
+    #: How long each of its last answers took.
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=4096), repr=False)
+
+    def __str__(self) -> str:
+        typical = f", {statistics.median(self.seconds):.3g} s each (median)" if self.seconds else ""
+        return f"{self.answered} answers, {self.tokens} tokens, {self.failed} failures{typical}"
+
+
 class Ledger:
     """Counts of one session with servers; any number of threads may write in it."""
 
@@ -34,10 +52,16 @@ class Ledger:
         #: Questions asked; each may have taken several requests, all but the first of them counted in `retries`.
         self.calls = 0
         self.retries = 0
-        #: Tokens of all answers: read by the models, and written by them.
+        #: Questions sent to a second server before the first had answered, and answers that came too late to be used.
+        self.hedges = 0
+        self.late = 0
+        #: Tokens of all answers: read by the models, and written by them; those of the late ones are among them.
         self.read = 0
         self.written = 0
+        self.late_tokens = 0
         self.in_flight = 0
+        #: Address -> what that server did.
+        self.servers: dict[str, Tally] = {}
 
     @property
     def cost(self) -> float:
@@ -48,7 +72,19 @@ class Ledger:
     def __str__(self) -> str:
         retried = f" ({self.retries} sent again)" if self.retries else ""
         money = f", {self.cost:.4g} spent" if any(self._limits.prices) else ""
-        return f"{self.calls} requests{retried}, {self.read} tokens read, {self.written} written{money}"
+        return f"{self.calls} requests{retried}, {self.read} tokens read, {self.written} written{money}{self._hedged()}"
+
+    def _hedged(self) -> str:
+        if not self.hedges:
+            return ""
+        coming = sum(server.in_flight for server in self.servers.values())
+        uncounted = f", {coming} still on their way and not counted" if coming else ""
+        return f"; {self.hedges} hedged: {self.late} answers came too late, {self.late_tokens} tokens{uncounted}"
+
+    def of_each(self) -> Iterator[str]:
+        """A line for each server, where there are several."""
+        if len(self.servers) > 1:
+            yield from (f"{address}: {tally}" for address, tally in self.servers.items())
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -68,15 +104,31 @@ class Ledger:
         with self._lock:
             self.retries += 1
 
-    def paid(self, read: int, written: int) -> None:
-        """Count an answer's tokens."""
+    def hedged(self) -> None:
+        """Count a question that goes to a second server too; raises `BudgetSpent` instead of letting it go."""
+        with self._lock:
+            self._still_within()
+            self.hedges += 1
+
+    def paid(self, read: int, written: int, tally: Tally, seconds: float, *, late: bool = False) -> None:
+        """Count the answer of a server that took `seconds`, and its tokens; `late`: another server's was used."""
         with self._lock:
             self.read += read
             self.written += written
+            self.late += late
+            self.late_tokens += late * (read + written)
+            tally.answered += 1
+            tally.tokens += read + written
+            tally.seconds.append(seconds)
+
+    def failed(self, tally: Tally) -> None:
+        """Count a request that a server did not answer, or refused."""
+        with self._lock:
+            tally.failed += 1
 
     def _still_within(self) -> None:
         limits, tokens = self._limits, self.read + self.written
-        if limits.calls is not None and self.calls >= limits.calls:
+        if limits.calls is not None and self.calls + self.hedges >= limits.calls:
             raise BudgetSpent(f"the budget of {limits.calls} calls is spent")
         if limits.tokens is not None and tokens >= limits.tokens:
             raise BudgetSpent(f"the budget of {limits.tokens} tokens is spent: {tokens} in {self.calls} calls")

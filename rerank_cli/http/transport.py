@@ -50,16 +50,24 @@ class Transport:
         self._session.trust_env = False
 
     def send(
-        self, root: str, method: str, path: str, body: bytes | None, content_type: str = "application/json"
+        self,
+        root: str,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content_type: str = "application/json",
+        timeout: float | None = None,
     ) -> tuple[int, str | None, bytes]:
         """Status, Retry-After and body of the reply; raises `Passing` when the connection or the clock fails.
 
+        `timeout` stands in for the transport's own.
         Raises `WorkFailed` for a certificate that is not trusted, and for a reply of more than 64 MiB.
         """
         import requests
         import urllib3
 
-        deadline = time.monotonic() + self._timeout
+        timeout = self._timeout if timeout is None else timeout
+        deadline = time.monotonic() + timeout
         try:
             with self._session.request(
                 method,
@@ -67,7 +75,7 @@ class Transport:
                 data=body,
                 headers={"Content-Type": content_type},
                 auth=self._authorised,
-                timeout=(min(_CONNECT, self._timeout), self._timeout),
+                timeout=(min(_CONNECT, timeout), timeout),
                 allow_redirects=False,
                 **self._routes[root],
             ) as response:
@@ -77,10 +85,10 @@ class Transport:
                     if len(reply) > _LARGEST:
                         raise WorkFailed(f"{root}{path} sends a reply of more than {_LARGEST >> 20} MiB")
                     if time.monotonic() > deadline:
-                        raise Passing(f"was not done in {self._timeout:g} seconds")
+                        raise Passing(f"was not done in {timeout:g} seconds")
                 return response.status_code, response.headers.get("Retry-After"), bytes(reply)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise Passing(f"did not answer in {self._timeout:g} seconds") from None
+            raise Passing(f"did not answer in {timeout:g} seconds") from None
         except requests.exceptions.SSLError:
             raise WorkFailed(f"{root} shows no certificate that is trusted here") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

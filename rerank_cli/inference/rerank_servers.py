@@ -86,6 +86,8 @@ class RemoteScorer:
         self.checkpoint = model
         self.description = description
         self._servers, self._shape, self._model, self._batch = servers, shape, model, batch
+        #: The pairs that keep all servers busy.
+        self.under_way = servers.at_once * batch
 
     @property
     def ledger(self) -> Ledger:

@@ -4,20 +4,24 @@ Queries are gathered into a window of bounded size, so that a model batches pair
 queries; results come back one query at a time, in input order, as soon as their window is scored.
 
 Three things go on at once: the next window's texts are looked up and tokenised, this window's pairs are
-scored, the last window's lists are written.
+scored, the last window's lists are written. Servers score several windows at once, each of twice the
+pairs that they have room for (`under_way` of a scorer): one that is slow holds up nobody else's work.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.ids import shown
 from rerank_cli.core.protocols import Answers, ListScorer, Ranker, Scorer, gathered
+from rerank_cli.core.side_by_side import in_order
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, answered
 from rerank_cli.pipeline.as_rankers import as_ranker
@@ -44,6 +48,8 @@ __all__ = [
 
 #: Windows that wait, ready, between two stages.
 _WINDOWS_AHEAD = 1
+#: Windows that servers score at once; as many more wait for one that is not done.
+_WINDOWS_AT_SERVERS = 3
 
 
 @dataclass
@@ -69,7 +75,7 @@ def rerank(
 
     With a `plan` (which a `Ranker` needs) by its ranking algorithm, see `asked`; else every document gets its score:
     costs min(depth, n) scored pairs a query. Holds up to five windows of texts: being read, ready, being scored,
-    scored, being written. Raises `Missing` for a topic or a document without text (unless `options.missing` says otherwise),
+    scored, being written; of servers twice as many as are scored at once. Raises `Missing` for a topic or a document without text (unless `options.missing` says otherwise),
     `WrongUsage` as `check` does. Close it to stop the work before its end.
     """
     check(scorer, options, plan)
@@ -107,16 +113,27 @@ def _scored(
 ) -> Iterator[Answered]:
     """Each window with the answers to all its pairs in order, and the seconds that scoring took."""
 
+    under_way = getattr(scorer, "under_way", 0)
+    options = replace(options, window_pairs=max(options.window_pairs, 2 * under_way))
+
     def asked() -> Iterator[tuple[list[Question], int, Iterator[Answers]]]:
         for window in windows(candidates, sources, options):
             pairs = [pair for question in window for pair in question.pairs]
             yield window, len(pairs), scorer.stream(pairs)
 
+    left = threading.Event()
+
+    def scored(asked: tuple[list[Question], int, Iterator[Answers]]) -> Answered:
+        window, n, stream = asked
+        began = time.monotonic()
+        answers = gathered(takewhile(lambda _: not left.is_set(), stream), n)
+        return window, answers, time.monotonic() - began, [{} for _ in window]
+
     with closing(ahead(asked(), _WINDOWS_AHEAD)) as windows_asked:
-        for window, n, stream in windows_asked:
-            began = time.monotonic()
-            answers = gathered(stream, n)
-            yield window, answers, time.monotonic() - began, [{} for _ in window]
+        try:
+            yield from in_order(scored, windows_asked, _WINDOWS_AT_SERVERS) if under_way else map(scored, windows_asked)
+        finally:
+            left.set()
 
 
 def estimate(

@@ -39,6 +39,8 @@ class CachedScorer:
         self.checkpoint = scorer.checkpoint
         self.description = scorer.description
         self.tokenizer = scorer.tokenizer
+        #: The pairs that keep its servers busy, where it has servers.
+        self.under_way: int = getattr(scorer, "under_way", 0)
         self._scorer = scorer
         self._cache = cache
         self._asked = scorer.description.asked()

@@ -19,14 +19,15 @@ from rerank_cli.pipeline.plan import Plan
 
 
 def driven(courses: Iterable[Course], ranker: Ranker, plan: Plan) -> Generator[Course]:
-    """Every course with its result, in order; at most `plan.at_a_time` under way, twice as many held.
+    """Every course with its result, in order; at most `plan.at_a_time` under way (as many as a server answers at
+    a time, where that is more), twice as many held.
 
     After `plan.deadline` seconds, or when the ranker raises `BudgetSpent`, nothing more is asked, and every course
     ends with the best order it had; what is under way at a server then is waited for as long again. Close it to stop:
     questions under way are not waited for.
     """
     together = _lockstep if ranker.at_once == 1 else _as_they_come
-    yield from together(_Held(courses, plan), ranker)
+    yield from together(_Held(courses, plan, max(plan.at_a_time, ranker.at_once)), ranker)
 
 
 #: Questions that wait in all courses together; beyond it no further course begins.
@@ -36,10 +37,10 @@ _WAITING = 1 << 16
 class _Held:
     """The courses that have begun and are not handed over yet; refilled from the rest."""
 
-    def __init__(self, courses: Iterable[Course], plan: Plan) -> None:
+    def __init__(self, courses: Iterable[Course], plan: Plan, most: int) -> None:
         self._rest = iter(courses)
         self._held: deque[Course] = deque()
-        self._most = plan.at_a_time
+        self._most = most
         self.deadline = plan.deadline
         self._until: float | None = None
         self._why = ""

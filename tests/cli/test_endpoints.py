@@ -92,6 +92,7 @@ def test_money_is_counted_by_the_prices_given():
         (True, {"api": "rerank"}, "--api rerank"),
         (False, {"api": "chat"}, "--api chat"),
         (True, {"max_cost": 1.0}, "--max-cost needs the prices"),
+        (True, {"hedge_delay": 1.0}, "none to hedge to"),
         (True, {"price": "1"}, "--price 1:"),
         (True, {"price": "1,nan"}, "--price 1,nan:"),
         (True, {"price": "-1,2"}, "--price -1,2:"),
@@ -111,6 +112,7 @@ def test_the_options_are_typed_as_the_manual_will_say():
         api: endpoint_options.Api = endpoint_options.Interface.auto,
         concurrency: endpoint_options.Concurrency = 16,
         timeout: endpoint_options.Timeout = 120.0,
+        hedge_delay: endpoint_options.HedgeDelay = None,
         api_key_env: endpoint_options.ApiKeyEnv = None,
         max_cost: endpoint_options.MaxCost = None,
         price: endpoint_options.Price = None,
@@ -121,7 +123,7 @@ def test_the_options_are_typed_as_the_manual_will_say():
     told = {}
     app = typer.Typer(add_completion=False)
     app.command()(command)
-    line = "--endpoint http://a,http://b --served-model m --api chat --concurrency 4 --timeout 2.5 --api-key-env K --max-cost 3 --price 1,2"
+    line = "--endpoint http://a,http://b --served-model m --api chat --concurrency 4 --timeout 2.5 --hedge-delay 1.5 --api-key-env K --max-cost 3 --price 1,2"
     app(line.split(), standalone_mode=False)
     told.pop("told", None)
     assert told == {
@@ -130,6 +132,7 @@ def test_the_options_are_typed_as_the_manual_will_say():
         "api": "chat",
         "concurrency": 4,
         "timeout": 2.5,
+        "hedge_delay": 1.5,
         "api_key_env": "K",
         "max_cost": 3.0,
         "price": "1,2",

@@ -11,7 +11,7 @@ from inference.loopback import Loopback, Reply, models
 
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import WorkFailed
-from rerank_cli.http import servers as pool
+from rerank_cli.http import pool
 from rerank_cli.http.servers import Servers
 from rerank_cli.inference.rerank_servers import SHAPES, RemoteScorer, request, shape_of
 from rerank_cli.inference.served import Served, served

@@ -7,8 +7,7 @@ import pytest
 from inference.loopback import Loopback, Reply, chat_reply, echoing, models
 
 from rerank_cli.errors import BudgetSpent, RerankError, WorkFailed, WrongUsage
-from rerank_cli.http import servers as pool
-from rerank_cli.http import transport
+from rerank_cli.http import pool, servers, transport
 from rerank_cli.http.ledger import Ledger, Limits
 from rerank_cli.http.servers import Servers
 from rerank_cli.inference.cache import AnswerCache
@@ -76,7 +75,7 @@ def test_but_not_for_ever():
     with failing(Reply({"error": {"message": "out of memory\nTraceback ..."}}, 500), 99) as server:
         with pytest.raises(WorkFailed) as caught:
             answers([server.url])
-        assert len(server.posts) == pool.TRIES
+        assert len(server.posts) == servers.TRIES
         assert caught.value.message == f"{server.url}/v1/chat/completions answered 500 (out of memory), and so 6 times"
 
 
@@ -175,14 +174,13 @@ def test_with_one_of_two_servers_dead_all_is_answered(dead):
         assert len(notes) == 1 and ("cannot be reached" in notes[0]) == (dead == "gone")
 
 
-def test_a_server_that_hangs_costs_one_request_at_a_time():
-    """Time-outs are the dearest failures: once one is known to hang, only one request at a time looks whether it is back."""
+def test_a_server_that_hangs_costs_what_it_was_given_first():
+    """Time-outs are the dearest failures: once one is known to hang, it is looked at, and gets no request."""
     with Loopback(lambda seen: Reply(b"", after=9)) as hanging, Loopback(echoing) as well:
         start = time.monotonic()
         answers([hanging.url, well.url], n=80, concurrency=8, timeout=0.4)
-        first = [seen for seen in hanging.posts if seen.at < start + 0.4]
-        assert len(well.posts) == 80 and len(first) <= 7
-        assert len(hanging.posts) - len(first) <= 3
+        assert len(well.posts) == 80 and len(hanging.posts) <= 8
+        assert max(seen.at for seen in hanging.posts) < start + 0.4
 
 
 def test_what_a_proxy_says_in_a_reply_that_says_all_is_well():

@@ -8,7 +8,7 @@ from inference.loopback import Loopback, Reply
 from retrieval.engines_on_loopback import BOTH, TOPICS, Elasticsearch, QdrantCollection, VespaApplication, engine, lists
 
 from rerank_cli.errors import WorkFailed
-from rerank_cli.http import servers as pool
+from rerank_cli.http import pool, servers
 from rerank_cli.retrieval.engines import elastic
 from rerank_cli.retrieval.engines.elastic import Elastic
 from rerank_cli.retrieval.engines.engine import Fields
@@ -92,7 +92,7 @@ def test_nonsense_is_asked_again_and_then_the_work_fails(name):
     with Loopback(lambda _: NONSENSE[name]) as server:
         with pytest.raises(WorkFailed, match=f"{server.url}/sea/_msearch answered .*, and so 6 times"):
             lists(engine(Elastic("elastic", "/sea", BOTH), server).search(TOPICS, 3))
-        assert len(server.seen) == pool.TRIES
+        assert len(server.seen) == servers.TRIES
 
 
 def test_a_refusal_is_told_at_once_with_what_to_do():

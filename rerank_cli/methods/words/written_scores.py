@@ -68,6 +68,8 @@ class WrittenScorer:
         #: Called with each pair and the reason that the model gave for its score.
         self.explain: Callable[[Pair, str], None] | None = None
         self._writer = self._fresh = writer
+        #: The pairs that keep its servers busy, where it has servers.
+        self.under_way = writer.at_once if writer.at_once > 1 else 0
         self._prompt, self._read = prompt, read
         self._instruction = instruction or checkpoint.instruction
         self._context = shortest(writer.context, max_length or checkpoint.max_length)

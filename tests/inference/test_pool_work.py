@@ -1,0 +1,312 @@
+"""Several servers as one: who gets how much work, who is left out and comes back, and that nothing is lost or doubled."""
+
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inference.loopback import Loopback, Reply, echoing, models
+
+from rerank_cli.errors import WorkFailed, WrongUsage
+from rerank_cli.http import pool
+from rerank_cli.http.servers import Servers
+from rerank_cli.inference.endpoint import EndpointWriter
+from rerank_cli.inference.served import Served, served
+from rerank_cli.inference.writing import Decoding, Message, Prompt
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    """Our own waits are a fiftieth."""
+    monkeypatch.setattr(pool, "_FIRST_WAIT", 0.01)
+
+
+def said(number, words=""):
+    return Prompt((Message("user", f"say {number} {words}"),))
+
+
+def answered(servers, prompts):
+    """Every prompt is answered once, by itself."""
+    writer = EndpointWriter(servers, Served("m"), note=pytest.fail)
+    answers = list(writer.complete(prompts, Decoding()))
+    assert sorted(at for at, _ in answers) == list(range(len(prompts)))
+    for at, completion in answers:
+        assert completion.text == prompts[at].messages[0].content.upper()
+
+
+def gpu(seconds):
+    """A server that answers one request after the other, as one that is busy does."""
+    turn = threading.Lock()
+
+    def answer(seen):
+        if seen.method == "POST":
+            with turn:
+                time.sleep(seconds)
+        return echoing(seen)
+
+    return Loopback(answer)
+
+
+def test_a_server_ten_times_slower_gets_a_tenth_of_the_work_and_holds_up_nobody():
+    with gpu(0.01) as one, gpu(0.01) as two, gpu(0.1) as slow:
+        began = time.monotonic()
+        answered(Servers([one.url, two.url], concurrency=4, note=pytest.fail), [said(at) for at in range(200)])
+        without = time.monotonic() - began
+        one.seen.clear()
+        two.seen.clear()
+        began = time.monotonic()
+        servers = Servers([one.url, two.url, slow.url], concurrency=4, note=pytest.fail)
+        answered(servers, [said(at) for at in range(200)])
+        took = time.monotonic() - began
+        counts = [len(server.posts) for server in (one, two, slow)]
+        assert sum(counts) == 200 and slow.most_in_flight <= 4
+        assert 0.03 < counts[2] / max(counts) < 0.3
+        assert took < 1.5 * without
+
+
+def test_the_least_bytes_in_flight_are_asked_first():
+    """One long prompt is as much work as a hundred short ones; counted as requests, each server would get half of those."""
+    with Loopback(lambda seen: Reply(echoing(seen), after=0.5)) as one, Loopback(one.answer) as two:
+        servers = Servers([one.url, two.url], concurrency=8, note=pytest.fail)
+        threads = [threading.Thread(target=answered, args=(servers, [said(0, "long " * 2000)]))]
+        threads += [threading.Thread(target=answered, args=(servers, [said(at)])) for at in range(1, 7)]
+        for number, thread in enumerate(threads):
+            thread.start()
+            while len(one.seen) + len(two.seen) <= number:
+                time.sleep(0.001)
+        for thread in threads:
+            thread.join()
+        shares = [Counter(len(seen.body) > 5000 for seen in server.posts) for server in (one, two)]
+        assert sorted((share[True], share[False]) for share in shares) == [(0, 6), (1, 0)]
+
+
+def test_idle_servers_take_turns():
+    with Loopback(echoing) as one, Loopback(echoing) as two, Loopback(echoing) as three:
+        servers = Servers([one.url, two.url, three.url], note=pytest.fail)
+        for at in range(12):
+            answered(servers, [said(at)])
+        assert [len(server.posts) for server in (one, two, three)] == [4, 4, 4]
+
+
+def test_many_who_begin_at_once_do_not_all_begin_with_the_first():
+    with Loopback(echoing) as one, Loopback(echoing) as two:
+        for at in range(20):
+            answered(Servers([one.url, two.url], note=pytest.fail), [said(at)])
+        assert min(len(one.posts), len(two.posts)) >= 2
+
+
+@pytest.mark.parametrize("how", [Reply(b"", 503), Reply(b"", drop=0, headers={"Content-Length": "9"})])
+def test_a_server_that_dies_and_comes_back_is_told_of_twice_and_works_again(how):
+    ill = threading.Event()
+    notes = []
+    with Loopback(lambda seen: how if ill.is_set() else echoing(seen)) as one, Loopback(echoing) as two:
+        servers = Servers([one.url, two.url], concurrency=4, note=notes.append)
+        answered(servers, [said(at) for at in range(40)])
+        ill.set()
+        answered(servers, [said(at) for at in range(40)])
+        lost = len(one.posts)
+        answered(servers, [said(at) for at in range(40)])
+        assert len(one.posts) == lost, "it is looked at, and gets no request"
+        ill.clear()
+        until = time.monotonic() + 5
+        while len(notes) < 2 and time.monotonic() < until:
+            answered(servers, [said(at) for at in range(4)])
+        before = len(one.posts)
+        answered(servers, [said(at) for at in range(40)])
+        assert len(one.posts) > before + 5
+        assert len(notes) == 2 and notes[1] == f"{one.url} answers again"
+        each = servers.ledger.servers
+        assert 0 < each[one.url].failed <= 8 and each[two.url].failed == 0
+        assert each[one.url].answered + each[two.url].answered == servers.ledger.calls
+        assert sum(tally.tokens for tally in each.values()) == servers.ledger.read + servers.ledger.written
+        assert [line.split(": ")[0] for line in servers.ledger.of_each()] == [one.url, two.url]
+        assert "s each (median)" in next(servers.ledger.of_each())
+
+
+def test_one_that_comes_back_with_another_model_is_left_out():
+    state = ["well"]
+
+    def changing(seen):
+        if state[0] == "away":
+            return Reply(b"", 503)
+        return models("other") if state[0] == "other" and seen.method == "GET" else echoing(seen)
+
+    notes = []
+    with Loopback(changing) as one, Loopback(echoing) as two:
+        servers = Servers([one.url, two.url], concurrency=2, note=notes.append)
+        assert served(servers, None, pytest.fail).model == "m"
+        state[0] = "away"
+        answered(servers, [said(at) for at in range(8)])
+        state[0] = "other"
+        asked = len(one.posts)
+        until = time.monotonic() + 5
+        while len(notes) < 2 and time.monotonic() < until:
+            answered(servers, [said(at) for at in range(4)])
+        assert f"{one.url} serves other now, not m: it is left out" in notes
+        assert len(one.posts) == asked
+
+
+def test_at_the_start_a_dead_server_is_named_at_once_and_a_hanging_one_holds_up_nobody():
+    with Loopback(echoing) as one, Loopback(lambda seen: Reply(b"", after=9)) as hanging:
+        notes = []
+        servers = Servers([NOBODY, hanging.url, one.url], timeout=1.5, note=notes.append)
+        began = time.monotonic()
+        assert served(servers, None, notes.append).model == "m"
+        assert time.monotonic() - began < 5
+        assert len(notes) == 2 and NOBODY in notes[0] and hanging.url in notes[1]
+        answered(servers, [said(at) for at in range(20)])
+        assert not hanging.posts and servers.ledger.retries == 0 and len(notes) == 2
+
+
+def test_a_server_that_is_still_starting_is_asked_when_it_is_ready():
+    """llama.cpp and many proxies answer 503 until the model is loaded."""
+    ready = threading.Event()
+    notes = []
+    with Loopback(lambda seen: echoing(seen) if ready.is_set() else Reply(b"", 503)) as one, Loopback(echoing) as two:
+        servers = Servers([one.url, two.url], note=notes.append)
+        served(servers, None, pytest.fail)
+        assert len(notes) == 1 and f"{one.url} answered 503" in notes[0]
+        answered(servers, [said(at) for at in range(8)])
+        assert not one.posts
+        ready.set()
+        until = time.monotonic() + 5
+        while not one.posts and time.monotonic() < until:
+            answered(servers, [said(at) for at in range(4)])
+        assert one.posts
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted", "hint"),
+    [
+        (models("a"), models("b"), None, "serves a; .* serves b"),
+        (models("a"), models("a", "b"), None, "serves a; .* serves a, b"),
+        (models("a"), models("b"), "a", "serves b, not a"),
+        (models("a", "b"), models("a", "b"), None, "2 models are served"),
+    ],
+)
+def test_servers_with_different_models_are_refused_by_name(first, second, wanted, hint):
+    with Loopback(lambda seen: first) as one, Loopback(lambda seen: second) as two:
+        servers = Servers([one.url, two.url], note=pytest.fail)
+        with pytest.raises(WrongUsage, match=hint) as caught:
+            served(servers, wanted, pytest.fail)
+        assert two.url in caught.value.message and not two.posts
+
+
+def test_the_shortest_context_is_that_of_all():
+    with (
+        Loopback(lambda seen: models("m", max_model_len=4096)) as one,
+        Loopback(lambda seen: models("m", max_model_len=2048)) as two,
+        Loopback(lambda seen: models("m")) as three,
+    ):
+        assert served(Servers([one.url, two.url, three.url], note=pytest.fail), "m", pytest.fail).context == 2048
+
+
+def test_two_kinds_of_rerank_servers_do_not_go_together():
+    with Loopback(lambda seen: models("m")) as one, Loopback(lambda seen: models("m", owner="infinity")) as two:
+        servers = Servers([one.url, two.url], note=pytest.fail)
+        with pytest.raises(WrongUsage, match="asked in different ways"):
+            served(servers, None, pytest.fail, reranks=True)
+        notes = []
+        assert served(servers, None, notes.append).owner == "" and len(notes) == 1
+
+
+def test_an_address_twice_is_refused():
+    with pytest.raises(WrongUsage, match="given 2 times"):
+        Servers(["http://a:1", "http://a:1/v1"], note=pytest.fail)
+
+
+def test_a_request_finds_the_one_server_of_nine_that_works(monkeypatch):
+    """It has much to do, is asked last, and all others claim to be well whenever they are looked at."""
+    monkeypatch.setattr(pool, "_FIRST_WAIT", 0.0005)
+    monkeypatch.setattr(pool, "_LONGEST_WAIT", 0.001)
+    others = [Loopback(lambda seen: echoing(seen) if seen.method == "GET" else Reply(b"", 500)) for _ in range(8)]
+    with gpu(0.01) as works, ExitStack() as running:
+        for other in others:
+            running.enter_context(other)
+        servers = Servers([*(other.url for other in others), works.url], concurrency=1, note=lambda told: None)
+        servers._pool.servers[-1].last_asked = time.monotonic() + 0.1
+        answered(servers, [said(at) for at in range(30)])
+    assert len(works.posts) == 30
+    for other in others:
+        assert len({seen.body for seen in other.posts}) == len(other.posts) > 0, "nobody is asked the same again"
+
+
+FAILURES = (
+    Reply(b"", 500),
+    Reply(b"", 503),
+    Reply(b"", 429, {"Retry-After": "0.02"}),
+    Reply(b"no reply"),
+    Reply(b"", drop=0, headers={"Content-Length": "9"}),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.booleans(), st.sampled_from(FAILURES)), min_size=1, max_size=12), min_size=1, max_size=3
+    ),
+    st.integers(1, 4),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_whatever_fails_when_every_request_is_answered_once_while_one_server_lives(plans, each, place, hedged):
+    """A plan says of a server's requests, over and over, which are answered and how the others fail."""
+
+    def planned(plan):
+        def answer(seen):
+            well, failure = plan[seen.number % len(plan)]
+            return echoing(seen) if well else failure
+
+        return Loopback(answer)
+
+    pools = [planned(plan) for plan in plans]
+    pools.insert(place, Loopback(echoing))
+    with ExitStack() as running:
+        for server in pools:
+            running.enter_context(server)
+        servers = Servers(
+            [server.url for server in pools],
+            concurrency=each,
+            hedge_delay=0.005 if hedged else None,
+            note=lambda told: None,
+        )
+        answered(servers, [said(at) for at in range(30)])
+    ledger = servers.ledger
+    assert (ledger.calls, ledger.in_flight) == (30, 0)
+    assert len({seen.body for server in pools for seen in server.posts}) == 30
+    if not hedged:
+        assert sum(tally.answered for tally in ledger.servers.values()) == 30
+        assert sum(tally.failed for tally in ledger.servers.values()) == ledger.retries
+        assert (ledger.read, ledger.written) == (330, 90)
+
+
+def test_one_that_asks_for_a_day_is_left_alone_for_a_day():
+    with Loopback(lambda seen: Reply(b"", 429, {"Retry-After": "86400"})) as one, Loopback(echoing) as two:
+        notes = []
+        answered(Servers([one.url, two.url], concurrency=2, note=notes.append), [said(at) for at in range(40)])
+        assert len(one.posts) <= 2 and len(notes) == 1
+        with pytest.raises(WorkFailed, match="answered 429 and asks to wait 86400 seconds"):
+            answered(Servers([one.url], note=notes.append), [said(0)])
+
+
+def test_all_may_be_away_for_a_moment():
+    """A pool is no less patient than a server alone: each is asked again, after longer and longer waits."""
+    back = time.monotonic() + 0.1
+    away = lambda seen: echoing(seen) if time.monotonic() > back else Reply(b"", 500)  # noqa: E731
+    with ExitStack() as running:
+        servers = [running.enter_context(Loopback(away)) for _ in range(5)]
+        notes = []
+        answered(Servers([server.url for server in servers], note=notes.append), [said(at) for at in range(20)])
+        assert any("answers again" in note for note in notes)
+
+
+def test_when_none_lives_it_is_said():
+    with Loopback(lambda seen: Reply(b"", 500)) as one:
+        servers = Servers([one.url, NOBODY], note=lambda told: None)
+        with pytest.raises(WorkFailed, match="and so 6 times"):
+            answered(servers, [said(0)])

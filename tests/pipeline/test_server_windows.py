@@ -1,0 +1,99 @@
+"""Pairs scored by servers: windows go on side by side, lists come out in their order, and no more is read than is needed."""
+
+import time
+
+import numpy as np
+import pytest
+from counted_model import DESCRIPTION
+from inference.loopback import Loopback, Reply
+
+from rerank_cli.core.candidates import Candidates
+from rerank_cli.core.run import Ranking
+from rerank_cli.core.texts import Document
+from rerank_cli.errors import WorkFailed
+from rerank_cli.http.servers import Servers
+from rerank_cli.inference.cache import AnswerCache
+from rerank_cli.inference.rerank_servers import SHAPES, RemoteScorer
+from rerank_cli.pipeline import Options, rerank
+from rerank_cli.pipeline.cached import CachedScorer
+
+DEPTH, SMALL = 8, Options(window_pairs=16)
+
+
+def lists(n, taken=None):
+    """n lists of `DEPTH`; each document's text is its score."""
+    for query in range(n):
+        if taken is not None:
+            taken.append(query)
+        docids = np.array([f"{query}-{at}".encode() for at in range(DEPTH)])
+        documents = {docid: Document(docid, "", str((query + 3 * at) % 11)) for at, docid in enumerate(docids.tolist())}
+        ranking = Ranking(str(query).encode(), docids, np.arange(DEPTH, 0, -1.0))
+        yield Candidates(ranking, f"query {query}", documents)
+
+
+def scoring(after=lambda seen: 0.0):
+    """A rerank server: a document's score is the number that it reads."""
+
+    def answer(seen):
+        rows = [{"index": at, "relevance_score": float(text)} for at, text in enumerate(seen.json["documents"])]
+        return Reply({"results": rows, "usage": {"total_tokens": len(rows)}}, after=after(seen))
+
+    return Loopback(answer)
+
+
+def remote(urls, **settings):
+    servers = Servers(urls, note=pytest.fail, **settings)
+    return RemoteScorer(servers, SHAPES["jina"], "m", DESCRIPTION, batch=4)
+
+
+def expected(query):
+    scores = [(query + 3 * at) % 11 for at in range(DEPTH)]
+    return [f"{query}-{at}".encode() for at in sorted(range(DEPTH), key=lambda at: (-scores[at], at))]
+
+
+def test_one_request_that_takes_long_holds_up_its_own_list_only(tmp_path):
+    """The second list's first half takes a second; meanwhile the servers answer what is asked of twenty lists after it."""
+    stuck = lambda seen: 1.0 if seen.json["query"] == "query 1" else 0.01  # noqa: E731
+    with scoring(stuck) as one, scoring(stuck) as two, AnswerCache(tmp_path, 1 << 27, pytest.fail) as store:
+        scorer = CachedScorer(remote([one.url, two.url], concurrency=2), store)
+        answers = rerank(lists(40), None, scorer, SMALL)
+        first = next(answers)
+        asked = {seen.json["query"] for seen in one.posts + two.posts}
+        done = [first, *answers]
+        assert len(asked) >= 20
+        assert [answer.ranking.qid for answer in done] == [str(query).encode() for query in range(40)]
+        assert [answer.ranking.docids.tolist() for answer in done] == [expected(query) for query in range(40)]
+        assert len(one.posts) + len(two.posts) == 80
+        # Every answer was kept: nothing is asked a second time.
+        assert len(list(rerank(lists(40), None, scorer, SMALL))) == 40
+        assert len(one.posts) + len(two.posts) == 80
+
+
+def test_no_more_is_read_than_the_servers_have_room_for():
+    """Twelve windows of four lists: three at the servers, three that wait, and those that are read and written."""
+    taken = []
+    with scoring() as one:
+        answers = rerank(lists(1000, taken), None, remote([one.url], concurrency=4), SMALL)
+        next(answers)
+        time.sleep(0.3)
+        assert len(taken) <= 12 * 4
+        answers.close()
+        time.sleep(0.1)
+        seen = len(one.posts)
+        time.sleep(0.2)
+        assert len(one.posts) == seen < 12 * 4 * 2, "a run that was left asks nothing more"
+
+
+def test_what_a_server_refuses_ends_the_run_and_nothing_more_is_asked():
+    def refusing(seen):
+        return Reply(b"", 400) if seen.json["query"] == "query 5" else honest.answer(seen)
+
+    honest = scoring(lambda seen: 0.02)
+    with honest, Loopback(refusing) as one:
+        scorer = remote([one.url], concurrency=2)
+        with pytest.raises(WorkFailed, match="answered 400"):
+            list(rerank(lists(1000), None, scorer, Options(window_pairs=512)))
+        time.sleep(0.2)
+        seen = len(one.posts)
+        time.sleep(0.3)
+        assert len(one.posts) == seen < 100
