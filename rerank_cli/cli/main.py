@@ -108,7 +108,7 @@ def _run(arguments: list[str]) -> None:
     from rerank_cli.cli.app import build_app
 
     try:
-        build_app()(args=arguments, prog_name="rerank", standalone_mode=False)
+        build_app(arguments[0])(args=arguments, prog_name="rerank", standalone_mode=False)
     except TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rerank"
