@@ -93,10 +93,9 @@ def save(model: Any, path: Path, *, large: bool) -> None:
     import onnx
 
     if large:
-        beside = {"location": f"{path.name}.data", "size_threshold": _SMALL}
-        onnx.save_model(model, str(path), save_as_external_data=True, **beside)
-        # onnx keeps that file from all but its owner.
-        path.with_name(f"{path.name}.data").chmod(path.stat().st_mode)
+        data = path.with_name(f"{path.name}.data")
+        onnx.save_model(model, str(path), save_as_external_data=True, location=data.name, size_threshold=_SMALL)
+        data.chmod(path.stat().st_mode)  # onnx keeps it from all but its owner
     else:
         onnx.save_model(model, str(path))
 
