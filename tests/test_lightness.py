@@ -79,6 +79,31 @@ def test_the_probe_sees_what_is_loaded(tmp_path: Path, environment: dict[str, st
     assert "numpy" in loaded(["eval", files[0], "-Q", files[2]], tmp_path, environment)
 
 
+def test_a_command_reads_the_options_of_no_other(tmp_path: Path, environment: dict[str, str]) -> None:
+    code = (
+        "import sys\nfrom rerank_cli.cli.main import main\nassert main(['check', '--help']) == 0\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True
+    )
+    read = set(done.stdout.decode().split())
+    assert "rerank_cli.cli.check" in read
+    assert not read & {f"rerank_cli.cli.{name}" for name in ("rerank", "eval", "retrieve", "rerank_options")}
+
+
+def test_what_others_asked_for_at_exit_is_done(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The program ends without tidying its memory; files that a library writes at exit are whole all the same."""
+    code = (
+        "import atexit, sys\nfrom pathlib import Path\nfrom rerank_cli.cli.main import main\n"
+        "atexit.register(Path('written').write_text, 'x')\nsys.argv = ['rerank', '--version']\nmain()\nPath('after').touch()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"rerank ")
+    assert (tmp_path / "written").read_text() == "x" and not (tmp_path / "after").exists()
+
+
 def test_no_heavy_package_comes_in_through_the_checkout(environment: dict[str, str]) -> None:
     """Every module of the package can be imported without loading what takes seconds."""
     names = [

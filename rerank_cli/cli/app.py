@@ -87,8 +87,11 @@ def _root(
     """Rerank TREC runs: rerank retrieve | rerank rerank -m monot5 | rerank eval."""
 
 
-def build_app() -> typer.Typer:
-    """The typer application with every command."""
+def build_app(typed: str = "") -> typer.Typer:
+    """The typer application with every command; with the one that is `typed` alone when it is a command's name.
+
+    Reading the options of all of them takes a tenth of a second, which a command that runs need not wait for.
+    """
     app = typer.Typer(
         name="rerank",
         rich_markup_mode=None,
@@ -97,6 +100,8 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_root)
     for module_name, command_name in COMMANDS.items():
+        if command_name != typed and typed in COMMANDS.values():
+            continue
         module = import_module(f"rerank_cli.cli.{module_name}")
         app.command(command_name, cls=Command)(with_terminal(getattr(module, module_name)))
     return app

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rerank_cli.methods.source import Source
 
 #: Raised when the graphs of older exports should be made again.
-GRAPHS = 1
+GRAPHS = 2
 #: How far a graph may be from PyTorch, relative to the largest score (absolute below 1).
 TOLERANCE = 1e-4
 

@@ -13,6 +13,10 @@ import numpy as np
 
 from rerank_cli.errors import WorkFailed
 
+#: Arrays that belong to all rows of a batch, whichever of them are asked (`methods.graphs.causal_graph`); all others have a
+#: row each.
+_SHARED = frozenset({"prefix", "lengths", "keep"})
+
 
 class OutOfMemory(WorkFailed):
     """A backend had no memory for a batch."""
@@ -44,13 +48,8 @@ class WithinMemory:
     def __init__(self, backend: Any, note: Callable[[str], None]) -> None:
         self._backend = backend
         self._note = note
-        #: Padded tokens beyond which a batch is halved before it is tried; none yet.
+        #: Tokens that are looked at beyond which a batch is halved before it is tried; none yet.
         self._most: float = float("inf")
-
-    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Every output of the graph; nothing is halved, since its arrays may not be one row a pair."""
-        answer: list[np.ndarray] = self._backend.outputs(batch)
-        return answer
 
     def __getattr__(self, name: str) -> Any:
         """What else there is to know of a backend is its own to say."""
@@ -58,17 +57,30 @@ class WithinMemory:
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
+        return self._parts(lambda part: [self._backend.run(part)], batch)[0]
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Every output of a graph that has several: the answers (n, ...), then others that go layer by layer (layers, n, ...)."""
+        return self._parts(self._backend.outputs, batch)
+
+    def _parts(
+        self, ask: Callable[[dict[str, np.ndarray]], list[np.ndarray]], batch: dict[str, np.ndarray]
+    ) -> list[Any]:
         rows, length = batch["input_ids"].shape
-        if rows == 1 or rows * length <= self._most:
+        size = rows * (length + (batch["prefix"].shape[3] if "prefix" in batch else 0))
+        if rows == 1 or size <= self._most:
             try:
-                answer: np.ndarray = self._backend.run(batch)
-                return answer
+                return ask(batch)
             except OutOfMemory:
                 if rows == 1:
                     raise
-            first, self._most = self._most == float("inf"), min(self._most, rows * length // 2)
+            first, self._most = self._most == float("inf"), min(self._most, size // 2)
             if first:
                 self._note(f"there is no memory for a batch of {rows} x {length} tokens: going on with smaller ones")
         half = rows // 2
-        parts = ({name: array[some] for name, array in batch.items()} for some in (slice(half), slice(half, None)))
-        return np.concatenate([self.run(part) for part in parts])
+        parts = (
+            {name: array if name in _SHARED else array[some] for name, array in batch.items()}
+            for some in (slice(half), slice(half, None))
+        )
+        answers = [self._parts(ask, part) for part in parts]
+        return [np.concatenate(both, axis=min(at, 1)) for at, both in enumerate(zip(*answers, strict=True))]

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from rerank_cli.errors import DeviceUnavailable, WorkFailed
+from rerank_cli.errors import DeviceUnavailable, Missing, WorkFailed
 from rerank_cli.inference.devices import PROVIDERS, Device, onnx_provider
 from rerank_cli.inference.memory import failed_batch
 from rerank_cli.inference.tensorrt import LengthRanges, provider_options
 
 #: ONNX Runtime's log level for errors; below it are warnings that tell a user nothing.
 _ERRORS_ONLY = 3
+#: What it says when the file beside the graph is not there.
+_NO_WEIGHTS = "External data path does not exist"
 #: What it says when an allocation fails: its arena, the C++ library, CUDA.
 _NO_MEMORY = re.compile("failed to allocate memory|bad_alloc|out of memory|Available memory of", re.IGNORECASE)
 
@@ -45,7 +47,7 @@ class OnnxBackend:
 
         A graph that was `fused` when it was exported opens without looking for more to fuse.
 
-        Raises `DeviceUnavailable` for what was asked for by name, `WorkFailed` on a broken graph."""
+        Raises `DeviceUnavailable` for what was asked for by name, `Missing` without its weights, `WorkFailed` on a broken graph."""
         self.provider, self.device = onnx_provider(provider, device, note)
         #: How many batches it takes at once.
         self.workers = threads if self.provider == "cpu" and threads > 1 else 1
@@ -116,6 +118,11 @@ def _session(graph: Path, provider: str, providers: list[Any], threads: int, *, 
     try:
         session = onnxruntime.InferenceSession(str(graph), _options(threads, fused=fused), providers=providers)
     except Exception as error:  # onnxruntime's own classes share no public base
+        if _NO_WEIGHTS in str(error):
+            raise Missing(
+                f"{graph.parent}: there are no weights ({graph.name}.data)",
+                "make the folder again with rerank export-onnx",
+            ) from error
         raise WorkFailed(f"{graph}: ONNX Runtime cannot load the graph: {_first_line(error)}") from error
     if PROVIDERS[provider] not in session.get_providers():
         raise DeviceUnavailable(

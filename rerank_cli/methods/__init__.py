@@ -138,6 +138,7 @@ def load(
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
     """
+    from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
 
     from rerank_cli.inference.onnx import OnnxBackend
@@ -154,11 +155,12 @@ def load(
     module = method_named(record.method)
     engines = None if cache_dir is None else cache_dir / "tensorrt" / record.source_hash / record.precision
     fused = bool(record.report.get("fused"))
-    backend = OnnxBackend(
-        folder / GRAPH, provider=provider, device=device, threads=threads, note=note, engines=engines, fused=fused
-    )
-    tokenizer = load_tokenizer(folder / TOKENIZER)
-    scorer = module.scorer(record, tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
+    placed: dict[str, Any] = {"provider": provider, "device": device, "threads": threads, "note": note}
+    with ThreadPoolExecutor(1) as beside:
+        opening = beside.submit(OnnxBackend, folder / GRAPH, engines=engines, fused=fused, **placed)
+        tokenizer = load_tokenizer(folder / TOKENIZER)
+        backend = _prepared(opening.result(), note, around)
+    scorer = module.scorer(record, tokenizer, backend, max_length, batch_tokens)
     scorer.tokenizer = tokenizer
     return _as_listed(scorer, record)
 

@@ -35,7 +35,7 @@ def find(name: str, *, method: str | None = None) -> Checkpoint:
     method, `WrongUsage` for a name that is two things.
     """
     base, _, revision = name.partition("@")
-    entry = _entries().get(base)
+    entry = None if "/" in base else _entries().get(base)  # no alias is a path: a folder need not wait for the list
     if entry is not None:
         if _holds_model(Path(name)):
             raise WrongUsage(

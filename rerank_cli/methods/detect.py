@@ -12,6 +12,10 @@ from rerank_cli.errors import BadData, Missing, WrongUsage
 if TYPE_CHECKING:
     from rerank_cli.methods.checkpoint import Checkpoint
 
+#: The file that makes a folder of weights an adapter's, and what peft's tasks are called by transformers.
+ADAPTER = "adapter_config.json"
+_TASKS = {"CAUSAL_LM": "ForCausalLM", "SEQ_2_SEQ_LM": "ForConditionalGeneration"}
+
 
 def method_of(folder: Path, name: str) -> str:
     """The method of the checkpoint in `folder`; raises `WrongUsage` naming the --method to give when it does not tell."""
@@ -36,7 +40,10 @@ def method_of(folder: Path, name: str) -> str:
             return "bi-encoder"
     if _is_classifier(folder):
         return "cross-encoder"
-    config = model_config(folder, name)
+    if not (folder / "config.json").is_file() and (folder / ADAPTER).is_file():
+        config = {"architectures": ["an adapter of a " + _TASKS.get(_task(folder), "model of unknown task")]}
+    else:
+        config = model_config(folder, name)
     architectures = [str(a) for a in config.get("architectures") or []]
     kind = architectures[0] if architectures else f"a {config.get('model_type', 'model of unknown type')}"
     if kind.endswith("ForConditionalGeneration"):
@@ -68,12 +75,6 @@ def likeness(folder: Path, entries: Iterable[Checkpoint]) -> Checkpoint | None:
 def model_config(folder: Path, name: str) -> dict[str, Any]:
     """The checkpoint's config.json; raises `Missing` when there is none."""
     path = folder / "config.json"
-    if not path.is_file() and (folder / "adapter_config.json").is_file():
-        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
-        raise BadData(
-            f"{name} is an adapter of {base} and no model of its own",
-            "merge the two with peft (merge_and_unload), save model and tokenizer, and name that folder",
-        )
     if not path.is_file():
         raise Missing(
             f"{name}: there is neither config.json nor rerank.json in {folder}",
@@ -91,8 +92,13 @@ def read_json(path: Path) -> Any:
         raise BadData(f"cannot be read as JSON: {error}", where=str(path)) from error
 
 
+def _task(folder: Path) -> str:
+    """What an adapter was trained for, as peft calls it."""
+    return str(read_json(folder / ADAPTER).get("task_type"))
+
+
 def _is_classifier(folder: Path) -> bool:
     if not (folder / "config.json").is_file():
-        return False
+        return (folder / ADAPTER).is_file() and _task(folder) == "SEQ_CLS"
     architectures = read_json(folder / "config.json").get("architectures") or []
     return any(str(a).endswith("ForSequenceClassification") for a in architectures)

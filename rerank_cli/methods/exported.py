@@ -1,6 +1,6 @@
 """`rerank.json`: everything that scoring with an exported graph needs to know, so that it needs nothing else.
 
-An exported folder is `model.onnx` (with `model.onnx.data` beside it when it is above 2 GB),
+An exported folder is `model.onnx` (with its weights beside it in `model.onnx.data`, above a megabyte),
 `tokenizer.json` and this record. Whoever reads the folder needs no torch and no transformers.
 """
 

@@ -18,6 +18,7 @@ from rerank_cli.methods.detect import model_config, read_json
 from rerank_cli.methods.exported import RECORD, TOKENIZER, Record
 
 if TYPE_CHECKING:
+    from rerank_cli.methods.adapter import Adapter
     from rerank_cli.methods.checkpoint import Checkpoint
 
 #: Model types whose first positions are taken by the padding id.
@@ -45,11 +46,17 @@ class Source:
     source_hash: str
     trust_remote_code: bool
     note: Callable[[str], None]
+    #: What is added to the weights in `folder` when they are loaded, where the checkpoint is an adapter.
+    adapter: Adapter | None = None
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The model's config.json."""
-        return model_config(self.config_folder, self.checkpoint.name)
+        config = model_config(self.config_folder, self.checkpoint.name)
+        if self.adapter is None:
+            return config
+        with needs_torch(f"reading the adapter {self.checkpoint.name}"):
+            return self.adapter.configured(config)
 
     @property
     def config_folder(self) -> Path:
@@ -64,7 +71,7 @@ class Source:
         path = self.tokenizer_folder / TOKENIZER
         if path.is_file():
             return load_tokenizer(path)
-        if not any((self.tokenizer_folder / name).is_file() for name in _OLDER_TOKENIZERS):
+        if not _has_tokenizer(self.tokenizer_folder):
             raise Missing(
                 f"{self.checkpoint.name}: there is no tokenizer in {self.tokenizer_folder}",
                 "a model folder needs tokenizer.json (or vocab.txt, spiece.model) beside its weights",
@@ -187,6 +194,7 @@ def open_source(
 
     Raises `Missing` for files that cannot be had, `WrongUsage` for a folder with an exported graph only.
     """
+    from rerank_cli.methods.adapter import adapter_in, base_folder
     from rerank_cli.methods.catalog import resolved
     from rerank_cli.methods.weights import fingerprint, hub_folder, local_folder, weight_files
 
@@ -198,8 +206,12 @@ def open_source(
     checkpoint = resolved(checkpoint, folder)
     if not weight_files(folder):
         raise Missing(f"{checkpoint.name}: there are no weights (*.safetensors or *.bin) in {folder}")
-    tokenizer_folder = folder
-    if checkpoint.tokenizer and not any((folder / name).is_file() for name in (TOKENIZER, *_OLDER_TOKENIZERS)):
+    adapter, places = adapter_in(folder, checkpoint.name), [folder]
+    if adapter is not None:
+        folder = base_folder(adapter, offline=offline, note=note)
+        places.append(folder)
+    tokenizer_folder = next((place for place in places if _has_tokenizer(place)), folder)
+    if checkpoint.tokenizer and not _has_tokenizer(tokenizer_folder):
         tokenizer_folder = hub_folder(checkpoint.tokenizer, None, offline=offline, note=note, needs_weights=False)
     asked = json.dumps([checkpoint.method, checkpoint.score, checkpoint.template, checkpoint.words])
     if checkpoint.instruction:
@@ -208,10 +220,16 @@ def open_source(
         asked += json.dumps(dict(checkpoint.params), sort_keys=True)
     memory = cache_dir / "hashes" if cache_dir else None
     files = fingerprint(folder, memory)
+    if adapter is not None:
+        files += fingerprint(adapter.folder, memory)
     if tokenizer_folder != folder:
         files += fingerprint(tokenizer_folder, memory)
     source_hash = hashlib.sha256(f"{files}\n{asked}".encode()).hexdigest()[:32]
-    return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note)
+    return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note, adapter)
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (TOKENIZER, *_OLDER_TOKENIZERS))
 
 
 @contextmanager

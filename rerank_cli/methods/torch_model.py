@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rerank_cli.errors import BadData, WrongUsage
+from rerank_cli.methods.adapter import merge
 from rerank_cli.methods.source import Source, first_line, needs_torch, quiet_libraries
 
 #: A linear layer with no more outputs than this makes labels.
@@ -29,9 +30,11 @@ def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, 
 
         try:
             kind = model_class(source.config) if callable(model_class) else getattr(transformers, model_class)
-            elsewhere = {}
+            elsewhere: dict[str, Any] = {}
             if source.config_folder != source.folder:
                 elsewhere["config"] = transformers.AutoConfig.from_pretrained(source.config_folder)
+            if source.adapter is not None and source.adapter.labels is not None:
+                elsewhere["num_labels"] = source.adapter.labels
             model, report = kind.from_pretrained(
                 source.folder,
                 **elsewhere,
@@ -46,7 +49,8 @@ def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, 
             raise BadData(f"transformers cannot load {name}: {first_line(error)}") from error
         except (OSError, KeyError, RuntimeError) as error:
             raise BadData(f"transformers cannot load {name}: {first_line(error)}") from error
-    absent = sorted(key for key in report["missing_keys"] if not any(part in key for part in may_lack))
+    given = merge(model, source.adapter) if source.adapter else set()
+    absent = sorted(key for key in set(report["missing_keys"]) - given if not any(part in key for part in may_lack))
     if absent and "auto_map" in source.config and not source.trust_remote_code:
         raise _own_code(name)
     if absent:

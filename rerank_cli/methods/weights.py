@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rerank_cli.errors import Missing, missing_extra
 from rerank_cli.methods.checkpoint import Checkpoint
+from rerank_cli.methods.detect import ADAPTER
 
 PACKAGE = "package:"
 #: Files a model is made of, by ending; the rest of a repository (other engines' weights, pictures) is left alone.
@@ -65,6 +66,8 @@ def hub_folder(
     what = f"{source}@{revision}" if revision else source
     try:
         folder = Path(snapshot_download(source, revision=revision, local_files_only=True))
+        # An adapter has its base's configuration.
+        needs = () if (folder / ADAPTER).is_file() else needs
         if not needs_weights or (weight_files(folder) and all((folder / name).is_file() for name in needs)):
             return folder
     except (OSError, ValueError):

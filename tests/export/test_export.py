@@ -14,11 +14,12 @@ import pytest
 import tiny_models
 from conftest import ROOT
 
-from rerank_cli.errors import WorkFailed, WrongUsage
+from rerank_cli.errors import Missing, WorkFailed, WrongUsage
 from rerank_cli.export import acceptable, ensure_exported
 from rerank_cli.export.check import Agreement, agreement, kendall
 from rerank_cli.export.folder import write_folder
 from rerank_cli.export.sample import sample
+from rerank_cli.methods import load
 from rerank_cli.methods.catalog import find
 
 
@@ -52,6 +53,7 @@ from pathlib import Path
 from rerank_cli.core.protocols import Pair
 from rerank_cli.export import ensure_exported
 from rerank_cli.methods import load
+from rerank_cli.methods import load
 from rerank_cli.methods.catalog import find
 folder = ensure_exported(find({str(classifier)!r}), Path({str(cache)!r}), note=sys.exit, offline=True)
 print(load(folder, threads=1, note=sys.exit).score([Pair("a lake", "deep")]).values[0])
@@ -83,6 +85,11 @@ def test_a_graph_too_large_for_one_file_keeps_its_weights_beside_it(
         assert set(files) == {"model.onnx", "model.onnx.data", "tokenizer.json", "rerank.json"}
         assert files["model.onnx.data"] > 50_000
         assert json.loads((folder / "rerank.json").read_text())["report"]["difference"] < 1e-4
+        # Whoever may read the graph may read its weights.
+        assert (folder / "model.onnx.data").stat().st_mode == (folder / "model.onnx").stat().st_mode
+        (folder / "model.onnx.data").unlink()
+        with pytest.raises(Missing, match="there are no weights"):
+            load(folder, threads=1, note=pytest.fail)
 
 
 def test_a_fused_graph_that_is_wrong_is_left_and_said(

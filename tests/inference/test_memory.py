@@ -47,6 +47,42 @@ def test_every_row_is_scored_and_a_size_that_failed_is_not_tried_again(lists: li
     assert small.refused == before
 
 
+class Prompts(Small):
+    """A backend as the causal graph's: a row's answer counts its prefix too, and positions are kept, layer by layer."""
+
+    def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+        ids, prefix, owner = batch["input_ids"], batch["prefix"], batch["owner"]
+        if ids.shape[0] * (ids.shape[1] + prefix.shape[3]) > self.room:
+            self.refused += 1
+            raise failed_batch(batch, "no room", is_memory=True)
+        seen = np.arange(prefix.shape[3]) < batch["lengths"][:, None]
+        before = (prefix[0, :, 0, :, 0] * seen).sum(1)
+        answers = (ids * batch["attention_mask"]).sum(1) + before[owner]
+        kept = ids[:, batch["keep"]]
+        return [answers, np.stack([kept, -kept])]
+
+
+@given(st.integers(1, 9), st.integers(1, 7), st.integers(0, 5), st.integers(12, 90))
+def test_prompts_that_go_on_from_prefixes_are_halved_with_what_is_theirs(
+    rows: int, length: int, before: int, room: int
+) -> None:
+    draw = np.random.default_rng(rows * 8 + length)
+    batch = {
+        "input_ids": draw.integers(1, 9, (rows, length)),
+        "attention_mask": np.ones((rows, length), dtype=np.int64),
+        "owner": draw.integers(0, 3, rows),
+        "prefix": draw.integers(1, 9, (2, 3, 1, before, 1)).astype(float),
+        "lengths": draw.integers(0, before + 1, 3),
+        "keep": np.arange(length),
+    }
+    said: list[str] = []
+    whole = Prompts(room=10**9).outputs(batch)
+    small = Prompts(room)
+    for one, wanted in zip(WithinMemory(small, said.append).outputs(batch), whole, strict=True):
+        np.testing.assert_array_equal(one, wanted)
+    assert len(said) == (1 if small.refused else 0)
+
+
 def test_a_single_row_that_does_not_fit_is_an_error_that_says_its_size() -> None:
     backend = WithinMemory(Small(room=5), lambda _: None)
     with pytest.raises(OutOfMemory, match="1 x 6 tokens") as caught:

@@ -14,6 +14,7 @@ import tiny_causal
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.export import ensure_exported
+from rerank_cli.inference.memory import OutOfMemory
 from rerank_cli.methods import LoadedScorer, load, load_torch
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.checkpoint import Checkpoint
@@ -164,6 +165,30 @@ def test_what_a_querys_prompts_share_is_computed_once(tiny: Any, opened: Any, pa
     computed.clear()
     assert np.ptp(scorer.score(same).values) < 1e-5
     assert sum(computed) == scorer.measure(same).tokens[0] - 1 + 4, "all but the last token is shared by equal prompts"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_prompts_that_memory_does_not_hold_together_are_halved(
+    tiny: Any, opened: Any, pairs: list[Pair], engine: str
+) -> None:
+    scorer = opened(tiny("qwen3"), engine)
+    wanted = scorer.score(pairs).values
+    scorer = opened(tiny("qwen3"), engine)
+    backend, refused = scorer._backend._backend, []
+    said: list[str] = []
+    scorer._backend._note = said.append
+    ask = backend.outputs
+
+    def small(batch: dict[str, Any]) -> Any:
+        rows, length = batch["input_ids"].shape
+        if rows > 1 and rows * (length + batch["prefix"].shape[3]) > 200:
+            refused.append(rows)
+            raise OutOfMemory("no room")
+        return ask(batch)
+
+    backend.outputs = small
+    np.testing.assert_allclose(scorer.score(pairs).values, wanted, atol=1e-5)
+    assert refused and len(said) == 1
 
 
 def test_an_instruction_is_read_and_makes_another_model(tiny: Any, opened: Any, pairs: list[Pair]) -> None:
