@@ -49,7 +49,7 @@ def connected(address: str, cores: int) -> Iterator[Any]:
 
     # Ray tells of every death on stderr, in colours; who watches the workers tells it in a line.
     worker._worker_logs_enabled = False
-    quiet = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": True}
+    quiet: Any = {"log_to_driver": False, "logging_level": "CRITICAL"}
     folder = None
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
@@ -75,7 +75,13 @@ def connected(address: str, cores: int) -> Iterator[Any]:
 
 
 def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
+    from ray._private.services import canonicalize_bootstrap_address
+
     try:
+        if address == "auto":
+            # What Ray was told, or left behind of a cluster that may be long gone.
+            address = canonicalize_bootstrap_address(address)
+            _reachable(address)
         ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

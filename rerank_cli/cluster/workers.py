@@ -24,12 +24,13 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import rerank_cli
 from rerank_cli.cluster.connection import connected
 from rerank_cli.cluster.room import Share, shared
 from rerank_cli.cluster.store import RemoteCache, remote_cache
+from rerank_cli.cluster.worker import Make, Worker
 from rerank_cli.core.protocols import Cache
 from rerank_cli.errors import RerankError, WorkFailed
 
@@ -42,60 +43,6 @@ _PATIENCE = 10.0
 #: Numbers of calls and events that are no block's.
 _END, _WHERE, _OPEN = -1, -2, -3
 _NONE: Any = object()
-
-
-class Place(NamedTuple):
-    """What a worker is given: its processor `cores`, `note` to be said where the run is written, and the run's one `cache`."""
-
-    cores: int
-    gpus: float
-    note: Callable[[str], None]
-    cache: Cache | None
-
-
-#: Called once in each worker; returns what answers a block, and what it tells of itself, which must be the same of all.
-Make = Callable[[Place], tuple[Callable[[Any], Any], Any]]
-
-
-class _Worker:
-    """One process of the cluster, as Ray runs it; unpacks nothing before it knows that its program is ours."""
-
-    def __init__(self, version: str, packed: bytes, cores: int, gpus: float, cache: RemoteCache | None) -> None:
-        self._version, self._packed, self._cache = version, packed, cache
-        self._cores, self._gpus = cores, gpus
-        self._said: list[str] = []
-        self._answer: Callable[[Any], Any] | None = None
-
-    def open(self) -> tuple[Any, list[str]]:
-        """Load what answers; returns what it tells of itself, and its notes."""
-        import pickle
-
-        if self._version != rerank_cli.__version__:
-            raise WorkFailed(
-                f"a worker runs rerank {rerank_cli.__version__}, and this is {self._version}",
-                "install the same version on every node",
-            )
-        make: Make = pickle.loads(self._packed)
-        if self._cache is not None:
-            self._cache.note = self._said.append
-        self._answer, told = make(Place(self._cores, self._gpus, self._said.append, self._cache))
-        return told, self._notes()
-
-    def answer(self, block: Any) -> tuple[Any, list[str]]:
-        """The answer to a block, and what was said meanwhile."""
-        assert self._answer is not None
-        return self._answer(block), self._notes()
-
-    def where(self) -> str:
-        """The node it is on."""
-        import ray
-
-        return str(ray.get_runtime_context().get_node_id())
-
-    def _notes(self) -> list[str]:
-        notes = self._said[:]
-        del self._said[: len(notes)]
-        return notes
 
 
 @dataclass(eq=False)
@@ -215,7 +162,7 @@ class Workers:
 
         options = {"num_cpus": self.share.cores, "num_gpus": self.share.gpus}
         actor = (
-            self._ray.remote(_Worker)
+            self._ray.remote(Worker)
             .options(**options)
             .remote(rerank_cli.__version__, cloudpickle.dumps(self._make), *self.share[1:], self._cache)
         )
