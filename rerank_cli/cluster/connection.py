@@ -80,7 +80,7 @@ def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
     try:
         if address == "auto":
             # What Ray was told, or left behind of a cluster that may be long gone.
-            address = canonicalize_bootstrap_address(address)
+            address = canonicalize_bootstrap_address(address) or address
             _reachable(address)
         ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:

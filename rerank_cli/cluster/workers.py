@@ -30,9 +30,11 @@ import rerank_cli
 from rerank_cli.cluster.connection import connected
 from rerank_cli.cluster.room import Share, shared
 from rerank_cli.cluster.store import RemoteCache, remote_cache
-from rerank_cli.cluster.worker import Make, Worker
+from rerank_cli.cluster.worker import Make, Place, Worker
 from rerank_cli.core.protocols import Cache
 from rerank_cli.errors import RerankError, WorkFailed
+
+__all__ = ["Make", "Place", "Workers"]
 
 #: Blocks of a worker: one that is worked on, one that waits. And how many a worker are read before the first is handed over.
 _UNDER_WAY, _HELD = 2, 4
