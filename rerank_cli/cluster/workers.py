@@ -76,7 +76,7 @@ class Workers:
         self._opened = ExitStack()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._staff: list[Hired] = []
-        self._failed_starts = 0
+        self._stillborn: list[str] = []
         self._heard: set[str] = set()
         self._said_alone = False
         self._cache: RemoteCache | None = None
@@ -194,7 +194,8 @@ class Workers:
             self._speak(notes)
             if self.told is not None and told != self.told:
                 raise WorkFailed(f"the workers do not have the same: one has {self.told}, another {told}")
-            self.told, hired.opened, self._failed_starts = told, True, 0
+            self.told, hired.opened = told, True
+            self._stillborn.clear()
         else:
             self._take(hired, number, run)
 
@@ -232,9 +233,10 @@ class Workers:
             self._note(f"a worker is gone: {len(again)} blocks are put again")
             self._blame(again[0], hired.node, run)
         elif not hired.opened:
-            self._failed_starts += 1
-            if self._failed_starts >= _TRIES:
-                trouble = f"{self._failed_starts} workers in a row died before they had begun"
+            self._stillborn.append(hired.node)
+            # One whose node was not known yet may have been sent to a node that was gone: that happens many times at once.
+            if self._died_on_living(self._stillborn) >= _TRIES or len(self._stillborn) >= 10 * _TRIES:
+                trouble = f"{len(self._stillborn)} workers in a row died before they had begun"
                 if not any(other.opened for other in self._staff):
                     raise WorkFailed(trouble, "is there memory for what each loads? --workers says how many there are")
                 self._note(f"{trouble}: going on with {len(self._staff)}")
@@ -244,13 +246,17 @@ class Workers:
     def _blame(self, number: int, node: str, run: Course) -> None:
         """A worker died on this block; raises `WorkFailed` for the third whose node lives."""
         run.deaths[number].append(node)
-        alive = {one["NodeID"] for one in self._ray.nodes() if one["Alive"]}
-        died = sum(node in alive for node in run.deaths[number])
+        died = self._died_on_living(run.deaths[number])
         if died >= _TRIES:
             raise WorkFailed(
                 f"{died} workers died, one after the other, on {self._name(run.blocks[number])}",
                 "what was answered before is kept: leave that out, or give a worker more memory, and run again",
             )
+
+    def _died_on_living(self, places: Iterable[str]) -> int:
+        """How many of the workers that died at these places did so while their nodes lived."""
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        return sum(place in alive for place in places)
 
     def _cause(self, error: Any, hired: Hired) -> BaseException:
         """What was raised in a worker, as itself."""

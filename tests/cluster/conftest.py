@@ -6,10 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 _NODE = {"object_store_memory": 150 * 2**20}
 
 
@@ -42,10 +44,14 @@ class Nodes:
 def all_nodes() -> Iterator[Nodes]:
     """The cluster of all tests here; begun once, which takes some ten seconds."""
     ray = pytest.importorskip("ray")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    patched = pytest.MonkeyPatch()
+    patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # What is installed on every node.
+    patched.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     nodes = Nodes(folder)
     yield nodes
+    patched.undo()
     ray.shutdown()
     nodes.cluster.shutdown()
     shutil.rmtree(folder, ignore_errors=True)

@@ -56,5 +56,5 @@ def test_a_worker_for_each_gpu_where_there_are_some():
 
 
 def test_gpus_that_no_node_has_are_named():
-    with pytest.raises(DeviceUnavailable, match="no node of the cluster has 2 GPU .* the 2 has is 1"):
+    with pytest.raises(DeviceUnavailable, match=r"no node of the cluster has 2 GPU .* the 2 has is 1"):
         shared([{"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 1}], None, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 from jobs import FileCache, Job, log_of
@@ -24,6 +25,14 @@ def hired(nodes, tmp_path):
         return workers
 
     return begin
+
+
+def until(true) -> None:
+    """Wait for something to become true, a minute at most."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_answers_come_in_order_and_input_is_read_no_further_than_there_is_room(hired, tmp_path):
@@ -86,13 +95,15 @@ def test_a_node_that_is_killed_takes_nothing_along(hired, nodes, tmp_path):
 def test_all_nodes_may_go_and_others_come(hired, nodes, tmp_path):
     found = []
     with hired(Job(tmp_path / "log", 0.05)) as workers:
-        for answer in workers.answers(range(40)):
-            found.append(answer)
-            if len(found) == 10:
-                nodes.kill()
-                nodes.kill()
-                threading.Timer(15, nodes.begin).start()
-    assert found == [number * 2 for number in range(40)]
+        answers = threading.Thread(target=lambda: found.extend(workers.answers(range(80))))
+        answers.start()
+        until(lambda: len(found) > 10)
+        nodes.kill()
+        nodes.kill()
+        until(lambda: any("waiting for the cluster to have room" in text for text in workers.said))
+        nodes.ready()
+        answers.join(60)
+    assert found == [number * 2 for number in range(80)]
     assert sum("waiting for the cluster to have room" in text for text in workers.said) == 1
 
 
