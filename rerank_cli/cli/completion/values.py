@@ -72,6 +72,8 @@ FREE = {
     "FIELD=B",
     "PERCENT",
     "URL",
+    "ADDRESS",
+    "G",
 }
 
 
