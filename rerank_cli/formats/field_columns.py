@@ -35,9 +35,14 @@ class FieldColumn:
     """A field of N documents: `codes (N,)` int32, -1 or a position in `values`; in an order that all columns of a corpus share."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.values: list[str | int | float] = json.loads((folder / "values.json").read_text(encoding="utf-8"))
         self._keys = np.load(folder / "keys.npy")
         self.codes: np.ndarray = np.load(folder / "codes.npy")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the place of its folder."""
+        return FieldColumn, (self._folder.absolute(),)
 
     def of(self, docids: Sequence[bytes] | np.ndarray) -> np.ndarray:
         """The codes (n,) of documents, -1 also for those that are not in the corpus."""

@@ -43,10 +43,15 @@ class ApproximateIndex(DenseIndex):
     def __init__(self, exact: DenseIndex, folder: Path) -> None:
         """Open the folder; raises `Missing` when there is no graph or no usearch, `BadData` when it is damaged."""
         super().__init__(exact.folder)
+        self._place = folder
         self.graph = read_manifest(folder, KIND, FORMAT)
         self.manifest = {**self.manifest, "recall": self.graph["recall"]}
         self._graph = _new_graph(exact)
         self._graph.view(str(folder / _GRAPH))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the places of its folders."""
+        return _opened_at, (self.folder.absolute(), self._place.absolute())
 
     def nearest(self, queries: np.ndarray, k: int) -> Iterator[Found]:
         """See `DenseIndex.nearest`; nearly the k best."""
@@ -55,6 +60,10 @@ class ApproximateIndex(DenseIndex):
             scores = self.scores(query, numbers)
             best = top_k(scores, self.ids.order[numbers], k)
             yield Found(self.ids.of(numbers[best]), scores[best].astype(np.float64))
+
+
+def _opened_at(vectors: Path, graph: Path) -> ApproximateIndex:
+    return ApproximateIndex(DenseIndex(vectors), graph)
 
 
 def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) -> ApproximateIndex:

@@ -46,6 +46,10 @@ class ImpactIndex:
         )
         self._sums = np.zeros(len(self.ids))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the place of its folder."""
+        return ImpactIndex, (self.folder.absolute(),)
+
     def __len__(self) -> int:
         """The number of documents."""
         return len(self.ids)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus, Document
@@ -17,6 +18,7 @@ from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.bm25 import Bm25Index
 from rerank_cli.retrieval.index import FORMAT
 from rerank_cli.retrieval.manifest import key_of, refuse_other
+from rerank_cli.retrieval.sharing import Over
 
 Watch = Callable[[Iterable[Document]], Iterable[Document]]
 
@@ -31,10 +33,11 @@ def kept_bm25_index(
     folder: Path | None = None,
     watch: Watch = iter,
     processes: int = 1,
+    over: Over | None = None,
 ) -> Bm25Index:
     """Open the BM25 index of a corpus, building it first where there is none: in `folder`, or in the cache.
 
-    `watch` is passed the documents as they are indexed, to show progress. Processes that ask at the same
+    `watch` is passed the documents as they are indexed, to show progress; `over`: see `build_index`. Processes that ask at the same
     time build it once; a killed build leaves nothing. Raises `BadData` when `folder` holds an index of
     other documents, another template or another analyzer, `Missing` when it holds something else.
     """
@@ -49,9 +52,8 @@ def kept_bm25_index(
     def build(aside: Path) -> None:
         note(f"indexing {len(corpus)} documents for BM25 ({analyzer} analyzer), once")
         began = time.monotonic()
-        Bm25Index.build(
-            watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint, processes=processes
-        )
+        how: dict[str, Any] = {"processes": processes, "over": over}
+        Bm25Index.build(watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint, **how)
         note(f"the BM25 index took {time.monotonic() - began:.1f} s and is kept in {place}")
 
     build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
