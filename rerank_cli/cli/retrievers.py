@@ -16,6 +16,7 @@ from rerank_cli.errors import WrongUsage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rerank_cli.cli.crew import Crew
     from rerank_cli.collection import Collection
     from rerank_cli.core.texts import Document
     from rerank_cli.fusion.fuse import Recipe
@@ -133,8 +134,9 @@ def open_retriever(
     *,
     filtered: Callable[[Retriever], Retriever] | None = None,
     feedback: Feedback | None = None,
+    crew: Crew | None = None,
 ) -> Retriever:
-    """Open the first stage, or all that a sum joins; indexes that are missing are built and kept.
+    """Open the first stage, or all that a sum joins; indexes that are missing are built, by `crew` if there is one, and kept.
 
     Terms and vectors that are fed back belong to a part; each part is `filtered` before anything is joined, and
     feedback in words stands around all of it.
@@ -142,7 +144,9 @@ def open_retriever(
     from rerank_cli.retrieval.hybrid import Hybrid
     from rerank_cli.retrieval.text_feedback import TextFeedback
 
-    parts = [_opened(part, chosen.origin, found, given, settings, terminal, feedback) for part in parts_of(chosen)]
+    parts = [
+        _opened(part, chosen.origin, found, given, settings, terminal, feedback, crew) for part in parts_of(chosen)
+    ]
     if filtered is not None:
         parts = [filtered(part) for part in parts]
     whole = parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
@@ -160,13 +164,14 @@ def _opened(
     settings: Settings,
     terminal: Terminal,
     feedback: Feedback | None,
+    crew: Crew | None,
 ) -> Retriever:
     from pathlib import Path
 
     from rerank_cli.retrieval.rm3 import Bm25WithFeedback
 
     if part == _BM25:
-        bm25 = _bm25(found, given, settings, terminal)
+        bm25 = _bm25(found, given, settings, terminal, crew)
         expansion = given.feeding.expansion()
         if expansion is None:
             return bm25
@@ -185,6 +190,7 @@ def _opened(
         lambda documents: watched(documents, len(found.documents()), terminal),
         given.feeding.vectors(),
         feedback,
+        crew,
     )
 
 
@@ -202,7 +208,7 @@ def _impact(found: Collection, given: Given, folder: Path | None, settings: Sett
     )
 
 
-def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Bm25:
+def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal, crew: Crew | None) -> Bm25:
     """BM25 over the collection's index: where the flag says, else where the collection says, else in the cache."""
     from pathlib import Path
 
@@ -219,8 +225,9 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
         folder=Path(given.index) if given.index is not None else found.index,
         watch=lambda documents: watched(documents, len(corpus), terminal),
         processes=terminal.threads,
+        over=None if crew is None else crew.over,
     )
-    return Bm25(index, given.scoring.parameters(), threads=terminal.threads)
+    return Bm25(index, given.scoring.parameters(), threads=(crew.terminal if crew else terminal).threads)
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

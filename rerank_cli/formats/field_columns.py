@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
+from rerank_cli.core.by_place import by_place
 from rerank_cli.core.growing import Growing
 from rerank_cli.core.hashing import fingerprints
 from rerank_cli.errors import WorkFailed
@@ -41,8 +42,8 @@ class FieldColumn:
         self.codes: np.ndarray = np.load(folder / "codes.npy")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the place of its folder."""
-        return FieldColumn, (self._folder.absolute(),)
+        """See `by_place`."""
+        return by_place(FieldColumn, self._folder)
 
     def of(self, docids: Sequence[bytes] | np.ndarray) -> np.ndarray:
         """The codes (n,) of documents, -1 also for those that are not in the corpus."""

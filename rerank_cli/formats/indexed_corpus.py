@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_cli.core.by_place import by_place
 from rerank_cli.core.ids import shown
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
@@ -51,8 +52,8 @@ class IndexedCorpus:
         self._fingerprint: str = meta["fingerprint"]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the place of its folder."""
-        return IndexedCorpus, (self._folder.absolute(),)
+        """See `by_place`."""
+        return by_place(IndexedCorpus, self._folder)
 
     @property
     def fingerprint(self) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
+from rerank_cli.core.by_place import by_place
 from rerank_cli.errors import missing_extra
 from rerank_cli.retrieval.dense import DenseIndex
 from rerank_cli.retrieval.manifest import read_manifest, refuse_other, write_manifest
@@ -50,8 +51,8 @@ class ApproximateIndex(DenseIndex):
         self._graph.view(str(folder / _GRAPH))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the places of its folders."""
-        return _opened_at, (self.folder.absolute(), self._place.absolute())
+        """See `by_place`."""
+        return by_place(_opened_at, self.folder, self._place)
 
     def nearest(self, queries: np.ndarray, k: int) -> Iterator[Found]:
         """See `DenseIndex.nearest`; nearly the k best."""

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_cli.core.by_place import by_place
 from rerank_cli.core.texts import Document, rendered
 from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.analysis import Analyzer
@@ -71,8 +72,8 @@ class Bm25Index:
         return cls(index, analyzer_named(index.manifest["analyzer"]))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the place of its folder."""
-        return Bm25Index.open, (self.index.folder.absolute(),)
+        """See `by_place`."""
+        return by_place(Bm25Index.open, self.index.folder)
 
     def __len__(self) -> int:
         """The number of documents."""

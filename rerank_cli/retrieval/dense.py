@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rerank_cli.core.by_place import by_place
 from rerank_cli.errors import WorkFailed
 from rerank_cli.retrieval.docids import DocIds, write_docids
 from rerank_cli.retrieval.encoding import Parts, Unfinished, Watch, encoded, encoded_once
@@ -55,8 +56,8 @@ class DenseIndex:
         self.ids = DocIds(folder)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the place of its folder."""
-        return DenseIndex, (self.folder.absolute(),)
+        """See `by_place`."""
+        return by_place(DenseIndex, self.folder)
 
     def __len__(self) -> int:
         """The number of documents."""

@@ -69,6 +69,8 @@ FREE = {
     "FIELD",
     "PERCENT",
     "URL",
+    "ADDRESS",
+    "G",
 }
 
 
