@@ -30,6 +30,7 @@ DOORS: dict[str, set[str]] = {
     "inference": {"http"},
     "export": {"methods", "inference"},
     "rewriting": {"methods", "inference"},
+    "cluster": set(),
     "pipeline": {"methods", "fusion", "strategies", "selection"},
 }
 DOORS["cli"] = set(DOORS)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rerank_cli.cli.model_options import ENGINE
 from rerank_cli.errors import WrongUsage
 
 RAY = "Beyond one machine"
@@ -38,6 +39,16 @@ GpusPerWorker = Annotated[
         min=0,
         rich_help_panel=RAY,
         help="GPUs of each worker, a part of one such as 0.5, or 0; default: one where there are any.",
+    ),
+]
+#: The device of a command that several can work for.
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda[:N][,...]",
+        rich_help_panel=ENGINE,
+        help="Where; one asked for by name is used or the command fails. Of several GPUs each has its worker.",
     ),
 ]
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
-from rerank_cli.cli import endpoint_options, model_options, options, rerank_options, strategy_options
+from rerank_cli.cli import endpoint_options, model_options, options, ray_options, rerank_options, strategy_options
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
-
-if TYPE_CHECKING:
-    from rerank_cli.collection import Collection
-    from rerank_cli.pipeline import Sources
 
 EXAMPLES = [
     (
@@ -37,6 +32,10 @@ EXAMPLES = [
     (
         "What a listwise strategy would ask",
         "rerank retrieve -c demo | rerank rerank -c demo -m minilm --strategy sliding --window 20 --step 10 --dry-run",
+    ),
+    (
+        "By two workers of a Ray cluster on this machine",
+        "rerank retrieve -c demo | rerank rerank -c demo -m minilm --ray local --workers 2 -o ray.run",
     ),
     ("What would it cost?", "rerank retrieve -c demo | rerank rerank -c demo --dry-run"),
     (
@@ -79,10 +78,13 @@ def rerank(
     max_cost: endpoint_options.MaxCost = None,
     price: endpoint_options.Price = None,
     engine: model_options.EngineName = model_options.Engine.auto,
-    device: model_options.Device = None,
+    device: ray_options.Devices = None,
     provider: model_options.ProviderName = model_options.Provider.auto,
     precision: model_options.PrecisionName = None,
     batch_tokens: model_options.BatchTokens = None,
+    ray: ray_options.Ray = None,
+    workers: ray_options.WorkerCount = None,
+    gpus_per_worker: ray_options.GpusPerWorker = None,
     cache: model_options.Cached = True,
     cache_size: model_options.CacheSize = "20G",
     input_format: options.Input = options.InputFormat.auto,
@@ -140,6 +142,11 @@ def rerank(
     method's prompt, or rerank servers (TEI, infinity, vLLM, Cohere, Jina, Voyage, Mixedbread). Every reply is
     kept in the cache before it is used. Any reply makes a valid list; what had to be mended is counted.
 
+    With --ray the workers of a Ray cluster score blocks of whole queries, and the run is written here in its order. Each
+    worker opens model and texts by what was typed, so folders must have the same names on every node; answers are
+    kept in this machine's cache directory. Workers and nodes may die: what they had goes to others. --device
+    cuda:0,cuda:1 does the same with the GPUs of this machine.
+
     The default model, minilm-blend, needs no download. It adds four parts, each scaled to 0..1 inside a
     query's list: cosine, MaxSim and feedback of a small bi-encoder, and the first stage's own score. Its
     scores compare documents of one list only. It helps a first stage of plain term matching and hurts one that
@@ -148,25 +155,18 @@ def rerank(
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
-    from dataclasses import replace
+    from functools import partial
 
-    from rerank_cli import pipeline
-    from rerank_cli.cli.amounts import byte_count
-    from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
-    from rerank_cli.cli.rerank_model import opened_model
+    from rerank_cli.cli.rerank_on_ray import OnRay, cluster_of, opened_on_ray
+    from rerank_cli.cli.reranking import Reranking
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
-    from rerank_cli.cli.scorer import facts_of, keeping_answers
+    from rerank_cli.cli.scorer import cache_opener
     from rerank_cli.cli.settings import Settings
-    from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
     from rerank_cli.formats.runs import RunStream
-    from rerank_cli.inference.passages import Passages
-    from rerank_cli.pipeline import scales
-    from rerank_cli.pipeline.cached import CachedScorer
 
     settings = Settings()
-    chosen = settings.resolve("model", model, flag_name="-m")
     required = topic_ids(require_topics) if require_topics is not None else []
     qids = checked_file(run, input_format.value, lenient, unordered)
     if qids is not None:
@@ -176,30 +176,15 @@ def rerank(
     if aggregate and not window_of_passages:
         raise WrongUsage(f"--aggregate {aggregate.value} joins passages, and --passages was not given")
     strategy_options.check(typed)
-    kept = byte_count(cache_size, "--cache-size") if cache else None
+    cluster = cluster_of(typed, settings)
+    open_cache = cache_opener(settings, cache_size) if cache else None
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
-        # Loaded while the stage before us is still working.
-        loaded, ledger = opened_model(chosen, settings, terminal, typed)
-        limits = pipeline.Options(
-            depth,
-            keep,
-            tail.value,
-            missing.value,
-            interpolate,
-            exclude_self,
-            window_of_passages
-            and Passages(loaded.tokenizer, *window_of_passages, first_only=aggregate is rerank_options.Aggregate.first),
-            aggregate.value if aggregate else "max",
-            loaded.description.score,
-            score_as and score_as.value,
-        )
-        scales.check(limits.score, limits.score_as or limits.score)
-        plan = strategy_options.plan_of(loaded, typed, terminal.seed)
-        if explain:
-            limits = replace(limits, reasons=strategy_options.reasons_of(loaded, plan))
-        pipeline.check(loaded, limits, plan)
-        scorer = opened.enter_context(keeping_answers(loaded, kept, settings, terminal))
+        here = None
+        if cluster is None or dry_run:
+            # Loaded while the stage before us is still working.
+            asked = typed if cluster is None else {**typed, "device": cluster.device}
+            here = Reranking(asked, settings, terminal, open_cache and partial(open_cache, terminal.warn), opened)
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
         if candidates is None:
@@ -208,51 +193,29 @@ def rerank(
             return
         if blocks.gathers and not unordered:
             terminal.note(f"{name} is in top1000 format, sorted by document: it is held in memory to its end")
-        # All topics, judged or not: the run says which are wanted.
-        named = overrides(docs, topics, all_topics=True, topic_fields=topic_fields, doc_template=doc_template)
-        found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
-        sources = _sources(found) if found else None
-        if dry_run and plan is not None:
-            ranker = pipeline.as_ranker(scorer)
-            say_asked_estimate(pipeline.estimate_asked(candidates, sources, ranker, plan, limits), plan)
-            return
-        if dry_run:
-            cost = pipeline.estimate(candidates, sources, scorer, limits)
-            say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
-            return
-        facts = provenance(
-            "rerank",
-            collection=found.name if found else None,
-            fingerprint=found.fingerprint() if found else None,
-            depth=depth,
-            interpolate=interpolate,
-            passages=passages,
-            aggregate=limits.aggregate if passages else None,
-            score_as=limits.score_as,
-            strategy=plan and plan.strategy.name,
-            strategy_settings=plan and plan.facts(),
-            topics=total,
-            input=blocks.header,
-            **facts_of(scorer),
-        )
+        work: Reranking | OnRay
+        if here is None:
+            assert cluster is not None
+            away = opened_on_ray(cluster, typed, settings, terminal, open_cache, blocks.header, carries_texts)
+            work = opened.enter_context(away)
+        else:
+            work = here
+            here.find_texts(blocks.header, carries_texts)
+            if dry_run:
+                here.say_estimate(candidates)
+                return
+        facts = provenance("rerank", **work.facts, topics=total, input=blocks.header)
         written = written_run(
             output,
-            tag or "-".join(scorer.description.name.split()),
+            tag or "-".join(facts["model"].split()),
             output_format.value,
             facts,
             header=header,
             terminal=terminal,
         )
-        answers = pipeline.rerank(candidates, sources, scorer, limits, plan)
-        seen = write_answers(written, answers, terminal, total, stats, max_repaired=max_repaired)
-        if ledger is not None:
-            terminal.note(f"the servers answered {ledger}")
+        seen = write_answers(written, work.answers(candidates), terminal, total, stats, max_repaired=max_repaired)
+        if here is not None and here.ledger is not None:
+            terminal.note(f"the servers answered {here.ledger}")
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen)
-
-
-def _sources(found: Collection) -> Sources:
-    from rerank_cli.pipeline import Sources
-
-    return Sources(found.topics(), found.documents(), found.doc_template, found.name or found.description())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
@@ -11,6 +10,8 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing, WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.core.protocols import Cache
+    from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.methods import LoadedScorer
     from rerank_cli.methods.checkpoint import Checkpoint
 
@@ -175,28 +176,29 @@ def _writing(
     return loaded
 
 
-@contextmanager
-def keeping_answers(
-    scorer: LoadedScorer, limit_bytes: int | None, settings: Settings, terminal: Terminal
-) -> Iterator[LoadedScorer]:
-    """The scorer with the answers of the cache directory before it; as it is when `limit_bytes` is None."""
+def keeping_answers(scorer: LoadedScorer, cache: Cache) -> LoadedScorer:
+    """The scorer with the answers that are kept in `cache` before it."""
     from rerank_cli.core.protocols import ListScorer, Ranker
-    from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.pipeline.cached import CachedScorer
     from rerank_cli.pipeline.kept_replies import KeptReplies
 
-    if limit_bytes is None:
-        yield scorer
-        return
-    with AnswerCache(settings.cache_dir / "answers", limit_bytes, terminal.warn) as cache:
-        if hasattr(scorer, "keep_in"):
-            # It keeps what is below its answers: what the model made of each text, or the words that it wrote.
-            scorer.keep_in(cache)
-            yield scorer
-        elif isinstance(scorer, Ranker):
-            yield KeptReplies(scorer, cache)
-        else:
-            yield scorer if isinstance(scorer, ListScorer) else CachedScorer(scorer, cache)
+    if hasattr(scorer, "keep_in"):
+        # It keeps what is below its answers: what the model made of each text, or the words that it wrote.
+        scorer.keep_in(cache)
+        return scorer
+    if isinstance(scorer, Ranker):
+        return KeptReplies(scorer, cache)
+    return scorer if isinstance(scorer, ListScorer) else CachedScorer(scorer, cache)
+
+
+def cache_opener(settings: Settings, limit: str) -> Callable[[Callable[[str], None]], AnswerCache]:
+    """Opens the answers of the cache directory, up to the size that was typed; picklable. Raises `WrongUsage` for no size."""
+    from functools import partial
+
+    from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.inference.cache import AnswerCache
+
+    return partial(AnswerCache, (settings.cache_dir / "answers").absolute(), byte_count(limit, "--cache-size"))
 
 
 def facts_of(scorer: LoadedScorer) -> dict[str, Any]:

@@ -23,6 +23,7 @@ KEYS: dict[str, tuple[str, str | None]] = {
     "cache_dir": ("RERANK_CACHE_DIR", None),
     "endpoint": ("RERANK_ENDPOINT", None),
 }
+_OWN = {variable for variable, _ in KEYS.values()}
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,18 @@ class Settings:
     def collections(self) -> dict[str, TomlFile]:
         """Name -> the file whose `[collections.NAME]` describes it."""
         return {name: toml for toml in reversed(self.files) for name in toml.tables.get("collections", {})}
+
+    def for_elsewhere(self) -> Settings:
+        """What another process is told of these settings: the files' contents and our own variables, nobody's keys."""
+        told = Settings({k: v for k, v in self.environment.items() if k in _OWN}, self.working_directory)
+        vars(told)["files"] = self.files
+        return told
+
+    def elsewhere(self, environment: dict[str, str]) -> Settings:
+        """These settings in a process that has the other variables (HOME, ...) of its own `environment`."""
+        here = Settings({**environment, **self.environment}, self.working_directory)
+        vars(here)["files"] = self.files
+        return here
 
     @cached_property
     def cache_dir(self) -> Path:

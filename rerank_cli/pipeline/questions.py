@@ -66,17 +66,23 @@ class Question:
     missing: int
 
 
-def windows(candidates: Iterable[Candidates], sources: Sources | None, options: Options) -> Iterator[list[Question]]:
+def gathered(candidates: Iterable[Candidates], options: Options) -> Iterator[list[Candidates]]:
+    """Queries in the windows that are answered together: whole ones, until they have `window_pairs` pairs."""
     window: list[Candidates] = []
     pairs = 0
     for one in candidates:
         window.append(one)
         pairs += min(options.depth, len(one.ranking))
         if pairs >= options.window_pairs:
-            yield _prepared(window, sources, options)
+            yield window
             window, pairs = [], 0
     if window:
-        yield _prepared(window, sources, options)
+        yield window
+
+
+def windows(candidates: Iterable[Candidates], sources: Sources | None, options: Options) -> Iterator[list[Question]]:
+    """Each window of queries made ready; its texts are looked up when it is asked for."""
+    return (_prepared(window, sources, options) for window in gathered(candidates, options))
 
 
 def _prepared(window: Sequence[Candidates], sources: Sources | None, options: Options) -> list[Question]:

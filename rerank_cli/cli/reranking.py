@@ -1,0 +1,131 @@
+"""What `rerank rerank` does with a run, opened from what was typed: on this machine, or in each worker of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rerank_cli.cli import rerank_options, strategy_options
+from rerank_cli.cli.settings import Settings
+from rerank_cli.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rerank_cli.collection import Collection
+    from rerank_cli.core.candidates import Candidates
+    from rerank_cli.core.protocols import Cache
+    from rerank_cli.pipeline import Reranked, Sources
+
+
+class Reranking:
+    """The model, how it is asked, and, once `find_texts` was called, the texts of a run.
+
+    `typed` are the command's options by their names; `keep_in` opens where answers are kept, when all that was typed
+    goes together (None: nowhere); `opened` closes it. Raises what the parts raise.
+    """
+
+    def __init__(
+        self,
+        typed: Mapping[str, Any],
+        settings: Settings,
+        terminal: Terminal,
+        keep_in: Callable[[], AbstractContextManager[Cache]] | None,
+        opened: ExitStack,
+    ) -> None:
+        from rerank_cli import pipeline
+        from rerank_cli.cli.rerank_model import opened_model
+        from rerank_cli.cli.scorer import keeping_answers
+        from rerank_cli.inference.passages import Passages
+        from rerank_cli.pipeline import scales
+
+        self._typed, self._settings, self._terminal = typed, settings, terminal
+        chosen = settings.resolve("model", typed["model"], flag_name="-m")
+        loaded, self.ledger = opened_model(chosen, settings, terminal, typed)
+        passages, aggregate = rerank_options.passage_window(typed["passages"]), typed["aggregate"]
+        first_only = aggregate is rerank_options.Aggregate.first
+        limits = pipeline.Options(
+            typed["depth"],
+            typed["keep"],
+            typed["tail"].value,
+            typed["missing"].value,
+            typed["interpolate"],
+            typed["exclude_self"],
+            passages and Passages(loaded.tokenizer, *passages, first_only=first_only),
+            aggregate.value if aggregate else "max",
+            loaded.description.score,
+            typed["score_as"] and typed["score_as"].value,
+        )
+        scales.check(limits.score, limits.score_as or limits.score)
+        self._plan = strategy_options.plan_of(loaded, typed, terminal.seed)
+        if typed["explain"]:
+            limits = replace(limits, reasons=strategy_options.reasons_of(loaded, self._plan))
+        pipeline.check(loaded, limits, self._plan)
+        self._limits = limits
+        self._scorer = loaded if keep_in is None else keeping_answers(loaded, opened.enter_context(keep_in()))
+        self._found: Collection | None = None
+        self._sources: Sources | None = None
+
+    def find_texts(self, header: dict[str, Any] | None, carries_texts: bool) -> None:
+        """Open the collection of a run with this header, which may carry its texts; all topics, judged or not."""
+        from rerank_cli.cli.sources import collection_of, overrides
+        from rerank_cli.pipeline import Sources
+
+        typed = self._typed
+        named = overrides(
+            typed["docs"],
+            typed["topics"],
+            all_topics=True,
+            topic_fields=typed["topic_fields"],
+            doc_template=typed["doc_template"],
+        )
+        found = collection_of(
+            typed["collection"], named, self._settings, self._terminal, header=header, optional=carries_texts
+        )
+        if found is not None:
+            self._found = found
+            self._sources = Sources(
+                found.topics(), found.documents(), found.doc_template, found.name or found.description()
+            )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What provenance says of the work."""
+        from rerank_cli.cli.scorer import facts_of
+
+        limits, plan, found = self._limits, self._plan, self._found
+        return {
+            "collection": found.name if found else None,
+            "fingerprint": found.fingerprint() if found else None,
+            "depth": limits.depth,
+            "interpolate": limits.interpolate,
+            "passages": self._typed["passages"],
+            "aggregate": limits.aggregate if limits.passages else None,
+            "score_as": limits.score_as,
+            "strategy": plan and plan.strategy.name,
+            "strategy_settings": plan and plan.facts(),
+            **facts_of(self._scorer),
+        }
+
+    def say_estimate(self, candidates: Iterable[Candidates]) -> None:
+        """Print what it would cost, and score nothing."""
+        from rerank_cli import pipeline
+        from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
+        from rerank_cli.pipeline.cached import CachedScorer
+
+        scorer, plan = self._scorer, self._plan
+        if plan is not None:
+            ranker = pipeline.as_ranker(scorer)
+            say_asked_estimate(pipeline.estimate_asked(candidates, self._sources, ranker, plan, self._limits), plan)
+            return
+        cost = pipeline.estimate(candidates, self._sources, scorer, self._limits)
+        say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
+
+    def answers(self, candidates: Iterable[Candidates], seconds_left: float | None = None) -> Generator[Reranked]:
+        """See `pipeline.rerank`; `seconds_left` of the strategy's deadline, where not all of them are."""
+        from rerank_cli import pipeline
+
+        plan = self._plan
+        if plan is not None and seconds_left is not None:
+            plan = replace(plan, deadline=seconds_left)
+        return pipeline.rerank(candidates, self._sources, self._scorer, self._limits, plan)
