@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import rerank_cli
+from rerank_cli.cluster.blocks import END, Course, Event, Hired, read
 from rerank_cli.cluster.connection import connected
 from rerank_cli.cluster.room import Share, shared
 from rerank_cli.cluster.store import RemoteCache, remote_cache
@@ -42,19 +41,8 @@ _UNDER_WAY, _HELD = 2, 4
 _TRIES = 3
 #: Seconds without any worker after which it is said.
 _PATIENCE = 10.0
-#: Numbers of calls and events that are no block's.
-_END, _WHERE, _OPEN = -1, -2, -3
-_NONE: Any = object()
-
-
-@dataclass(eq=False)
-class _Hired:
-    """An actor, the node it was found on, whether it has opened, and the calls of the blocks that it has, in order."""
-
-    actor: Any
-    node: str = ""
-    opened: bool = False
-    has: dict[int, Future[Any]] = field(default_factory=dict)
+#: Numbers of calls that are no block's.
+_WHERE, _OPEN = -2, -3
 
 
 class Workers:
@@ -86,9 +74,9 @@ class Workers:
         self._wanted, self._gpus, self._cores = workers, gpus_per_worker, cores
         self._name, self._note, self._say = name, note, say or note
         self._opened = ExitStack()
-        self._events: queue.SimpleQueue[tuple[_Hired | None, int, Any]] = queue.SimpleQueue()
-        self._staff: list[_Hired] = []
-        self._failed_starts = 0
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._staff: list[Hired] = []
+        self._stillborn: list[str] = []
         self._heard: set[str] = set()
         self._said_alone = False
         self._cache: RemoteCache | None = None
@@ -115,10 +103,10 @@ class Workers:
         `blocks` is read on a thread, so that an answer does not wait for the next block. Raises what a worker's answer
         raised, `WorkFailed` for a block that no worker survives. Close it to stop: blocks under way are not waited for.
         """
-        run = _Course()
+        run = Course()
         room = threading.Semaphore(_HELD * self.share.workers)
         left = threading.Event()
-        threading.Thread(target=self._read, args=(blocks, room, left), name="blocks", daemon=True).start()
+        threading.Thread(target=read, args=(blocks, self._events, room, left), name="blocks", daemon=True).start()
         try:
             while True:
                 self._hand_out(run)
@@ -133,7 +121,7 @@ class Workers:
                     self._heard_of(hired, number, what, run)
                 elif isinstance(what, BaseException):
                     raise what
-                elif number == _END:
+                elif number == END:
                     run.total = what
                 else:
                     run.blocks[number] = what
@@ -146,7 +134,6 @@ class Workers:
         """Share out the cluster, hire, and wait for the first worker that has opened."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         self.share = shared(nodes, self._wanted, self._gpus)
-        # Actors may outlive the driver's interest: they end with the job, which ends with this context.
         self._cache = None if self._open_cache is None else remote_cache(self._ray, self._open_cache)
         gpus = f", {self.share.gpus:g} GPU" if self.share.gpus else ""
         self._note(
@@ -157,7 +144,7 @@ class Workers:
         while not any(hired.opened for hired in self._staff):
             hired, number, what = self._next_event(waiting=True)
             assert hired is not None
-            self._heard_of(hired, number, what, _Course())
+            self._heard_of(hired, number, what, Course())
 
     def _hire(self) -> None:
         from ray import cloudpickle
@@ -168,17 +155,17 @@ class Workers:
             .options(**options)
             .remote(rerank_cli.__version__, cloudpickle.dumps(self._make), *self.share[1:], self._cache)
         )
-        hired = _Hired(actor)
+        hired = Hired(actor)
         self._staff.append(hired)
         self._call(hired, _WHERE, actor.where)
         self._call(hired, _OPEN, actor.open)
 
-    def _call(self, hired: _Hired, number: int, method: Any, *arguments: Any) -> Future[Any]:
+    def _call(self, hired: Hired, number: int, method: Any, *arguments: Any) -> Future[Any]:
         future: Future[Any] = method.remote(*arguments).future()
         future.add_done_callback(lambda done: self._events.put((hired, number, done)))
         return future
 
-    def _next_event(self, *, waiting: bool) -> tuple[_Hired | None, int, Any]:
+    def _next_event(self, *, waiting: bool) -> Event:
         """What happens next; says it, once, when there is work and no worker has found room for a while."""
         while True:
             alone = waiting and not self._said_alone and not any(hired.node for hired in self._staff)
@@ -189,7 +176,7 @@ class Workers:
                 gpus = f" and {self.share.gpus:g} GPU" if self.share.gpus else ""
                 self._note(f"waiting for the cluster to have room for a worker with {self.share.cores} cores{gpus}")
 
-    def _heard_of(self, hired: _Hired, number: int, done: Future[Any], run: _Course) -> None:
+    def _heard_of(self, hired: Hired, number: int, done: Future[Any], run: Course) -> None:
         """A call of a worker has ended: a place, a beginning, an answer, an error, or the worker's end."""
         from ray.exceptions import RayTaskError
 
@@ -207,11 +194,12 @@ class Workers:
             self._speak(notes)
             if self.told is not None and told != self.told:
                 raise WorkFailed(f"the workers do not have the same: one has {self.told}, another {told}")
-            self.told, hired.opened, self._failed_starts = told, True, 0
+            self.told, hired.opened = told, True
+            self._stillborn.clear()
         else:
             self._take(hired, number, run)
 
-    def _take(self, hired: _Hired, number: int, run: _Course) -> None:
+    def _take(self, hired: Hired, number: int, run: Course) -> None:
         answer, notes = hired.has.pop(number).result()
         self._speak(notes)
         run.done[number] = answer
@@ -223,7 +211,7 @@ class Workers:
                 self._heard.add(text)
                 self._say(text)
 
-    def _hand_out(self, run: _Course) -> None:
+    def _hand_out(self, run: Course) -> None:
         """Give the blocks that wait to the workers that have least, in the blocks' order."""
         while run.waiting:
             free = [hired for hired in self._staff if hired.opened and len(hired.has) < _UNDER_WAY]
@@ -233,7 +221,7 @@ class Workers:
             number = run.waiting.popleft()
             hired.has[number] = self._call(hired, number, hired.actor.answer, run.blocks[number])
 
-    def _lost(self, hired: _Hired, run: _Course) -> None:
+    def _lost(self, hired: Hired, run: Course) -> None:
         """Another worker in the place of one that is gone or out of reach, and its blocks put again."""
         self._staff.remove(hired)
         self._ray.kill(hired.actor)
@@ -245,26 +233,32 @@ class Workers:
             self._note(f"a worker is gone: {len(again)} blocks are put again")
             self._blame(again[0], hired.node, run)
         elif not hired.opened:
-            self._failed_starts += 1
-            if self._failed_starts >= _TRIES and not self._staff:
-                raise WorkFailed(
-                    f"{self._failed_starts} workers in a row died before they had begun",
-                    "is there memory for what each of them loads? --workers says how many there are",
-                )
+            self._stillborn.append(hired.node)
+            # One whose node was not known yet may have been sent to a node that was gone: that happens many times at once.
+            if self._died_on_living(self._stillborn) >= _TRIES or len(self._stillborn) >= 10 * _TRIES:
+                trouble = f"{len(self._stillborn)} workers in a row died before they had begun"
+                if not any(other.opened for other in self._staff):
+                    raise WorkFailed(trouble, "is there memory for what each loads? --workers says how many there are")
+                self._note(f"{trouble}: going on with {len(self._staff)}")
+                return
         self._hire()
 
-    def _blame(self, number: int, node: str, run: _Course) -> None:
+    def _blame(self, number: int, node: str, run: Course) -> None:
         """A worker died on this block; raises `WorkFailed` for the third whose node lives."""
         run.deaths[number].append(node)
-        alive = {one["NodeID"] for one in self._ray.nodes() if one["Alive"]}
-        died = sum(node in alive for node in run.deaths[number])
+        died = self._died_on_living(run.deaths[number])
         if died >= _TRIES:
             raise WorkFailed(
                 f"{died} workers died, one after the other, on {self._name(run.blocks[number])}",
                 "what was answered before is kept: leave that out, or give a worker more memory, and run again",
             )
 
-    def _cause(self, error: Any, hired: _Hired) -> BaseException:
+    def _died_on_living(self, places: Iterable[str]) -> int:
+        """How many of the workers that died at these places did so while their nodes lived."""
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        return sum(place in alive for place in places)
+
+    def _cause(self, error: Any, hired: Hired) -> BaseException:
         """What was raised in a worker, as itself."""
         cause: BaseException = error.cause if isinstance(getattr(error, "cause", None), BaseException) else error
         if isinstance(cause, RerankError) or hired.opened:
@@ -273,32 +267,3 @@ class Workers:
             f"a worker could not begin: {str(cause).strip().splitlines()[-1]}",
             f"every node needs rerank-cli {rerank_cli.__version__} in the same Python as here",
         )
-
-    def _read(self, blocks: Iterable[Any], room: threading.Semaphore, left: threading.Event) -> None:
-        """Read blocks as far as there is room; on a thread, which has nobody but the events to tell."""
-        number = 0
-        try:
-            coming = iter(blocks)
-            while True:
-                room.acquire()
-                block = next(coming, _NONE) if not left.is_set() else _NONE
-                if block is _NONE:
-                    break
-                self._events.put((None, number, block))
-                number += 1
-        except BaseException as error:
-            self._events.put((None, _END, error))
-        else:
-            self._events.put((None, _END, number))
-
-
-@dataclass
-class _Course:
-    """Blocks on their way: those not answered yet, which of them wait, answers whose turn has not come, deaths on a block by node."""
-
-    blocks: dict[int, Any] = field(default_factory=dict)
-    waiting: deque[int] = field(default_factory=deque)
-    done: dict[int, Any] = field(default_factory=dict)
-    deaths: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    given: int = 0
-    total: int | None = None

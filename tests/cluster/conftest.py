@@ -1,0 +1,64 @@
+"""A Ray cluster of three nodes on this machine: a head without cores, where whoever asks is, and two that work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_NODE = {"object_store_memory": 150 * 2**20}
+
+
+class Nodes:
+    """The cluster; nodes that work may be killed and begun."""
+
+    def __init__(self, folder: str) -> None:
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder, **_NODE}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.address: str = self.cluster.address
+        self.working: list[Any] = []
+
+    def begin(self) -> None:
+        """One more node of one core."""
+        self.working.append(self.cluster.add_node(num_cpus=1, **_NODE))
+
+    def kill(self) -> None:
+        """The node that has worked longest ends, without a word to anybody."""
+        self.cluster.remove_node(self.working.pop(0), allow_graceful=False)
+
+    def ready(self) -> None:
+        """As many nodes as at the beginning."""
+        while len(self.working) < 2:
+            self.begin()
+
+
+@pytest.fixture(scope="package")
+def all_nodes() -> Iterator[Nodes]:
+    """The cluster of all tests here; begun once, which takes some ten seconds."""
+    ray = pytest.importorskip("ray")
+    patched = pytest.MonkeyPatch()
+    patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # What is installed on every node.
+    patched.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    nodes = Nodes(folder)
+    yield nodes
+    patched.undo()
+    ray.shutdown()
+    nodes.cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def nodes(all_nodes: Nodes) -> Nodes:
+    """The cluster, two nodes at work."""
+    all_nodes.ready()
+    return all_nodes

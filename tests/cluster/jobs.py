@@ -1,0 +1,60 @@
+"""What workers of the tests are told to do; a module of its own, so that their processes can import it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from rerank_cli.errors import Missing
+
+
+class Job:
+    """Doubles numbers, and does to itself what a block's name says; each block leaves a line in `log`."""
+
+    def __init__(self, log: Path, seconds: float = 0.0, opening: str = "") -> None:
+        self.log, self.seconds, self.opening = log, seconds, opening
+
+    def __call__(self, place):
+        if self.opening == "die":
+            os.kill(os.getpid(), 9)
+        if self.opening == "missing":
+            raise Missing("no such model", "look elsewhere")
+        place.note(f"here with {place.cores} cores")
+
+        def answer(block):
+            with self.log.open("a") as log:
+                log.write(f"{block} {os.getpid()}\n")
+            time.sleep(self.seconds)
+            if block == "poison":
+                os.kill(os.getpid(), 9)
+            if block == "missing":
+                raise Missing("no text", "name another collection")
+            if place.cache is not None:
+                place.cache.put([(str(block).encode(), b"kept")])
+                assert place.cache.get([str(block).encode(), b"never"]) == [b"kept", None]
+            return block * 2
+
+        return answer, "double"
+
+
+class FileCache:
+    """A cache in a folder; says one thing when it is opened."""
+
+    def __init__(self, folder: Path, note) -> None:
+        self.folder = folder
+        note("the cache is open")
+
+    def get(self, keys):
+        paths = [self.folder / key.decode() for key in keys]
+        return [path.read_bytes() if path.exists() else None for path in paths]
+
+    def put(self, items):
+        for key, value in items:
+            (self.folder / key.decode()).write_bytes(value)
+
+
+def log_of(path: Path) -> list[tuple[str, int]]:
+    """(block, process) of every block that was begun."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(line.split()[0], int(line.split()[1])) for line in lines]

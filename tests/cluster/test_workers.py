@@ -1,0 +1,170 @@
+"""Blocks go out, answers come back in order, whatever becomes of workers and nodes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from jobs import FileCache, Job, log_of
+
+import rerank_cli
+from rerank_cli.cluster.workers import Workers
+from rerank_cli.errors import DeviceUnavailable, Missing, WorkFailed
+
+
+@pytest.fixture
+def hired(nodes, tmp_path):
+    """`hired(job, **how)`: workers of the cluster with what they said."""
+
+    def begin(job, **how):
+        said = []
+        workers = Workers(nodes.address, job, note=said.append, name=lambda block: f"block {block}", **how)
+        workers.said = said
+        return workers
+
+    return begin
+
+
+def until(true) -> None:
+    """Wait for something to become true, a minute at most."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_answers_come_in_order_and_input_is_read_no_further_than_there_is_room(hired, tmp_path):
+    read = []
+
+    def blocks():
+        for number in range(60):
+            read.append(number)
+            yield number
+
+    with hired(Job(tmp_path / "log", 0.01)) as workers:
+        assert workers.share == (2, 1, 0.0)
+        assert workers.told == "double"
+        for at, answer in enumerate(workers.answers(blocks())):
+            assert answer == at * 2
+            assert len(read) <= at + 1 + 4 * 2
+    assert len({process for _, process in log_of(tmp_path / "log")}) == 2
+    assert workers.said.count("here with 1 cores") == 1
+
+
+def test_an_answer_does_not_wait_for_the_next_block(hired, tmp_path):
+    more = threading.Event()
+
+    def blocks():
+        yield 1
+        assert more.wait(60), "the first answer was held back"
+        yield 2
+
+    with hired(Job(tmp_path / "log")) as workers:
+        answers = workers.answers(blocks())
+        assert next(answers) == 2
+        more.set()
+        assert list(answers) == [4]
+
+
+def test_a_worker_that_is_killed_is_replaced(hired, tmp_path):
+    log = tmp_path / "log"
+    found = []
+    with hired(Job(log, 0.05)) as workers:
+        for answer in workers.answers(range(60)):
+            found.append(answer)
+            if len(found) in (5, 30):
+                os.kill(log_of(log)[-1][1], 9)
+    assert found == [number * 2 for number in range(60)]
+    assert len({process for _, process in log_of(log)}) == 4
+    assert sum("a worker is gone" in text for text in workers.said) == 2
+
+
+def test_a_node_that_is_killed_takes_nothing_along(hired, nodes, tmp_path):
+    found = []
+    with hired(Job(tmp_path / "log", 0.05)) as workers:
+        for answer in workers.answers(range(80)):
+            found.append(answer)
+            if len(found) == 10:
+                nodes.kill()
+    assert found == [number * 2 for number in range(80)]
+
+
+@pytest.mark.slow
+def test_all_nodes_may_go_and_others_come(hired, nodes, tmp_path):
+    found = []
+    with hired(Job(tmp_path / "log", 0.05)) as workers:
+        answers = threading.Thread(target=lambda: found.extend(workers.answers(range(80))))
+        answers.start()
+        until(lambda: len(found) > 10)
+        nodes.kill()
+        nodes.kill()
+        until(lambda: any("waiting for the cluster to have room" in text for text in workers.said))
+        nodes.ready()
+        answers.join(60)
+    assert found == [number * 2 for number in range(80)]
+    assert sum("waiting for the cluster to have room" in text for text in workers.said) == 1
+
+
+def test_a_poisoned_block_is_named_after_three_tries(hired, tmp_path):
+    log = tmp_path / "log"
+    found = []
+    with (
+        hired(Job(log)) as workers,
+        pytest.raises(WorkFailed, match="3 workers died, one after the other, on block poison"),
+    ):
+        found.extend(workers.answers([1, 2, "poison", *range(3, 40)]))
+    assert found == [2, 4] or found == []
+    assert sum(block == "poison" for block, _ in log_of(log)) == 3
+
+
+def test_what_a_worker_raises_arrives_as_itself(hired, tmp_path):
+    with hired(Job(tmp_path / "log")) as workers, pytest.raises(Missing) as caught:
+        list(workers.answers([1, "missing", 2]))
+    assert (caught.value.message, caught.value.hint) == ("no text", "name another collection")
+    with pytest.raises(Missing, match="no such model"), hired(Job(tmp_path / "log", opening="missing")):
+        pass
+
+
+def test_what_reading_raises_arrives_as_itself(hired, tmp_path):
+    def blocks():
+        yield 1
+        raise Missing("no more")
+
+    with hired(Job(tmp_path / "log")) as workers, pytest.raises(Missing, match="no more"):
+        list(workers.answers(blocks()))
+
+
+def test_workers_that_die_at_the_beginning_are_not_replaced_for_ever(hired, tmp_path):
+    with pytest.raises(WorkFailed, match="workers in a row died before they had begun"):
+        hired(Job(tmp_path / "log", opening="die")).__enter__()
+
+
+def test_a_worker_of_another_version_is_refused(hired, tmp_path, monkeypatch):
+    theirs = rerank_cli.__version__
+    monkeypatch.setattr(rerank_cli, "__version__", "0.0.1")
+    with pytest.raises(WorkFailed, match=f"a worker runs rerank {theirs}, and this is 0.0.1"):
+        hired(Job(tmp_path / "log")).__enter__()
+
+
+def test_gpus_that_the_cluster_has_not(hired, tmp_path):
+    with pytest.raises(DeviceUnavailable, match="no node of the cluster has 1 GPU"):
+        hired(Job(tmp_path / "log"), gpus_per_worker=1).__enter__()
+
+
+def test_one_cache_for_all_workers_has_what_a_dead_one_put(hired, tmp_path):
+    from functools import partial
+
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    with hired(Job(tmp_path / "log"), open_cache=partial(FileCache, folder)) as workers:
+        assert list(workers.answers(range(10))) == [number * 2 for number in range(10)]
+    assert {path.name for path in folder.iterdir()} == {str(number) for number in range(10)}
+    assert workers.said.count("the cache is open") == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "localhost:9"])
+def test_an_address_where_nobody_is_takes_no_minute(address, tmp_path):
+    with pytest.raises(WorkFailed, match=f"no Ray cluster answers at {address}"):
+        Workers(address, Job(tmp_path / "log"), note=print).__enter__()
