@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import pickle
 import queue
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, suppress
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
-from io import StringIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from rerank_cli.cli.rerank_on_ray import RAY, Cluster, Voice
 from rerank_cli.cli.settings import Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
@@ -29,20 +30,18 @@ if TYPE_CHECKING:
 
 #: A block of no work, behind the last one of each work; its answer says that all of them are answered.
 _LAST = None
-#: What a worker needs of the environment here: nobody's keys.
-_ENVIRONMENT = ("RERANK_", "XDG_", "HOME")
+#: How a model is opened: by settings and a terminal.
+Opening = Callable[[Settings, Terminal], "TextModel"]
 
 
 class Crew:
-    """The workers, opened."""
+    """The workers, opened; `cores` and `device` are what each has."""
 
-    def __init__(self, workers: Workers, settings: Settings, terminal: Terminal) -> None:
+    def __init__(self, workers: Workers, device: str, settings: Settings, terminal: Terminal) -> None:
         self._coming: queue.SimpleQueue[Iterable[Any] | None] = queue.SimpleQueue()
         self._answers = workers.answers(chain.from_iterable(iter(self._coming.get, None)))
-        #: What a worker opens a model with: its own cores, the settings and the voice of this command.
-        self.terminal = replace(terminal, threads=workers.share.cores, progress_style="none")
-        environment = {k: v for k, v in settings.environment.items() if k.startswith(_ENVIRONMENT)}
-        self.settings = Settings(environment, settings.working_directory)
+        self.cores, self.device = workers.share.cores, device if workers.share.gpus else "cpu"
+        self._with = settings.for_elsewhere(), replace(terminal, threads=self.cores, progress_style="none")
 
     def over(self, work: Callable[[Any], Any], blocks: Iterable[Any], /) -> Iterator[Any]:
         """See `retrieval.sharing.Over`; one at a time."""
@@ -56,9 +55,9 @@ class Crew:
                 return
             yield answer
 
-    def model(self, opening: Callable[[], TextModel]) -> ModelElsewhere:
-        """What `opening()` opens, in each worker that is to ask it."""
-        return ModelElsewhere(opening, self)
+    def model(self, opening: Opening) -> ModelElsewhere:
+        """What `opening` opens, in each worker that is to ask it."""
+        return ModelElsewhere(pickle.dumps((opening, *self._with)), self)
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -69,8 +68,8 @@ class Crew:
 class ModelElsewhere:
     """A model that the workers open: described here, asked there. Pickled as how it is opened."""
 
-    def __init__(self, opening: Callable[[], TextModel], crew: Crew) -> None:
-        self._packed = pickle.dumps(opening)
+    def __init__(self, packed: bytes, crew: Crew) -> None:
+        self._packed = packed
         self.description: Description
         (self.description,) = crew.over(partial(_description, self), [0])
 
@@ -81,7 +80,10 @@ class ModelElsewhere:
 @lru_cache
 def _model(packed: bytes) -> TextModel:
     """The model of this process; one whatever it is asked for."""
-    opened: TextModel = pickle.loads(packed)()
+    opening, settings, terminal = pickle.loads(packed)
+    # HOME and the like are this machine's own.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("RERANK_")}
+    opened: TextModel = opening(settings.elsewhere(own), terminal)
     return opened
 
 
@@ -92,8 +94,7 @@ def _description(model: TextModel | ModelElsewhere, _: int) -> Description:
 class _Desk:
     """What answers in a worker."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self) -> None:
         self._packed = b""
         self._work: Callable[[Any], Any] = repr
 
@@ -101,23 +102,18 @@ class _Desk:
         packed, block = asked
         if block is _LAST:
             return _LAST
-        # What is said on stderr here nobody would read.
-        with redirect_stderr(StringIO()) as said:
-            try:
-                if packed != self._packed:
-                    self._work = pickle.loads(packed)
-                    self._packed = packed
-                return self._work(block)
-            finally:
-                for line in said.getvalue().splitlines():
-                    self._place.note(line.removeprefix("rerank: "))
+        if packed != self._packed:
+            self._work = pickle.loads(packed)
+            self._packed = packed
+        return self._work(block)
 
 
 def _desk(folder: str, place: Place) -> tuple[_Desk, None]:
-    """A worker's beginning: paths mean what they mean here, where the folder is there too."""
+    """A worker's beginning: paths mean what they mean here, where the folder is there too, and what it says is heard."""
     with suppress(OSError):
         os.chdir(folder)
-    return _Desk(place), None
+    sys.stderr = Voice(sys.stderr, place.note)
+    return _Desk(), None
 
 
 def _name(asked: tuple[bytes, Any]) -> str:
@@ -134,21 +130,23 @@ def _name(asked: tuple[bytes, Any]) -> str:
 
 
 @contextmanager
-def crew_of(typed: Mapping[str, Any], settings: Settings, terminal: Terminal) -> Iterator[Crew]:
-    """The crew that --ray asks for; raises what `Workers` raises."""
+def crew_of(cluster: Cluster, models: bool, settings: Settings, terminal: Terminal) -> Iterator[Crew]:
+    """The crew on a cluster; without `models` a worker wants a GPU only where it was said. Raises what `Workers` raises."""
     from rerank_cli.cluster.workers import Workers
 
+    for name, value in RAY.items():
+        os.environ.setdefault(name, value)
     with Workers(
-        typed["ray"],
+        cluster.address,
         partial(_desk, str(settings.working_directory)),
-        workers=typed["workers"],
-        gpus_per_worker=typed["gpus_per_worker"],
+        workers=cluster.workers,
+        gpus_per_worker=cluster.gpus if models or cluster.gpus is not None else 0.0,
         cores=terminal.threads,
         name=_name,
         note=terminal.note,
         say=Terminal._say,
     ) as workers:
-        crew = Crew(workers, settings, terminal)
+        crew = Crew(workers, cluster.device, settings, terminal)
         try:
             yield crew
         finally:

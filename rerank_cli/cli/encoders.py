@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ class Encoders:
         if crew is None:
             model = _text_model(self, name, origin, settings, terminal)
         else:
-            model = crew.model(partial(_text_model, self, name, origin, crew.settings, crew.terminal))
+            model = crew.model(partial(_text_model, replace(self, device=crew.device), name, origin))
         kept: dict[str, Any] = {
             "cache_dir": settings.cache_dir,
             "note": terminal.note,

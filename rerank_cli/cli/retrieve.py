@@ -91,7 +91,7 @@ def retrieve(
     ann: retrieve_options.Ann = False,
     method: model_options.MethodName = None,
     max_length: model_options.MaxLength = None,
-    device: model_options.Device = None,
+    device: ray_options.Devices = None,
     precision: model_options.PrecisionName = None,
     batch_tokens: model_options.BatchTokens = None,
     source: engine_options.From = None,
@@ -154,8 +154,9 @@ def retrieve(
     from rerank_cli.cli.crew import crew_of
     from rerank_cli.cli.engines import Elsewhere, check_options, with_texts
     from rerank_cli.cli.feedback import feedback_run
+    from rerank_cli.cli.rerank_on_ray import cluster_of
     from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
-    from rerank_cli.cli.retrievers import given_of, open_retriever
+    from rerank_cli.cli.retrievers import given_of, needs_models, open_retriever
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
@@ -163,10 +164,9 @@ def retrieve(
     from rerank_cli.retrieval.retriever import Topic, cut
     from rerank_cli.retrieval.sharing import Shared
 
-    ours = ("index", "weights", "docs", "filter", "topic_filters", "rm3", "rocchio", "prf", "feedback", "ann", "ray")
+    ours = ("ray", "index", "weights", "docs", "filter", "topic_filters", "rm3", "rocchio", "prf", "feedback", "ann")
     theirs = ("engine_fields", "engine_id", "api_key_env", "rank_profile", "vector_name")
     check_options(source, _named(typed, ours), _named(typed, theirs))
-    ray_options.check(typed)
     settings = Settings()
     chosen = settings.resolve("retriever", model, flag_name="-m")
     given = given_of(typed)
@@ -177,6 +177,7 @@ def retrieve(
         found: Collection | None
         retriever: Retriever
         if source is None:
+            cluster = cluster_of(typed, settings)
             given.check(chosen)
             if topics == "-" and feedback == "-":
                 raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
@@ -188,7 +189,8 @@ def retrieve(
             if run is not None:
                 run.say_absent(asked, terminal.warn)
             fed = run.feedback if run else None
-            crew = opened.enter_context(crew_of(typed, settings, terminal)) if ray is not None else None
+            workers_of = cluster and crew_of(cluster, needs_models(chosen), settings, terminal)
+            crew = opened.enter_context(workers_of) if workers_of else None
             how: dict[str, Any] = {"filtered": filtered, "feedback": fed, "crew": crew}
             retriever = open_retriever(chosen, found, given, settings, terminal, **how)
             if crew is not None:

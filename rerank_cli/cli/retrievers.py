@@ -125,6 +125,11 @@ def parts_of(chosen: Setting) -> list[str]:
     return parts
 
 
+def needs_models(chosen: Setting) -> bool:
+    """Whether a model is among the first stages."""
+    return not set(parts_of(chosen)) <= {_BM25, _IMPACT}
+
+
 def open_retriever(
     chosen: Setting,
     found: Collection,
@@ -227,7 +232,7 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
         processes=terminal.threads,
         over=None if crew is None else crew.over,
     )
-    return Bm25(index, given.scoring.parameters(), threads=(crew.terminal if crew else terminal).threads)
+    return Bm25(index, given.scoring.parameters(), threads=crew.cores if crew else terminal.threads)
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

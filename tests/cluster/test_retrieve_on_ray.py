@@ -7,16 +7,17 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from tiny_models import WORDS
 
 from rerank_cli.cli.crew import Crew, crew_of
 from rerank_cli.cli.main import main
+from rerank_cli.cli.rerank_on_ray import Cluster
 from rerank_cli.cli.settings import Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing
@@ -27,25 +28,16 @@ from rerank_cli.retrieval.kept import kept_bm25_index
 from rerank_cli.retrieval.retriever import Topic
 from rerank_cli.retrieval.sharing import Shared
 
-pytest.importorskip("ray")
 BLOCK = 32
 draw = np.random.default_rng(3)
 TEXTS = [" ".join(draw.choice(WORDS, draw.integers(1, 16))) for _ in range(200)]
 QUERIES = [" ".join(draw.choice(WORDS, draw.integers(1, 5))) for _ in range(70)]
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A cluster of one node with two cores."""
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 100 * 2**20}
-    with pytest.MonkeyPatch.context() as patch:
-        # Its workers run this checkout.
-        patch.setenv("PYTHONPATH", str(ROOT))
-        cluster = Cluster(initialize_head=True, head_node_args=node)
-    yield cluster.address
-    cluster.shutdown()
+@pytest.fixture
+def address(nodes) -> str:
+    """Where the cluster of two nodes at work is."""
+    return nodes.address
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +65,9 @@ def inside(sea: Path, cache_dir: Path, monkeypatch, capfd) -> Callable[..., tupl
     return run
 
 
-def crew(address: str, folder: Path) -> Crew:
-    typed = {"ray": address, "workers": 2, "gpus_per_worker": None}
-    return crew_of(typed, Settings(dict(os.environ), folder), Terminal(quiet=True))
+def crew(address: str, folder: Path) -> AbstractContextManager[Crew]:
+    where = Cluster(address, 2, None, "auto")
+    return crew_of(where, False, Settings(dict(os.environ), folder), Terminal(quiet=True))
 
 
 def contents(folder: Path) -> dict[str, object]:
