@@ -49,7 +49,7 @@ class Crew:
             packed = pickle.dumps(work)
         except (TypeError, AttributeError, pickle.PicklingError) as error:
             raise WrongUsage(f"this first stage cannot go to other processes: {error}", "leave --ray out") from error
-        self._coming.put(chain(((packed, block) for block in blocks), [(packed, _LAST)]))
+        self._coming.put(chain(((packed, block) for block in blocks), [(b"", _LAST)]))
         for answer in self._answers:
             if answer is _LAST:
                 return
