@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Setting, Settings
@@ -12,8 +13,10 @@ from rerank_cli.errors import WrongUsage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rerank_cli.cli.crew import Crew
     from rerank_cli.collection import Collection
     from rerank_cli.methods import LoadedScorer
+    from rerank_cli.methods.vectors import TextModel
     from rerank_cli.retrieval.encoding import Watch
     from rerank_cli.retrieval.retriever import Retriever
     from rerank_cli.retrieval.rm3 import Feedback
@@ -64,30 +67,34 @@ class Encoders:
         watch: Watch,
         moving: Moving | None = None,
         feedback: Feedback | None = None,
+        crew: Crew | None = None,
     ) -> Retriever:
-        """Load a model and open its index, encoding the corpus first where there is none; `moving` and `feedback` as in `VectorFeedback`."""
-        from rerank_cli.methods.vectors import TextScorer
+        """Load a model, here or in the workers of `crew`, and open its index, encoding the corpus first where there is none;
+        `moving` and `feedback` as in `VectorFeedback`."""
         from rerank_cli.retrieval.approximate import kept_graph
         from rerank_cli.retrieval.dense import Dense, kept_dense_index
         from rerank_cli.retrieval.learned_sparse import LearnedSparse, kept_encoded_impacts
         from rerank_cli.retrieval.vector_feedback import VectorFeedback
 
-        scorer = self.scorer(Setting(name, origin), settings, terminal)
-        _refuse_reranker(scorer.description.method, name, origin)
-        assert isinstance(scorer, TextScorer)
+        model: Any
+        if crew is None:
+            model = _text_model(self, name, origin, settings, terminal)
+        else:
+            model = crew.model(partial(_text_model, replace(self, device=crew.device), name, origin))
         kept: dict[str, Any] = {
             "cache_dir": settings.cache_dir,
             "note": terminal.note,
             "template": found.doc_template,
             "folder": folder,
             "watch": watch,
+            "over": map if crew is None else crew.over,
         }
-        if scorer.description.method == "splade":
-            return LearnedSparse(kept_encoded_impacts(found.documents(), scorer.model, **kept), scorer.model)
-        index = kept_dense_index(found.documents(), scorer.model, **kept)
+        if model.description.method == "splade":
+            return LearnedSparse(kept_encoded_impacts(found.documents(), model, **kept), model)
+        index = kept_dense_index(found.documents(), model, **kept)
         if self.ann:
             index = kept_graph(index, threads=terminal.threads, note=terminal.note)
-        dense = Dense(index, scorer.model)
+        dense = Dense(index, model)
         return dense if moving is None else VectorFeedback(dense, moving, feedback)
 
     def scorer(self, model: Setting, settings: Settings, terminal: Terminal) -> LoadedScorer:
@@ -104,6 +111,16 @@ class Encoders:
             max_length=self.max_length,
             batch_tokens=self.batch_tokens,
         )
+
+
+def _text_model(how: Encoders, name: str, origin: str, settings: Settings, terminal: Terminal) -> TextModel:
+    """Load a model that makes arrays of texts; says on stderr which, and on what it runs."""
+    from rerank_cli.methods.vectors import TextScorer
+
+    scorer = how.scorer(Setting(name, origin), settings, terminal)
+    _refuse_reranker(scorer.description.method, name, origin)
+    assert isinstance(scorer, TextScorer)
+    return scorer.model
 
 
 def _refuse_reranker(method: str, name: str, origin: str) -> None:

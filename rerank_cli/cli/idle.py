@@ -32,7 +32,20 @@ _FEEDBACK = (
     "prf_beta",
 )
 _MODEL = ("method", "max_length", "device", "precision", "batch_tokens")
-_OURS = ("index", "docs", "doc_template", "filter", "topic_filters", "ann", *_BM25, *_SUM, *_FEEDBACK)
+_OURS = (
+    "ray",
+    "workers",
+    "gpus_per_worker",
+    "index",
+    "docs",
+    "doc_template",
+    "filter",
+    "topic_filters",
+    "ann",
+    *_BM25,
+    *_SUM,
+    *_FEEDBACK,
+)
 _ENGINE = ("engine_fields", "engine_id", "rank_profile", "vector_name", "concurrency", "timeout", "api_key_env")
 #: Where the topics of a collection come from.
 TOPICS_OF_COLLECTION = ("split", "all_topics")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rerank_cli.cli import options, retrieve_options
+from rerank_cli.cli import options, ray_options, retrieve_options
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
@@ -35,6 +36,9 @@ def index(
     place: retrieve_options.IndexFolder = None,
     analyzer: retrieve_options.AnalyzerName = "english",
     field_weights: retrieve_options.FieldWeights = None,
+    ray: ray_options.Ray = None,
+    workers: ray_options.WorkerCount = None,
+    gpus_per_worker: ray_options.GpusPerWorker = None,
     collection: options.Collection = None,
     docs: options.Docs = None,
     doc_template: options.DocTemplate = None,
@@ -42,16 +46,22 @@ def index(
     """Build the index of a collection now, and say what it is.
 
     It is the index that rerank retrieve with the same options would build when it needs it, in the cache directory or
-    where --index says; with --field-weights, one of fields, which serves any weights. One that is there already is not built again. Of a sum (-m bm25+minilm) each is built.
+    where --index says; with --field-weights, one of fields, which serves any weights. One that is there already is not
+    built again. Of a sum (-m bm25+minilm) each is built. With --ray the workers of a cluster count and encode the
+    documents, and the index is written here.
 
     Prints one fact a line, the name and the value separated by a tab: where the index is and the facts of its manifest,
     with its size in bytes and the seconds that it took. --check reads all of it and fails with exit code 3, naming the
     file, when one is not what was written.
     """
+    #: Everything that was typed, for who takes a group of it.
+    typed = dict(locals())
     from pathlib import Path
 
+    from rerank_cli.cli.crew import crew_of
     from rerank_cli.cli.idle import refuse_for_index
-    from rerank_cli.cli.retrievers import Given, Scoring, open_retriever, parts_of
+    from rerank_cli.cli.rerank_on_ray import cluster_of
+    from rerank_cli.cli.retrievers import Given, Scoring, needs_models, open_retriever, parts_of
     from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.retrieval.retriever import Indexed
@@ -66,14 +76,17 @@ def index(
         return
     if info:
         raise WrongUsage("--info looks at an index", "name its folder: rerank index DIR --info")
+    cluster = cluster_of(typed, settings)
     given = Given(index=place, scoring=Scoring(analyzer=analyzer, field_weights=field_weights))
     given.check(chosen)
     found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)
     assert found is not None
-    for part in parts_of(chosen):
-        opened = open_retriever(Setting(part, chosen.origin), found, given, settings, terminal)
-        assert isinstance(opened, Indexed)
-        _show(opened.folder, check, terminal)
+    workers_of = nullcontext() if cluster is None else crew_of(cluster, needs_models(chosen), settings, terminal)
+    with workers_of as crew:
+        for part in parts_of(chosen):
+            opened = open_retriever(Setting(part, chosen.origin), found, given, settings, terminal, crew=crew)
+            assert isinstance(opened, Indexed)
+            _show(opened.folder, check, terminal)
 
 
 def _show(folder: Path, check: bool, terminal: Terminal) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: Windows in a block: one is read while the other is scored.
 _WINDOWS = 2
 #: What this program wants of Ray, unless the user wants something else.
-_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 class Cluster(NamedTuple):
@@ -47,17 +47,17 @@ class Cluster(NamedTuple):
 def cluster_of(typed: Mapping[str, Any], settings: Settings) -> Cluster | None:
     """The workers that were asked for, None: none. Raises `WrongUsage` for what does not go together, `DeviceUnavailable` for a GPU that is not there."""
     ray_options.check(typed)
-    device = settings.resolve("device", typed["device"]).value or "auto"
+    device = settings.resolve("device", typed.get("device")).value or "auto"
     address, workers, gpus = typed["ray"], typed["workers"], typed["gpus_per_worker"]
     several = device.split(",")
     if address is None and len(several) == 1:
         return None
-    if settings.resolve("endpoint", typed["endpoint"]).value:
+    if "endpoint" in typed and settings.resolve("endpoint", typed["endpoint"]).value:
         raise WrongUsage(
             "--ray does not go together with --endpoint: servers are asked from here",
             "name all servers, with commas between them: --endpoint URL,URL",
         )
-    if typed["shard_by"] is not None and typed["shard_by"].value == "tokens":
+    if (cut := typed.get("shard_by")) is not None and cut.value == "tokens":
         raise WrongUsage("--shard-by tokens measures texts here, and workers look them up", "leave --shard-by out")
     if len(several) > 1:
         if address is not None:
@@ -123,7 +123,7 @@ class _Opening:
         # Paths mean what they mean here, where the folder is there too.
         with suppress(OSError):
             os.chdir(self.settings.working_directory)
-        sys.stderr = _Voice(sys.stderr, place.note)
+        sys.stderr = Voice(sys.stderr, place.note)
         typed = {**self.typed, "device": self.device if place.gpus else "cpu"}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RERANK_")}
         settings = self.settings.elsewhere(environment)
@@ -135,7 +135,7 @@ class _Opening:
         return partial(_answered, work, typed["output_format"].value == "jsonl"), work.facts
 
 
-class _Voice:
+class Voice:
     """stderr in a worker: our own lines are said where the run is written, others go to Ray's log."""
 
     def __init__(self, beside: TextIO, note: Callable[[str], None]) -> None:
@@ -213,7 +213,7 @@ def opened_on_ray(
     """The workers of a cluster, begun; raises what `Workers` raises, and what opening raised in a worker."""
     from rerank_cli.cluster.workers import Workers
 
-    for name, value in _RAY.items():
+    for name, value in RAY.items():
         os.environ.setdefault(name, value)
     told = {name: value for name, value in typed.items() if name != "terminal"}
     with Workers(

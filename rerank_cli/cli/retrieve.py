@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli import (
@@ -11,6 +12,7 @@ from rerank_cli.cli import (
     feedback_options,
     model_options,
     options,
+    ray_options,
     retrieve_options,
     shard_options,
 )
@@ -59,6 +61,7 @@ EXAMPLES = [
         "Only what meets conditions on other fields of the corpus",
         "rerank retrieve -c demo --filter 'metadata.subject = \"retrieval\"' -k 10 -o one-subject.run",
     ),
+    ("By two workers of this machine", "rerank retrieve -c demo -m minilm --ray local --workers 2 -k 10 > first.run"),
     ("An index kept where you say", "rerank retrieve -c demo --index demo.index -k 10 > first.run"),
 ]
 
@@ -96,7 +99,7 @@ def retrieve(
     ann: retrieve_options.Ann = False,
     method: model_options.MethodName = None,
     max_length: model_options.MaxLength = None,
-    device: model_options.Device = None,
+    device: ray_options.Devices = None,
     precision: model_options.PrecisionName = None,
     batch_tokens: model_options.BatchTokens = None,
     source: engine_options.From = None,
@@ -107,6 +110,9 @@ def retrieve(
     concurrency: endpoint_options.Concurrency = 16,
     timeout: endpoint_options.Timeout = 120.0,
     api_key_env: endpoint_options.ApiKeyEnv = None,
+    ray: ray_options.Ray = None,
+    workers: ray_options.WorkerCount = None,
+    gpus_per_worker: ray_options.GpusPerWorker = None,
     collection: options.Collection = None,
     docs: options.Docs = None,
     topics: retrieve_options.Topics = None,
@@ -151,20 +157,27 @@ def retrieve(
     --from lets another engine retrieve: OpenSearch, Elasticsearch, Vespa, or Qdrant with the bi-encoder that
     -m names. No documents are needed here, and with --output-format jsonl their texts come with the run.
     Scores are the engine's own.
+
+    With --ray the workers of a cluster encode documents, count them for BM25, and search; indexes are written here, and
+    the run is the same. An index must lie where all workers see it, in a folder that --index or RERANK_CACHE_DIR
+    names; so must a model's files, and the cache directory for --filter and feedback in words.
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
+    from rerank_cli.cli.crew import crew_of
     from rerank_cli.cli.engines import Elsewhere, with_texts
     from rerank_cli.cli.feedback import feedback_run
     from rerank_cli.cli.idle import refuse_for_retrieve
+    from rerank_cli.cli.rerank_on_ray import cluster_of
     from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
-    from rerank_cli.cli.retrievers import given_of, open_retriever, parts_of
+    from rerank_cli.cli.retrievers import given_of, needs_models, open_retriever, parts_of
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.core.run import Ranking
     from rerank_cli.core.shards import Shard, Share, by_position, topic_words
     from rerank_cli.retrieval.retriever import Topic, cut
+    from rerank_cli.retrieval.sharing import Shared
 
     own = Shard.read(shard) if shard is not None else None
     settings = Settings()
@@ -173,57 +186,64 @@ def retrieve(
     given = given_of(typed)
     conditions = conditions_of(filter)
     named = overrides(docs, None if topics == "-" else topics, None, split, all_topics, topic_fields, doc_template)
-    about: dict[str, Any] = {"k": k, "exclude_self": exclude_self or None}
-    found: Collection | None
-    retriever: Retriever
-    if source is None:
-        given.check(chosen)
-        if topics == "-" and feedback == "-":
-            raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
-        run = feedback_run(feedback, given.feeding.documents) if feedback is not None else None
-        found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
-        assert found is not None
-        asked, filters = _topics_of(found, named, topics == "-", topic_filters)
-        filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
-        if run is not None:
-            run.say_absent(asked, terminal.warn)
-        fed = run.feedback if run else None
-        retriever = open_retriever(chosen, found, given, settings, terminal, filtered=filtered, feedback=fed)
-        about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
-    else:
-        how = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
-        retriever = Elsewhere(source, *how).open(chosen, given.encoders, settings, terminal)
-        found = None if topics == "-" else collection_of(collection, named, settings, terminal)
-        asked = _topics_from_stdin(named)[0] if found is None else found.topics()
-        about |= {"retriever": retriever.name}
-    facts = provenance(
-        "retrieve", collection=found and (found.name or None), **about, **retriever.facts, topics=len(asked)
-    )
-    if not asked:
-        terminal.note("there are no topics: nothing to retrieve")
-    share = None
-    if own is not None:
-        share = Share(own, "queries", by_position(own))
-        asked = dict(share.of(asked.items(), topic_words))
+    with ExitStack() as opened:
+        about: dict[str, Any] = {"k": k, "exclude_self": exclude_self or None}
+        found: Collection | None
+        retriever: Retriever
+        if source is None:
+            cluster = cluster_of(typed, settings)
+            given.check(chosen)
+            if topics == "-" and feedback == "-":
+                raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
+            run = feedback_run(feedback, given.feeding.documents) if feedback is not None else None
+            found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
+            assert found is not None
+            asked, filters = _topics_of(found, named, topics == "-", topic_filters)
+            filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
+            if run is not None:
+                run.say_absent(asked, terminal.warn)
+            fed = run.feedback if run else None
+            workers_of = cluster and crew_of(cluster, needs_models(chosen), settings, terminal)
+            crew = opened.enter_context(workers_of) if workers_of else None
+            how: dict[str, Any] = {"filtered": filtered, "feedback": fed, "crew": crew}
+            retriever = open_retriever(chosen, found, given, settings, terminal, **how)
+            if crew is not None:
+                retriever = Shared(retriever, crew.over)
+            about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
+        else:
+            engine = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
+            retriever = Elsewhere(source, *engine).open(chosen, given.encoders, settings, terminal)
+            found = None if topics == "-" else collection_of(collection, named, settings, terminal)
+            asked = _topics_from_stdin(named)[0] if found is None else found.topics()
+            about |= {"retriever": retriever.name}
+        facts = provenance(
+            "retrieve", collection=found and (found.name or None), **about, **retriever.facts, topics=len(asked)
+        )
+        if not asked:
+            terminal.note("there are no topics: nothing to retrieve")
+        share = None
+        if own is not None:
+            share = Share(own, "queries", by_position(own))
+            asked = dict(share.of(asked.items(), topic_words))
 
-    with (
-        written_run(
-            output, tag or retriever.name, output_format.value, facts, header=header, terminal=terminal, share=share
-        ) as writer,
-        terminal.progress(len(asked), "queries") as progress,
-    ):
-        without: list[bytes] = []
-        searched = [Topic(qid, text) for qid, text in asked.items()]
-        for topic, (best, texts) in zip(searched, with_texts(retriever, found, searched, k + exclude_self)):
-            ranking = Ranking(topic.qid, *cut(best, k, topic.qid if exclude_self else None))
-            if not len(ranking):
-                without.append(topic.qid)
-            carried = _documents(texts, ranking) if output_format is options.OutputFormat.jsonl else None
-            writer.write(ranking, query=topic.text, documents=carried)
-            progress.advance()
-    if writer.steps:
-        terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
-    _say_without(without, len(asked), terminal.warn)
+        with (
+            written_run(
+                output, tag or retriever.name, output_format.value, facts, header=header, terminal=terminal, share=share
+            ) as writer,
+            terminal.progress(len(asked), "queries") as progress,
+        ):
+            without: list[bytes] = []
+            searched = [Topic(qid, text) for qid, text in asked.items()]
+            for topic, (best, texts) in zip(searched, with_texts(retriever, found, searched, k + exclude_self)):
+                ranking = Ranking(topic.qid, *cut(best, k, topic.qid if exclude_self else None))
+                if not len(ranking):
+                    without.append(topic.qid)
+                carried = _documents(texts, ranking) if output_format is options.OutputFormat.jsonl else None
+                writer.write(ranking, query=topic.text, documents=carried)
+                progress.advance()
+        if writer.steps:
+            terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
+        _say_without(without, len(asked), terminal.warn)
 
 
 def _topics_of(

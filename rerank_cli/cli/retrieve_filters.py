@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.settings import Settings
@@ -55,10 +56,11 @@ def filtered_by(
         told["topic_filters"] = len(of_topics)
     own = {qid: Passing(several, columns) for qid, several in of_topics.items()}
 
-    def passing(qid: bytes) -> Passing | None:
-        return own.get(qid, of_all)
+    return lambda inner: Filtered(inner, partial(_passing, own, of_all), told)
 
-    return lambda inner: Filtered(inner, passing, told)
+
+def _passing(own: Mapping[bytes, Passing], of_all: Passing | None, qid: bytes) -> Passing | None:
+    return own.get(qid, of_all)
 
 
 def _of_topic(told: TopicField) -> tuple[Condition, ...]:

@@ -16,6 +16,7 @@ from rerank_cli.errors import WrongUsage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rerank_cli.cli.crew import Crew
     from rerank_cli.collection import Collection
     from rerank_cli.core.texts import Document
     from rerank_cli.fusion.fuse import Recipe
@@ -142,6 +143,11 @@ def parts_of(chosen: Setting) -> list[str]:
     return parts
 
 
+def needs_models(chosen: Setting) -> bool:
+    """Whether a model is among the first stages."""
+    return not set(parts_of(chosen)) <= {_BM25, _IMPACT}
+
+
 def open_retriever(
     chosen: Setting,
     found: Collection,
@@ -151,8 +157,9 @@ def open_retriever(
     *,
     filtered: Callable[[Retriever], Retriever] | None = None,
     feedback: Feedback | None = None,
+    crew: Crew | None = None,
 ) -> Retriever:
-    """Open the first stage, or all that a sum joins; indexes that are missing are built and kept.
+    """Open the first stage, or all that a sum joins; indexes that are missing are built, by `crew` if there is one, and kept.
 
     Terms and vectors that are fed back belong to a part; each part is `filtered` before anything is joined, and
     feedback in words stands around all of it.
@@ -160,7 +167,9 @@ def open_retriever(
     from rerank_cli.retrieval.hybrid import Hybrid
     from rerank_cli.retrieval.text_feedback import TextFeedback
 
-    parts = [_opened(part, chosen.origin, found, given, settings, terminal, feedback) for part in parts_of(chosen)]
+    parts = [
+        _opened(part, chosen.origin, found, given, settings, terminal, feedback, crew) for part in parts_of(chosen)
+    ]
     if filtered is not None:
         parts = [filtered(part) for part in parts]
     whole = parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
@@ -178,6 +187,7 @@ def _opened(
     settings: Settings,
     terminal: Terminal,
     feedback: Feedback | None,
+    crew: Crew | None,
 ) -> Retriever:
     from pathlib import Path
 
@@ -185,7 +195,7 @@ def _opened(
     from rerank_cli.retrieval.rm3 import Bm25WithFeedback
 
     if part == _BM25:
-        bm25 = _bm25(found, given, settings, terminal)
+        bm25 = _bm25(found, given, settings, terminal, crew)
         if not isinstance(bm25, Bm25):
             return bm25
         expansion = given.feeding.expansion()
@@ -206,6 +216,7 @@ def _opened(
         lambda documents: watched(documents, len(found.documents()), terminal),
         given.feeding.vectors(),
         feedback,
+        crew,
     )
 
 
@@ -223,7 +234,7 @@ def _impact(found: Collection, given: Given, folder: Path | None, settings: Sett
     )
 
 
-def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal) -> Bm25 | Bm25F:
+def _bm25(found: Collection, given: Given, settings: Settings, terminal: Terminal, crew: Crew | None) -> Bm25 | Bm25F:
     """BM25 over the collection's index: where the flag says, else (without fields) the collection, else in the cache."""
     from pathlib import Path
 
@@ -239,12 +250,14 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
         "analyzer": given.scoring.analyzer,
         "watch": lambda documents: watched(documents, len(corpus), terminal),
         "processes": terminal.threads,
+        "over": None if crew is None else crew.over,
     }
     parameters, fields = given.scoring.parameters(), given.scoring.fields()
+    threads = crew.cores if crew else terminal.threads
     if fields is not None:
-        return Bm25F(kept_field_index(corpus, folder=folder, **kept), parameters, fields, threads=terminal.threads)
+        return Bm25F(kept_field_index(corpus, folder=folder, **kept), parameters, fields, threads=threads)
     index = kept_bm25_index(corpus, folder=folder or found.index, template=found.doc_template, **kept)
-    return Bm25(index, parameters, threads=terminal.threads)
+    return Bm25(index, parameters, threads=threads)
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

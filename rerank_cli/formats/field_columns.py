@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
+from rerank_cli.core.by_place import by_place
 from rerank_cli.core.growing import Growing
 from rerank_cli.core.hashing import fingerprints
 from rerank_cli.errors import WorkFailed
@@ -35,9 +36,14 @@ class FieldColumn:
     """A field of N documents: `codes (N,)` int32, -1 or a position in `values`; in an order that all columns of a corpus share."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.values: list[str | int | float] = json.loads((folder / "values.json").read_text(encoding="utf-8"))
         self._keys = np.load(folder / "keys.npy")
         self.codes: np.ndarray = np.load(folder / "codes.npy")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `by_place`."""
+        return by_place(FieldColumn, self._folder)
 
     def of(self, docids: Sequence[bytes] | np.ndarray) -> np.ndarray:
         """The codes (n,) of documents, -1 also for those that are not in the corpus."""

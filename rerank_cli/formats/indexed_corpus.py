@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_cli.core.by_place import by_place
 from rerank_cli.core.ids import shown
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
@@ -38,6 +39,7 @@ class IndexedCorpus:
     """A `core.texts.Corpus` over files: `lookup` reads only the documents asked for."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         self._files: list[dict[str, Any]] = meta["files"]
         self._layouts = [Layout(kind, tuple(columns), header) for kind, columns, header in meta["layouts"]]
@@ -48,6 +50,10 @@ class IndexedCorpus:
         copied = any(file["copy_start"] is not None for file in self._files)
         self._blocks = Blocks(folder / "copy.zst") if copied else None
         self._fingerprint: str = meta["fingerprint"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `by_place`."""
+        return by_place(IndexedCorpus, self._folder)
 
     @property
     def fingerprint(self) -> str:

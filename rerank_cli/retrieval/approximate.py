@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
+from rerank_cli.core.by_place import by_place
 from rerank_cli.errors import missing_extra
 from rerank_cli.retrieval.dense import DenseIndex
 from rerank_cli.retrieval.manifest import read_manifest, refuse_other, write_manifest
@@ -43,10 +44,15 @@ class ApproximateIndex(DenseIndex):
     def __init__(self, exact: DenseIndex, folder: Path) -> None:
         """Open the folder; raises `Missing` when there is no graph or no usearch, `BadData` when it is damaged."""
         super().__init__(exact.folder)
+        self._place = folder
         self.graph = read_manifest(folder, KIND, FORMAT)
         self.manifest = {**self.manifest, "recall": self.graph["recall"]}
         self._graph = _new_graph(exact)
         self._graph.view(str(folder / _GRAPH))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `by_place`."""
+        return by_place(_opened_at, self.folder, self._place)
 
     def nearest(self, queries: np.ndarray, k: int) -> Iterator[Found]:
         """See `DenseIndex.nearest`; nearly the k best."""
@@ -55,6 +61,10 @@ class ApproximateIndex(DenseIndex):
             scores = self.scores(query, numbers)
             best = top_k(scores, self.ids.order[numbers], k)
             yield Found(self.ids.of(numbers[best]), scores[best].astype(np.float64))
+
+
+def _opened_at(vectors: Path, graph: Path) -> ApproximateIndex:
+    return ApproximateIndex(DenseIndex(vectors), graph)
 
 
 def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) -> ApproximateIndex:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_cli.core.by_place import by_place
 from rerank_cli.core.texts import Document, rendered
 from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.analysis import Analyzer
@@ -28,6 +29,7 @@ from rerank_cli.retrieval.index import InvertedIndex, Postings, length_bytes, lu
 from rerank_cli.retrieval.indexing import build_index
 from rerank_cli.retrieval.maxscore import Weighted, best_documents
 from rerank_cli.retrieval.retriever import Found, Topic
+from rerank_cli.retrieval.sharing import Over
 from rerank_cli.retrieval.variants import VARIANTS, Parameters
 
 ANSERINI = Parameters()
@@ -56,17 +58,22 @@ class Bm25Index:
         template: str = "{title} {text}",
         fingerprint: str = "",
         processes: int = 1,
+        over: Over | None = None,
     ) -> None:
-        """Index documents into an existing empty folder; raises `BadData` on a docid that comes twice."""
+        """Index documents into an existing empty folder, see `build_index`; raises `BadData` on a docid that comes twice."""
         texts = ((document.docid, rendered(document, template)) for document in documents)
         about = {"fingerprint": fingerprint, "doc_template": template}
-        build_index(texts, folder, analyzer_named(analyzer), about, processes=processes)
+        build_index(texts, folder, analyzer_named(analyzer), about, processes=processes, over=over)
 
     @classmethod
     def open(cls, folder: Path) -> Bm25Index:
         """Memory-map an index; raises `Missing` when there is none, `BadData` when it cannot be read."""
         index = InvertedIndex(folder)
         return cls(index, analyzer_named(index.manifest["analyzer"]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `by_place`."""
+        return by_place(Bm25Index.open, self.index.folder)
 
     def __len__(self) -> int:
         """The number of documents."""

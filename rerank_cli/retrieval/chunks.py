@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from array import array
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import numpy as np
 
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.analyzers import analyzer_named
+from rerank_cli.retrieval.sharing import Batch
 
 
 class _TermNumbers(dict[str, int]):
@@ -54,11 +56,14 @@ class Chunk(NamedTuple):
     document_frequencies: np.ndarray
 
 
-class Batch(NamedTuple):
-    """Documents that follow each other in the corpus, the first by its number."""
+class Counted(NamedTuple):
+    """A sorted chunk in memory: the number of its first document, `terms` one a line, the columns of a `Chunk` by name,
+    int32, and the `lengths (n,)` int32 of its documents."""
 
     first_document: int
-    texts: list[str]
+    terms: bytes
+    columns: dict[str, np.ndarray]
+    lengths: np.ndarray
 
 
 class Written(NamedTuple):
@@ -68,15 +73,28 @@ class Written(NamedTuple):
     lengths: np.ndarray
 
 
-def write_chunks(aside: Path, analyzer: Analyzer, chunk_tokens: int, batch: Batch) -> Written:
-    """Write a batch to the folder `aside`, as one chunk or, past `chunk_tokens`, as several."""
-    writer = _ChunkWriter(aside, analyzer, batch.first_document)
+def counted(analyzer: Analyzer, chunk_tokens: int, batch: Batch) -> Iterator[Counted]:
+    """A batch as one chunk or, past `chunk_tokens`, as several."""
+    counter = _Counter(analyzer, batch.first_document)
     for text in batch.texts:
-        writer.add(text)
-        if writer.pending >= chunk_tokens:
-            writer.flush()
-    writer.flush()
-    return Written(writer.chunks, np.concatenate(writer.lengths))
+        counter.add(text)
+        if counter.pending >= chunk_tokens:
+            yield counter.taken()
+    if counter.documents:
+        yield counter.taken()
+
+
+def write_chunks(aside: Path, chunks: Iterable[Counted]) -> Written:
+    """Write the chunks of a batch to the folder `aside`, each as it comes."""
+    paths, lengths = [], []
+    for chunk in chunks:
+        path = aside / str(chunk.first_document)
+        path.with_suffix(".terms").write_bytes(chunk.terms)
+        for name, column in chunk.columns.items():
+            np.save(path.with_suffix(f".{name}.npy"), column)
+        paths.append(path)
+        lengths.append(chunk.lengths)
+    return Written(paths, np.concatenate(lengths))
 
 
 @lru_cache(maxsize=1)
@@ -85,9 +103,14 @@ def _analyzer_of_process(name: str) -> Analyzer:
     return analyzer_named(name)
 
 
+def counted_elsewhere(analyzer: str, chunk_tokens: int, batch: Batch) -> list[Counted]:
+    """The chunks of a batch, counted in a process of its own, which makes its analyzer by name."""
+    return list(counted(_analyzer_of_process(analyzer), chunk_tokens, batch))
+
+
 def write_chunks_elsewhere(aside: Path, analyzer: str, chunk_tokens: int, batch: Batch) -> Written:
-    """The same in a process of its own, which makes its analyzer by name."""
-    return write_chunks(aside, _analyzer_of_process(analyzer), chunk_tokens, batch)
+    """The same, written there."""
+    return write_chunks(aside, counted(_analyzer_of_process(analyzer), chunk_tokens, batch))
 
 
 def end_with_parent() -> None:
@@ -111,13 +134,10 @@ def opened(path: Path) -> Chunk:
     return Chunk(path.with_suffix(".terms"), *arrays)
 
 
-class _ChunkWriter:
-    """Collects the tokens of documents and writes them out sorted."""
+class _Counter:
+    """Collects the tokens of documents and counts them, sorted."""
 
-    def __init__(self, aside: Path, analyzer: Analyzer, first_document: int) -> None:
-        self.chunks: list[Path] = []
-        self.lengths: list[np.ndarray] = []
-        self._aside = aside
+    def __init__(self, analyzer: Analyzer, first_document: int) -> None:
         self._analyzer = analyzer
         self._first_document = first_document
         self._clear()
@@ -129,19 +149,22 @@ class _ChunkWriter:
 
     @property
     def pending(self) -> int:
-        """Tokens not written yet."""
+        """Tokens not taken yet."""
         return len(self._tokens)
+
+    @property
+    def documents(self) -> int:
+        """Documents not taken yet."""
+        return len(self._token_ends)
 
     def add(self, text: str) -> None:
         """The next document."""
         self._tokens.extend(map(self._numbers.__getitem__, self._analyzer.tokens(text)))
         self._token_ends.append(len(self._tokens))
 
-    def flush(self) -> None:
-        """Write a chunk of what has been added since the last."""
-        documents = len(self._token_ends)
-        if not documents:
-            return
+    def taken(self) -> Counted:
+        """A chunk of what has been added since the last."""
+        documents = self.documents
         terms = [term.encode("utf-8", "surrogatepass") for term in self._numbers.vocabulary]
         order = sorted(range(len(terms)), key=terms.__getitem__)
         place = np.empty(len(terms), dtype=np.int64)
@@ -151,15 +174,12 @@ class _ChunkWriter:
         indexed = tokens >= 0
         tokens, document_of = tokens[indexed], document_of[indexed]
         lengths = np.bincount(document_of, minlength=documents)
-        self.lengths.append(lengths.astype(np.int32))
         keys = (document_of << 32) | place[tokens]
         keys.sort()
         starts = np.flatnonzero(np.diff(keys, prepend=-1))
         document_of, term_of = keys[starts] >> 32, keys[starts] & 0xFFFFFFFF
         frequencies = np.diff(starts, append=len(keys))
         by_term = np.argsort((term_of << 32) | document_of)
-        path = self._aside / str(self._first_document)
-        path.with_suffix(".terms").write_bytes(b"".join(terms[number] + b"\n" for number in order))
         counts = np.bincount(term_of, minlength=len(terms))
         firsts = np.cumsum(counts) - counts
         columns = {
@@ -172,8 +192,12 @@ class _ChunkWriter:
             "document_terms": term_of,
             "document_frequencies": frequencies,
         }
-        for name, column in columns.items():
-            np.save(path.with_suffix(f".{name}.npy"), column.astype(np.int32))
-        self.chunks.append(path)
+        chunk = Counted(
+            self._first_document,
+            b"".join(terms[number] + b"\n" for number in order),
+            {name: column.astype(np.int32) for name, column in columns.items()},
+            lengths.astype(np.int32),
+        )
         self._first_document += documents
         self._clear()
+        return chunk

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rerank_cli.core.by_place import by_place
 from rerank_cli.errors import WorkFailed
 from rerank_cli.retrieval.docids import DocIds, write_docids
-from rerank_cli.retrieval.encoding import Unfinished, Watch, encoded, encoded_once
+from rerank_cli.retrieval.encoding import Parts, Unfinished, Watch, encoded, encoded_once
 from rerank_cli.retrieval.manifest import key_of, read_manifest, refuse_other, write_manifest
 from rerank_cli.retrieval.retriever import Found, Topic
+from rerank_cli.retrieval.sharing import TOGETHER, Over
 from rerank_cli.retrieval.topk import top_k
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from rerank_cli.methods.vectors import TextModel
 
 KIND, FORMAT = "dense", 1
-#: Topics that are searched for together; the vectors are read once for all of them.
+#: Topics that are searched for together; the documents' vectors are read once for all of them.
 _TOPICS = 256
 #: Bytes of one block in 32 bits, vectors and products together.
 _BLOCK_BYTES = 1 << 24
@@ -52,6 +54,10 @@ class DenseIndex:
         self.manifest = read_manifest(folder, KIND, FORMAT)
         self.vectors = np.load(folder / _VECTORS, mmap_mode="r")
         self.ids = DocIds(folder)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `by_place`."""
+        return by_place(DenseIndex, self.folder)
 
     def __len__(self) -> int:
         """The number of documents."""
@@ -141,13 +147,14 @@ class Dense:
 
     def vectors(self, texts: list[str]) -> np.ndarray:
         """Queries' vectors (n, d) float32; raises `WorkFailed` for one that is not finite."""
-        return _finite(encoded(self._model, texts, as_query=True)[0], self._model)
+        some = (texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER))
+        return _finite([vector for own in some for vector in encoded(self._model, own, as_query=True)[0]], self._model)
 
 
-def batches_of(topics: Sequence[Topic]) -> Iterator[Sequence[Topic]]:
+def batches_of(topics: Sequence[Topic], size: int = _TOPICS) -> Iterator[Sequence[Topic]]:
     """Topics as many at a time as are searched for together."""
-    for start in range(0, len(topics), _TOPICS):
-        yield topics[start : start + _TOPICS]
+    for start in range(0, len(topics), size):
+        yield topics[start : start + size]
 
 
 def model_facts(model: TextModel) -> dict[str, Any]:
@@ -180,21 +187,19 @@ def kept_dense_index(
     template: str = "{title} {text}",
     folder: Path | None = None,
     watch: Watch = iter,
+    over: Over = map,
 ) -> DenseIndex:
     """Open the vectors of a corpus, encoding it first where there are none: in `folder`, or in the cache.
 
-    A killed build is gone on with. Raises `BadData` when `folder` holds an index of other documents, of another
+    A killed build is gone on with; `over` says who encodes (see `sharing`). Raises `BadData` when `folder` holds an index of other documents, of another
     model or template, `WorkFailed` when the model gives numbers that 16 bits do not hold.
     """
     wanted = encoder_facts(corpus, model, template)
     place = folder or cache_dir / KIND / key_of(wanted, FORMAT)
 
-    def parts(arrays: list[np.ndarray], first: bool) -> dict[str, np.ndarray | bytes]:
-        exact = _finite(arrays, model)
-        vectors = _finite(exact.astype(np.float16 if exact.shape[1] >= _HALF_FROM else np.float32), model)
-        header = _header(len(corpus), vectors) if first else b""
-        norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
-        return {_VECTORS: header + vectors.tobytes(), "norms": norms}
+    def begun(parts: Parts) -> Parts:
+        vectors = np.asarray(parts[_VECTORS])
+        return {**parts, _VECTORS: _header(len(corpus), vectors) + vectors.tobytes()}
 
     def finish(work: Unfinished, docids: list[bytes], aside: Path) -> None:
         write_docids(docids, aside)
@@ -206,10 +211,18 @@ def kept_dense_index(
         counts = {"documents": len(docids), "truncated": work.truncated, "largest_norm": largest}
         write_manifest(aside, KIND, FORMAT, {**wanted, **counts, "encoder": model_facts(model)})
 
-    encoded_once(place, wanted, corpus, model, parts, finish, template=template, note=note, watch=watch)
+    how: dict[str, Any] = {"template": template, "note": note, "watch": watch, "over": over, "begun": begun}
+    encoded_once(place, wanted, corpus, model, _parts, finish, **how)
     index = DenseIndex(place)
     refuse_other(index.manifest, wanted, place)
     return index
+
+
+def _parts(model: TextModel, arrays: list[np.ndarray]) -> Parts:
+    """What is kept of some documents' vectors: these (n, d) in the bits that they are kept in, and their `norms (n,)`."""
+    exact = _finite(arrays, model)
+    vectors = _finite(exact.astype(np.float16 if exact.shape[1] >= _HALF_FROM else np.float32), model)
+    return {_VECTORS: vectors, "norms": np.linalg.norm(vectors.astype(np.float32), axis=1)}
 
 
 def _header(documents: int, some: np.ndarray) -> bytes:

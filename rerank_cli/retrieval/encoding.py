@@ -13,7 +13,9 @@ import json
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ import numpy as np
 
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus, Document, rendered
+from rerank_cli.retrieval.sharing import Batch, Over
 
 if TYPE_CHECKING:
     from rerank_cli.methods.vectors import TextModel
@@ -96,22 +99,25 @@ def encoded_once(
     wanted: Mapping[str, Any],
     corpus: Corpus,
     model: TextModel,
-    parts: Callable[[list[np.ndarray], bool], Parts],
+    parts: Callable[[TextModel, list[np.ndarray]], Parts],
     finish: Callable[[Unfinished, list[bytes], Path], None],
     *,
     template: str,
     note: Callable[[str], None],
     watch: Watch = iter,
+    over: Over = map,
+    begun: Callable[[Parts], Parts] = dict,
 ) -> None:
     """Make the index folder `place` where there is none, by one process of all that ask for it.
 
-    `parts(arrays, first)` says what is kept of a block's arrays, `finish(work, docids, folder)` makes the index of
-    it. n texts through the model; memory for one block. Raises what the model raises; what was done before is kept.
+    `parts(model, arrays)` says what is kept of a block's arrays, where it was encoded (see `sharing`); `begun` puts
+    before those of the first what begins their files, and `finish(work, docids, folder)` makes the index, here. n texts through the model; memory for the blocks that are
+    on their way. Raises what the model raises; what was done before is kept.
     """
-    partial = place.with_name(place.name + ".partial")
+    unfinished = place.with_name(place.name + ".partial")
 
     def build(aside: Path) -> None:
-        work = Unfinished(partial, wanted)
+        work = Unfinished(unfinished, wanted)
         name, began = model.description.name, time.monotonic()
         if work.documents:
             note(
@@ -119,14 +125,23 @@ def encoded_once(
             )
         else:
             if work.discarded:
-                note(f"{work.discarded} documents in {partial} were encoded otherwise, and are removed")
+                note(f"{work.discarded} documents in {unfinished} were encoded otherwise, and are removed")
             note(f"encoding {len(corpus)} documents with {name}, once")
         before = work.documents
-        for some in _blocks(islice(watch(corpus), before, None)):
-            arrays, truncated = encoded(model, [rendered(document, template) for document in some], as_query=False)
-            lines = b"".join(document.docid + b"\n" for document in some)
-            work.add({**parts(arrays, work.documents == 0), DOCIDS: lines}, len(some), truncated)
-        docids = (partial / DOCIDS).read_bytes().split(b"\n")[:-1] if work.documents else []
+        waiting: deque[list[bytes]] = deque()
+
+        def batches() -> Iterator[Batch]:
+            first = before
+            for some in _blocks(islice(watch(corpus), before, None)):
+                waiting.append([document.docid for document in some])
+                yield Batch(first, [rendered(document, template) for document in some])
+                first += len(some)
+
+        for kept, truncated in over(partial(_encoded_parts, model, parts), batches()):
+            ids = waiting.popleft()
+            kept = kept if work.documents else begun(kept)
+            work.add({**kept, DOCIDS: b"".join(docid + b"\n" for docid in ids)}, len(ids), truncated)
+        docids = (unfinished / DOCIDS).read_bytes().split(b"\n")[:-1] if work.documents else []
         finish(work, docids, aside)
         took = time.monotonic() - began
         rate = (work.documents - before) / max(took, 1e-9)
@@ -138,7 +153,7 @@ def encoded_once(
             )
 
     build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
-    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def encoded(model: TextModel, texts: list[str], *, as_query: bool) -> tuple[list[np.ndarray], int]:
@@ -150,6 +165,14 @@ def encoded(model: TextModel, texts: list[str], *, as_query: bool) -> tuple[list
             arrays[position] = array
         truncated += int(batch.truncated.sum())
     return arrays, truncated
+
+
+def _encoded_parts(
+    model: TextModel, parts: Callable[[TextModel, list[np.ndarray]], Parts], batch: Batch
+) -> tuple[Parts, int]:
+    """What is kept of a batch, and how many of its texts were cut."""
+    arrays, truncated = encoded(model, batch.texts, as_query=False)
+    return parts(model, arrays), truncated
 
 
 def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:

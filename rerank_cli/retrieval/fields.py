@@ -35,6 +35,7 @@ from rerank_cli.retrieval.indexing import build_index
 from rerank_cli.retrieval.manifest import read_manifest, write_manifest
 from rerank_cli.retrieval.maxscore import Weighted, best_documents
 from rerank_cli.retrieval.retriever import Found, Topic
+from rerank_cli.retrieval.sharing import Over
 from rerank_cli.retrieval.variants import Parameters, inverse_norms, saturation
 
 KIND = "bm25-fields"
@@ -54,6 +55,10 @@ class FieldIndex:
         self._norms = lru_cache(maxsize=8)(self._norms_of)
         self._documents_with_terms = lru_cache(maxsize=4)(self._count_with_terms)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: the folder, which is opened there."""
+        return FieldIndex, (self.folder,)
+
     @staticmethod
     def build(
         documents: Callable[[], Iterable[Document]],
@@ -62,6 +67,7 @@ class FieldIndex:
         *,
         fingerprint: str = "",
         processes: int = 1,
+        over: Over | None = None,
     ) -> None:
         """Index documents into an existing empty folder, asking for them once a field; raises `BadData` on a docid that comes twice."""
         about: dict[str, Any] = {"fingerprint": fingerprint, "fields": ",".join(FIELDS)}
@@ -69,7 +75,7 @@ class FieldIndex:
         for name in FIELDS:
             (folder / name).mkdir()
             texts = ((document.docid, getattr(document, name)) for document in documents())
-            build_index(texts, folder / name, analyzer_named(analyzer), {"field": name}, processes=processes)
+            build_index(texts, folder / name, analyzer_named(analyzer), {"field": name}, processes=processes, over=over)
             told = InvertedIndex(folder / name).manifest
             about |= {key: told[key] for key in ("analyzer", "analyzer_version", "documents")}
             counts[name] = {key: told[key] for key in ("documents_with_terms", "terms", "tokens", "seconds")}

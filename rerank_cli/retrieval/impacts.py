@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_cli.core.by_place import by_place
 from rerank_cli.retrieval.docids import DocIds, write_docids
 from rerank_cli.retrieval.encoding import Parts, Unfinished
 from rerank_cli.retrieval.manifest import read_manifest, write_manifest
@@ -45,6 +46,10 @@ class ImpactIndex:
             np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("ends", "documents", "impacts")
         )
         self._sums = np.zeros(len(self.ids))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `by_place`."""
+        return by_place(ImpactIndex, self.folder)
 
     def __len__(self) -> int:
         """The number of documents."""

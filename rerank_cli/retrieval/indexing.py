@@ -26,9 +26,10 @@ from rerank_cli.errors import WorkFailed
 from rerank_cli.retrieval.ahead import in_order
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.chunks import (
-    Batch,
     Chunk,
     Written,
+    counted,
+    counted_elsewhere,
     end_with_parent,
     opened,
     write_chunks,
@@ -37,6 +38,7 @@ from rerank_cli.retrieval.chunks import (
 from rerank_cli.retrieval.docids import order_of
 from rerank_cli.retrieval.index import FORMAT, KIND, length_bytes, write_array
 from rerank_cli.retrieval.manifest import write_manifest
+from rerank_cli.retrieval.sharing import Batch, Over
 
 #: Tokens in a chunk: about 300 MB while it is sorted.
 CHUNK_TOKENS = 4_000_000
@@ -57,11 +59,13 @@ def build_index(
     *,
     chunk_tokens: int = CHUNK_TOKENS,
     processes: int = 1,
+    over: Over | None = None,
 ) -> None:
     """Index (docid, text) pairs into an existing empty folder; `about` goes into its manifest.
 
     Raises `BadData` on a docid that comes twice. About a million tokens a second and process; `chunk_tokens` bounds
-    the memory of each. A corpus that is one batch is counted in this process.
+    the memory of each. A corpus that is one batch is counted in this process. With `over` the batches are counted
+    there, the chunks (some twelve bytes a token) come back here, and the files are the same.
     """
     began = time.monotonic()
     aside = folder / "chunks"
@@ -69,7 +73,12 @@ def build_index(
     docid_ends = array("q")
     written: list[Written] = []
     with open(folder / "docids.bin", "wb") as docids_file:
-        written += _written(_batches(texts, docids_file, docid_ends), aside, analyzer, chunk_tokens, processes)
+        batches = _batches(texts, docids_file, docid_ends)
+        if over is not None:
+            counting = partial(counted_elsewhere, analyzer.name, chunk_tokens)
+            written += (write_chunks(aside, chunks) for chunks in over(counting, batches))
+        else:
+            written += _written(batches, aside, analyzer, chunk_tokens, processes)
     ends = np.frombuffer(docid_ends, dtype=np.int64) if docid_ends else np.empty(0, dtype=np.int64)
     lengths = np.concatenate([np.empty(0, dtype=np.int32), *(batch.lengths for batch in written)])
     np.save(folder / "docid_ends.npy", ends)
@@ -114,7 +123,7 @@ def _written(
     first = list(islice(batches, 2))
     batches = chain(first, batches)
     if processes == 1 or len(first) < 2:
-        yield from map(partial(write_chunks, aside, analyzer, chunk_tokens), batches)
+        yield from (write_chunks(aside, counted(analyzer, chunk_tokens, batch)) for batch in batches)
         return
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
     from multiprocessing import get_context

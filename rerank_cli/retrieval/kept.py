@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus, Document
@@ -19,6 +20,7 @@ from rerank_cli.retrieval.field_weights import FIELDS
 from rerank_cli.retrieval.fields import FieldIndex
 from rerank_cli.retrieval.index import FORMAT
 from rerank_cli.retrieval.manifest import key_of, refuse_other
+from rerank_cli.retrieval.sharing import Over
 
 Watch = Callable[[Iterable[Document]], Iterable[Document]]
 
@@ -33,19 +35,19 @@ def kept_bm25_index(
     folder: Path | None = None,
     watch: Watch = iter,
     processes: int = 1,
+    over: Over | None = None,
 ) -> Bm25Index:
     """Open the BM25 index of a corpus, building it first where there is none: in `folder`, or in the cache.
 
-    `watch` is passed the documents as they are indexed, to show progress. Processes that ask at the same
+    `watch` is passed the documents as they are indexed, to show progress; `over`: see `build_index`. Processes that ask at the same
     time build it once; a killed build leaves nothing. Raises `BadData` when `folder` holds an index of
     other documents, another template or another analyzer, `Missing` when it holds something else.
     """
     wanted = _wanted(corpus, analyzer, {"doc_template": template})
 
     def build(aside: Path) -> None:
-        Bm25Index.build(
-            watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint, processes=processes
-        )
+        how: dict[str, Any] = {"processes": processes, "over": over}
+        Bm25Index.build(watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint, **how)
 
     place = _built(corpus, wanted, f"BM25 ({analyzer} analyzer)", folder, cache_dir, note, build)
     index = Bm25Index.open(place)
@@ -62,12 +64,14 @@ def kept_field_index(
     folder: Path | None = None,
     watch: Watch = iter,
     processes: int = 1,
+    over: Over | None = None,
 ) -> FieldIndex:
     """The same with title and text indexed apart; the documents are read once for each."""
     wanted = _wanted(corpus, analyzer, {"fields": ",".join(FIELDS)})
 
     def build(aside: Path) -> None:
-        FieldIndex.build(lambda: watch(corpus), aside, analyzer, fingerprint=corpus.fingerprint, processes=processes)
+        how: dict[str, Any] = {"processes": processes, "over": over}
+        FieldIndex.build(lambda: watch(corpus), aside, analyzer, fingerprint=corpus.fingerprint, **how)
 
     what = f"BM25 in fields ({analyzer} analyzer)"
     place = _built(corpus, wanted, what, folder, cache_dir, note, build)

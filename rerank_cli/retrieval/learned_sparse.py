@@ -25,6 +25,7 @@ from rerank_cli.retrieval.encoding import BLOCK_DOCUMENTS, Parts, Unfinished, Wa
 from rerank_cli.retrieval.impacts import FORMAT, KIND, ImpactIndex, forward_parts, write_impacts
 from rerank_cli.retrieval.manifest import key_of, refuse_other
 from rerank_cli.retrieval.retriever import Found, Topic
+from rerank_cli.retrieval.sharing import TOGETHER, Over
 
 if TYPE_CHECKING:
     from rerank_cli.methods.vectors import TextModel
@@ -55,7 +56,7 @@ class LearnedSparse:
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; a text a topic through the model."""
-        for some in batches_of(topics):
+        for some in batches_of(topics, TOGETHER):
             for array in encoded(self._model, [topic.text for topic in some], as_query=True)[0]:
                 yield self._index.search(array[0].astype(np.int64), array[1], k)
 
@@ -69,9 +70,13 @@ class Impact:
     name = "impact"
 
     def __init__(self, folder: Path, index: ImpactIndex, weights: Mapping[bytes, Weights] | None) -> None:
-        self._index, self._weights = index, weights
+        self._folder, self._index, self._weights = folder, index, weights
         terms = json.loads((folder / _VOCABULARY).read_text(encoding="utf-8"))
         self._numbers = {term: number for number, term in enumerate(terms)}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without the index's own terms."""
+        return Impact, (self._folder.absolute(), self._index, self._weights)
 
     @property
     def folder(self) -> Path:
@@ -108,20 +113,23 @@ def kept_encoded_impacts(
     template: str = "{title} {text}",
     folder: Path | None = None,
     watch: Watch = iter,
+    over: Over = map,
 ) -> ImpactIndex:
     """Open the weights of a corpus, encoding it first where there are none: in `folder`, or in the cache; see `kept_dense_index`."""
     wanted = encoder_facts(corpus, model, template)
     place = folder or cache_dir / KIND / key_of(wanted, FORMAT)
 
-    def parts(arrays: list[np.ndarray], first: bool) -> Parts:
-        return forward_parts([terms.astype(np.int32) for terms, _ in arrays], [weights for _, weights in arrays])
-
     def finish(work: Unfinished, docids: list[bytes], aside: Path) -> None:
         about = {**wanted, "truncated": work.truncated, "encoder": model_facts(model)}
         write_impacts(work, docids, aside, about)
 
-    encoded_once(place, wanted, corpus, model, parts, finish, template=template, note=note, watch=watch)
+    how: dict[str, Any] = {"template": template, "note": note, "watch": watch, "over": over}
+    encoded_once(place, wanted, corpus, model, _parts, finish, **how)
     return _opened(place, wanted)
+
+
+def _parts(model: TextModel, arrays: list[np.ndarray]) -> Parts:
+    return forward_parts([terms.astype(np.int32) for terms, _ in arrays], [weights for _, weights in arrays])
 
 
 def kept_given_impacts(
