@@ -94,7 +94,7 @@ class Bm25Index:
     def _weighted(self, weight: float | np.float32, postings: Postings, parameters: Parameters) -> Weighted:
         """What a term gives each of its documents, see `variants`; float32 from the idf on, as Lucene has it."""
         variant, delta = VARIANTS[parameters.variant], parameters.delta_in_force
-        inverse_norms, lengths = self._norms(parameters)
+        inverse_norms, of_documents = self._norms(parameters)
         documents, frequencies = postings.documents, postings.frequencies
         idf = np.float32(variant.idf(self.index.documents_with_terms, len(documents)))
         factor = np.float32(weight) * idf
@@ -104,30 +104,36 @@ class Bm25Index:
             factor *= np.float32(parameters.k1 + 1)
 
         def saturated(ratio: np.ndarray) -> np.ndarray:
-            shifted = ratio if inside is None else ratio + inside
-            parts: np.ndarray = factor - factor / (np.float32(1) + shifted)
-            return parts if least is None else parts + least
+            """In place: arrays that are made anew each time are what a query would spend its time on."""
+            if inside is not None:
+                ratio += inside
+            ratio += np.float32(1)
+            np.divide(factor, ratio, out=ratio)
+            parts = np.subtract(factor, ratio, out=ratio)
+            if least is not None:
+                parts += least
+            return parts
 
         def parts(rows: np.ndarray | slice) -> np.ndarray:
-            ratio = inverse_norms[lengths[documents[rows]]]
+            ratio = of_documents.take(documents[rows])
             ratio *= frequencies[rows]
             return saturated(ratio)
 
         shortest = (
-            length_bytes(np.array([postings.shortest]))[0] if lengths is self.index.length_bytes else postings.shortest
+            length_bytes(np.array([postings.shortest])) if parameters.lengths == "lucene" else [postings.shortest]
         )
-        bound = saturated(inverse_norms[[shortest]] * np.float32(postings.most))
+        bound = saturated(inverse_norms[shortest] * np.float32(postings.most))
         return Weighted(documents, parts, float(bound[0]))
 
     def _inverse_norms(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """1 / (k1 * (1 - b + b * length / average)) as float32 by length byte or by length; and that of each document."""
+        """1 / (k1 * (1 - b + b * length / average)) as float32, by length byte or by length; and each document's (N,)."""
         rounded = parameters.lengths == "lucene"
         values = lucene_lengths() if rounded else np.arange(int(self.index.lengths.max(initial=0)) + 1)
         average = np.float32(self.index.tokens / max(self.index.documents_with_terms, 1))
         one, k1, b = np.float32(1), np.float32(parameters.k1), np.float32(parameters.b)
         with np.errstate(divide="ignore", invalid="ignore"):  # k1 = 0, and an index without terms
             norms: np.ndarray = one / (k1 * ((one - b) + b * values.astype(np.float32) / average))
-        return norms, self.index.length_bytes if rounded else self.index.lengths
+        return norms, norms.take(self.index.length_bytes if rounded else self.index.lengths)
 
     def _room(self) -> np.ndarray:
         """This thread's sums (N,) float64, all zero."""
