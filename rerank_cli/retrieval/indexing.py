@@ -10,13 +10,13 @@ S. Heinz, J. Zobel: Efficient single-pass index construction for text databases.
 
 from __future__ import annotations
 
-import heapq
 import shutil
 import time
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import chain, islice, pairwise
+from itertools import chain, count, islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,15 +35,15 @@ from rerank_cli.retrieval.chunks import (
     write_chunks_elsewhere,
 )
 from rerank_cli.retrieval.docids import order_of
-from rerank_cli.retrieval.index import FORMAT, KIND, length_bytes, write_array
+from rerank_cli.retrieval.index import FORMAT, KIND, array_header, length_bytes
 from rerank_cli.retrieval.manifest import write_manifest
 
 #: Tokens in a chunk: about 300 MB while it is sorted.
 CHUNK_TOKENS = 4_000_000
 #: Characters, and documents, that are handed on at a time: some three million tokens.
 BATCH_CHARACTERS, BATCH_DOCUMENTS = 16_000_000, 400_000
-#: Postings copied at a time in the merge.
-BLOCK_POSTINGS = 4_000_000
+#: Postings copied, and terms of all chunks put in order, at a time in the merge.
+BLOCK_POSTINGS, RANGE_TERMS = 4_000_000, 2_000_000
 _LONGEST = np.iinfo(np.int32).max
 #: More processes would only wait for the one that reads.
 _PROCESSES = 4
@@ -146,11 +146,18 @@ def _merge(chunks: list[Chunk], folder: Path) -> None:
     np.save(folder / "postings_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
     narrow = next(np.dtype(t) for t in (np.uint8, np.uint16, np.int32) if most.max(initial=0) <= np.iinfo(t).max)
+    keys = [chunk.pairs[:, 0].astype(np.int64) << 32 | chunk.pairs[:, 1] for chunk in chunks]
+    pairs = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *keys]))
+    np.save(folder / "pairs.npy", np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1).astype(np.int32))
+    code = np.dtype(np.uint16 if len(pairs) <= 1 << 16 else np.int32)
     firsts = [np.concatenate([[0], np.cumsum(chunk.counts, dtype=np.int64)]) for chunk in chunks]
-    for name, dtype in (("documents", np.dtype(np.int32)), ("frequencies", narrow)):
-        columns = [getattr(chunk, name) for chunk in chunks]
-        blocks = _blocks(list(zip(numbers, firsts, columns, strict=True)), ends, counts)
-        write_array(folder / f"{name}.npy", dtype, total, blocks)
+    final = [np.searchsorted(pairs, own).astype(code) for own in keys]
+    with open(folder / "documents.npy", "wb") as documents_file, open(folder / "codes.npy", "wb") as codes_file:
+        documents_file.write(array_header(np.dtype(np.int32), total))
+        codes_file.write(array_header(code, total))
+        for documents, codes in _blocks(list(zip(chunks, numbers, firsts, final, strict=True)), ends, counts):
+            documents_file.write(documents.data)
+            codes_file.write(codes.data)
     _write_forward(chunks, numbers, folder, narrow)
 
 
@@ -160,48 +167,88 @@ def _write_forward(chunks: list[Chunk], numbers: list[np.ndarray], folder: Path,
     ends = np.cumsum(counts, dtype=np.int64)
     np.save(folder / "document_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
-    terms = (number[chunk.document_terms] for chunk, number in zip(chunks, numbers, strict=True))
-    write_array(folder / "document_terms.npy", np.dtype(np.int32), total, terms)
-    frequencies = (chunk.document_frequencies for chunk in chunks)
-    write_array(folder / "document_frequencies.npy", narrow, total, frequencies)
+    with (
+        open(folder / "document_terms.npy", "wb") as terms_file,
+        open(folder / "document_frequencies.npy", "wb") as frequencies_file,
+    ):
+        terms_file.write(array_header(np.dtype(np.int32), total))
+        frequencies_file.write(array_header(narrow, total))
+        for chunk, number in zip(chunks, numbers, strict=True):
+            terms_file.write(number.astype(np.int32).take(chunk.document_terms).data)
+            frequencies_file.write(chunk.document_frequencies.astype(narrow).data)
 
 
 def _merge_terms(chunks: list[Chunk], path: Path) -> tuple[list[np.ndarray], np.ndarray]:
-    """Write all distinct terms; returns each chunk's term numbers (v,) ascending, and the ends (V,) of the terms."""
-    numbers = [array("i") for _ in chunks]
-    ends = array("q")
-    last = None
+    """Write all distinct terms; returns each chunk's term numbers (v,) ascending, and the ends (V,) of the terms.
+
+    The chunks' terms are taken a range of the alphabet at a time, so that only so many are in memory.
+    """
+    numbers: list[list[np.ndarray]] = [[] for _ in chunks]
+    lengths = array("i")
+    from_rows = [0] * len(chunks)
     with open(path, "wb") as out:
-        for term, chunk in heapq.merge(*(_lines(chunk.terms, at) for at, chunk in enumerate(chunks))):
-            if term != last:
-                out.write(term)
-                ends.append(len(term) + (ends[-1] if ends else 0))
-                last = term
-            numbers[chunk].append(len(ends) - 1)
-    return [np.array(number, dtype=np.int64) for number in numbers], np.array(ends, dtype=np.int64)
+        for last in _pivots(chunks):
+            ranges = []
+            for at, chunk in enumerate(chunks):
+                rows = range(len(chunk.term_ends))
+                end = len(rows) if last is None else bisect_right(rows, last, key=partial(_line, chunk))
+                ranges.append(_lines(chunk, from_rows[at], end))
+                from_rows[at] = end
+            terms = sorted(set().union(*ranges))
+            place = dict(zip(terms, count(len(lengths))))
+            for own, number in zip(ranges, numbers, strict=True):
+                number.append(np.fromiter(map(place.__getitem__, own), dtype=np.int64, count=len(own)))
+            out.write(b"".join(terms))
+            lengths.extend(map(len, terms))
+    whole = [np.concatenate([np.empty(0, dtype=np.int64), *number]) for number in numbers]
+    return whole, np.cumsum(lengths, dtype=np.int64)
 
 
-def _lines(path: Path, chunk: int) -> Iterator[tuple[bytes, int]]:
-    with open(path, "rb") as file:
-        for line in file:
-            yield line[:-1], chunk
+def _pivots(chunks: list[Chunk]) -> Iterator[bytes | None]:
+    """The last term of each range of terms, the last range's being None; evenly spread over the chunk with most terms."""
+    ranges = 1 + sum(len(chunk.term_ends) for chunk in chunks) // RANGE_TERMS
+    for number in range(1, ranges):
+        most = max(chunks, key=lambda chunk: len(chunk.term_ends))
+        yield _line(most, number * len(most.term_ends) // ranges)
+    yield None
+
+
+def _line(chunk: Chunk, row: int) -> bytes:
+    return _lines(chunk, row, row + 1)[0]
+
+
+def _lines(chunk: Chunk, start: int, end: int) -> list[bytes]:
+    """Some terms of a chunk, in their order."""
+    if start == end:
+        return []
+    begin = int(chunk.term_ends[start - 1]) if start else 0
+    with open(chunk.terms, "rb") as file:
+        file.seek(begin)
+        return file.read(int(chunk.term_ends[end - 1]) - begin).split(b"\n")[:-1]
 
 
 def _blocks(
-    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]], ends: np.ndarray, counts: np.ndarray
-) -> Iterator[np.ndarray]:
-    """One column of all postings, in term order, some terms at a time; inside a term the chunks follow each other."""
+    sources: list[tuple[Chunk, np.ndarray, np.ndarray, np.ndarray]], ends: np.ndarray, counts: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Documents and codes of all postings, in term order, some terms at a time; inside a term the chunks follow each other.
+
+    With each chunk come the final numbers of its terms, where each term's rows begin (and the last one's end), and the final codes.
+    """
     low = 0
     while low < len(ends):
         begin = int(ends[low] - counts[low])
         high = max(low + 1, int(np.searchsorted(ends, begin + BLOCK_POSTINGS, side="right")))
-        block = np.empty(int(ends[high - 1]) - begin, dtype=np.int32)
+        size = int(ends[high - 1]) - begin
+        documents, codes = np.empty(size, dtype=np.int32), np.empty(size, dtype=sources[0][3].dtype)
         free = ends[low:high] - counts[low:high] - begin
-        for number, first, column in rows:
+        for chunk, number, first, final in sources:
             a, b = np.searchsorted(number, [low, high])
             here, count = number[a:b] - low, np.diff(first[a : b + 1])
-            source = np.arange(first[a], first[b])
-            block[source + np.repeat(free[here] - first[a:b], count)] = column[first[a] : first[b]]
+            places = np.repeat(free[here] - (first[a:b] - first[a]), count)
+            places += np.arange(len(places))
+            source = slice(first[a], first[b])
+            documents[places] = chunk.documents[source]
+            codes[places] = final.take(chunk.codes[source])
             free[here] += count
-        yield block
+        yield documents, codes
         low = high

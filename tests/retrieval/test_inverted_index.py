@@ -109,7 +109,7 @@ def test_an_index_of_another_format_is_refused(tmp_path):
     built(tmp_path / "index", [(b"a", "x")])
     path = tmp_path / "index/manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
-    with pytest.raises(BadData, match="an index of format 1; this version of rerank reads 2"):
+    with pytest.raises(BadData, match="an index of format 1; this version of rerank reads 3"):
         InvertedIndex(tmp_path / "index")
 
 
