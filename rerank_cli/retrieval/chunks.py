@@ -23,7 +23,7 @@ from rerank_cli.retrieval.analyzers import analyzer_named
 
 
 class Chunk(NamedTuple):
-    """A sorted chunk on disk: `terms` one a line, and int32 arrays, mapped; `term_ends (v,)` are where the lines end.
+    """A sorted chunk on disk: `terms` one a line, and int32 arrays, mapped.
 
     By term: `counts (v,)`, `most (v,)` the highest frequency, `shortest (v,)` the least length of a document that holds
     it, `documents (p,)`, `codes (p,)`: rows of `pairs (c, 2)`, a frequency and the length of the document. By document:
@@ -31,7 +31,6 @@ class Chunk(NamedTuple):
     """
 
     terms: Path
-    term_ends: np.ndarray
     counts: np.ndarray
     most: np.ndarray
     shortest: np.ndarray
@@ -152,10 +151,11 @@ class _ChunkWriter:
         counts = np.bincount(term_of, minlength=len(terms))
         firsts = np.cumsum(counts) - counts
         path = self._aside / str(self._first_document)
-        path.with_suffix(".terms").write_bytes(b"".join(terms))
+        path.with_suffix(".terms").write_bytes(
+            "".join([f"{term}\n" for term in terms]).encode("utf-8", "surrogatepass")
+        )
         codes_by_term = codes[by_term]
         columns = {
-            "term_ends": np.cumsum(np.fromiter(map(len, terms), dtype=np.int32, count=len(terms))),
             "counts": counts,
             "most": np.maximum.reduceat(pairs[codes_by_term, 0], firsts) if len(terms) else counts,
             "shortest": np.minimum.reduceat(pairs[codes_by_term, 1], firsts) if len(terms) else counts,
@@ -172,14 +172,12 @@ class _ChunkWriter:
         self._first_document += documents
         self._clear()
 
-    def _terms(self) -> tuple[list[bytes], np.ndarray]:
-        """The terms of this chunk as lines, sorted, and the number of each token's, -1 for what is not indexed."""
+    def _terms(self) -> tuple[list[str], np.ndarray]:
+        """The terms of this chunk, sorted, and the number of each token's, -1 for what is not indexed."""
         found = list(map(self._analyzer.term, self._numbers))
-        terms = sorted({term for term in found if term is not None})
-        numbers: dict[str | None, int] = dict(zip(terms, count()))
-        numbers[None] = -1
-        place = np.fromiter(map(numbers.__getitem__, found), dtype=np.int32, count=len(found))
-        return [term.encode("utf-8", "surrogatepass") + b"\n" for term in terms], place
+        terms = sorted({term for term in found if term is not None})  # by code points, and so by bytes
+        numbers: dict[str | None, int] = {**dict(zip(terms, count())), None: -1}
+        return terms, np.fromiter(map(numbers.__getitem__, found), dtype=np.int32, count=len(found))
 
 
 def _coded(frequencies: np.ndarray, document_of: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

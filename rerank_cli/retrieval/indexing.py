@@ -10,13 +10,13 @@ S. Heinz, J. Zobel: Efficient single-pass index construction for text databases.
 
 from __future__ import annotations
 
+import heapq
 import shutil
 import time
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import chain, count, islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,8 +42,8 @@ from rerank_cli.retrieval.manifest import write_manifest
 CHUNK_TOKENS = 4_000_000
 #: Characters, and documents, that are handed on at a time: some three million tokens.
 BATCH_CHARACTERS, BATCH_DOCUMENTS = 16_000_000, 400_000
-#: Postings copied, and terms of all chunks put in order, at a time in the merge.
-BLOCK_POSTINGS, RANGE_TERMS = 4_000_000, 2_000_000
+#: Postings copied at a time in the merge.
+BLOCK_POSTINGS = 4_000_000
 _LONGEST = np.iinfo(np.int32).max
 #: More processes would only wait for the one that reads.
 _PROCESSES = 4
@@ -179,52 +179,24 @@ def _write_forward(chunks: list[Chunk], numbers: list[np.ndarray], folder: Path,
 
 
 def _merge_terms(chunks: list[Chunk], path: Path) -> tuple[list[np.ndarray], np.ndarray]:
-    """Write all distinct terms; returns each chunk's term numbers (v,) ascending, and the ends (V,) of the terms.
-
-    The chunks' terms are taken a range of the alphabet at a time, so that only so many are in memory.
-    """
-    numbers: list[list[np.ndarray]] = [[] for _ in chunks]
-    lengths = array("i")
-    from_rows = [0] * len(chunks)
+    """Write all distinct terms; returns each chunk's term numbers (v,) ascending, and the ends (V,) of the terms."""
+    numbers = [array("i") for _ in chunks]
+    ends = array("q")
+    last = None
     with open(path, "wb") as out:
-        for last in _pivots(chunks):
-            ranges = []
-            for at, chunk in enumerate(chunks):
-                rows = range(len(chunk.term_ends))
-                end = len(rows) if last is None else bisect_right(rows, last, key=partial(_line, chunk))
-                ranges.append(_lines(chunk, from_rows[at], end))
-                from_rows[at] = end
-            terms = sorted(set().union(*ranges))
-            place = dict(zip(terms, count(len(lengths))))
-            for own, number in zip(ranges, numbers, strict=True):
-                number.append(np.fromiter(map(place.__getitem__, own), dtype=np.int64, count=len(own)))
-            out.write(b"".join(terms))
-            lengths.extend(map(len, terms))
-    whole = [np.concatenate([np.empty(0, dtype=np.int64), *number]) for number in numbers]
-    return whole, np.cumsum(lengths, dtype=np.int64)
+        for term, chunk in heapq.merge(*(_lines(chunk.terms, at) for at, chunk in enumerate(chunks))):
+            if term != last:
+                out.write(term)
+                ends.append(len(term) + (ends[-1] if ends else 0))
+                last = term
+            numbers[chunk].append(len(ends) - 1)
+    return [np.array(number, dtype=np.int64) for number in numbers], np.array(ends, dtype=np.int64)
 
 
-def _pivots(chunks: list[Chunk]) -> Iterator[bytes | None]:
-    """The last term of each range of terms, the last range's being None; evenly spread over the chunk with most terms."""
-    ranges = 1 + sum(len(chunk.term_ends) for chunk in chunks) // RANGE_TERMS
-    for number in range(1, ranges):
-        most = max(chunks, key=lambda chunk: len(chunk.term_ends))
-        yield _line(most, number * len(most.term_ends) // ranges)
-    yield None
-
-
-def _line(chunk: Chunk, row: int) -> bytes:
-    return _lines(chunk, row, row + 1)[0]
-
-
-def _lines(chunk: Chunk, start: int, end: int) -> list[bytes]:
-    """Some terms of a chunk, in their order."""
-    if start == end:
-        return []
-    begin = int(chunk.term_ends[start - 1]) if start else 0
-    with open(chunk.terms, "rb") as file:
-        file.seek(begin)
-        return file.read(int(chunk.term_ends[end - 1]) - begin).split(b"\n")[:-1]
+def _lines(path: Path, chunk: int) -> Iterator[tuple[bytes, int]]:
+    with open(path, "rb") as file:
+        for line in file:
+            yield line[:-1], chunk
 
 
 def _blocks(
