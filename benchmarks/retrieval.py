@@ -3,7 +3,8 @@
 `python benchmarks/retrieval.py [--full] [ENGINE ...]`: 100,000 documents of Zipfian words and varied length, 1,000,000
 with --full; 1,000 queries of six content words, k = 1000. Every engine works in processes of its own; seconds are
 wall (processor) seconds. Engines that cannot be imported are left out, and said. Scores are compared with
-bm25s' at every rank (exact lengths, which is what it has). The rate is given for one thread and for two.
+bm25s' at every rank (exact lengths, which is what it has). The rate is given for one thread and for two; "program" is
+`rerank retrieve` for one topic, from its start to its end.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -65,12 +67,14 @@ def corpus(folder: Path) -> Iterator[tuple[str, str]]:
 def rerank_index(folder: Path, place: Path, watch: Watch, analyzer: str) -> None:
     sys.path.insert(0, str(ROOT))
     from rerank_cli.core.texts import Document
+    from rerank_cli.formats.offsets import open_corpus
     from rerank_cli.retrieval.bm25 import Bm25Index
 
     place.mkdir()
+    fingerprint = open_corpus([str(folder / "corpus.tsv")], folder / "cache", lambda said: None).fingerprint
     documents = (Document(docid.encode(), "", text) for docid, text in corpus(folder))
     with watch("index"):
-        Bm25Index.build(documents, place, analyzer, template="{text}", processes=2)
+        Bm25Index.build(documents, place, analyzer, template="{text}", fingerprint=fingerprint, processes=2)
 
 
 def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
@@ -79,6 +83,8 @@ def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[fl
     from rerank_cli.retrieval.retriever import Topic
     from rerank_cli.retrieval.variants import Parameters
 
+    with watch("program"):
+        program_search(place, queries[0])
     with watch("load"):
         index = Bm25Index.open(place)
     topics = [Topic(b"%d" % number, query) for number, query in enumerate(queries)]
@@ -90,6 +96,20 @@ def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[fl
         with watch(f"{threads} threads"):
             lists = [found.scores.tolist() for found in Bm25(index, exact, threads=threads).search(topics, K)]
     return lists
+
+
+def program_search(place: Path, query: str) -> None:
+    """The whole program for one topic, from its start to its last line, as a user has it."""
+    options = ["--topics", "-", "--doc-template", "{text}", "--exact-lengths", "--offline", "-q"]
+    analyzer = "english" if place.name.endswith("english") else "whitespace"
+    where = ["--docs", str(place.parent / "corpus.tsv"), "--index", str(place), "--analyzer", analyzer]
+    subprocess.run(
+        [sys.executable, "-m", "rerank_cli", "retrieve", *where, *options],
+        input=f"1\t{query}\n".encode(),
+        stdout=subprocess.DEVNULL,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "RERANK_CACHE_DIR": str(place.parent / "cache")},
+    )
 
 
 def bm25s_index(folder: Path, place: Path, watch: Watch) -> None:
@@ -120,8 +140,10 @@ def bm25s_search(place: Path, queries: list[str], watch: Watch, numba: bool) -> 
         index.retrieve(tokens(queries[:1]), **how)
     lists = []
     for threads in (1, 2):
+        how["n_threads"] = 0 if threads == 1 else threads
+        index.retrieve(tokens(queries[:4]), **how)  # numba compiles again for several threads
         with watch(f"{threads} threads"):
-            _, scores = index.retrieve(tokens(queries), n_threads=0 if threads == 1 else threads, **how)
+            _, scores = index.retrieve(tokens(queries), **how)
             lists = scores.tolist()
     return lists
 
@@ -239,6 +261,8 @@ def report(engine: str, folder: Path) -> None:
         cells.append(f"index {wall:6.1f} s ({processor:6.1f}), {told['MiB']:5.0f} MiB, peak {told['peak']:.2f} GiB;")
     told = measured(engine, "search", folder)
     cells.append(f"load {told['load'][0]:.3f} s, first {told['first'][0]:.3f} s, peak {told['peak']:.2f} GiB;")
+    if "program" in told:
+        cells.append(f"program {told['program'][0]:.3f} s ({told['program'][1]:.3f});")
     for threads in ("1 threads", "2 threads"):
         if threads in told:
             wall, processor = told[threads]

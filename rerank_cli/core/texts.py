@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 #: Query id -> what the model is asked; in the order of the source.
@@ -64,14 +66,11 @@ def rendered(document: Document, template: str) -> str:
     """
     if template == "{title} {text}":
         return f"{document.title} {document.text}".strip()
-    parts: list[str] = []
-    rest = template
-    while rest:
-        at = min((p for p in (rest.find("{title}"), rest.find("{text}")) if p >= 0), default=-1)
-        if at < 0:
-            parts.append(rest)
-            break
-        field = "title" if rest.startswith("{title}", at) else "text"
-        parts += [rest[:at], getattr(document, field)]
-        rest = rest[at + len(field) + 2 :]
-    return "".join(parts).strip()
+    fields = {"{title}": document.title, "{text}": document.text}
+    return "".join([fields.get(piece, piece) for piece in _pieces(template)]).strip()
+
+
+@lru_cache(maxsize=8)
+def _pieces(template: str) -> list[str]:
+    """A template taken apart into fields and what stands between them."""
+    return re.split(r"(\{title\}|\{text\})", template)

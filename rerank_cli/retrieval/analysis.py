@@ -43,6 +43,8 @@ STOP_WORDS = frozenset(
 
 #: Tokens remembered by one analyzer before it starts afresh: bounds its memory to some hundred megabytes.
 _REMEMBERED = 1_000_000
+#: What the memory says of a token that is new; no token is analysed to it.
+_UNKNOWN = " "
 
 
 class Analyzer(ABC):
@@ -66,13 +68,12 @@ class Analyzer(ABC):
 
     def term(self, token: str) -> str | None:
         """The index term of a token, None when it is not indexed (a stop word)."""
-        try:
-            return self._terms[token]
-        except KeyError:
+        found = self._terms.get(token, _UNKNOWN)
+        if found is _UNKNOWN:
             if len(self._terms) >= _REMEMBERED:
                 self._terms.clear()
             found = self._terms[token] = self._term(token)
-            return found
+        return found
 
     def terms(self, text: str) -> list[str]:
         """The index terms of a text in their order, repeated as they come."""

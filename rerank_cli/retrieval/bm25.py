@@ -46,7 +46,7 @@ class Bm25Index:
         self.index = index
         self.analyzer = analyzer
         self._of_thread = threading.local()
-        self._norms = lru_cache(maxsize=4)(self._inverse_norms)
+        self._ratios = lru_cache(maxsize=4)(self._ratios_of)
 
     @classmethod
     def build(
@@ -101,8 +101,8 @@ class Bm25Index:
     def _weighted(self, weight: float | np.float32, postings: Postings, parameters: Parameters) -> Weighted:
         """What a term gives each of its documents, see `variants`; float32 from the idf on, as Lucene has it."""
         variant, delta = VARIANTS[parameters.variant], parameters.delta_in_force
-        inverse_norms, lengths = self._norms(parameters)
-        documents, frequencies = postings.documents, postings.frequencies
+        ratios = self._ratios(parameters)
+        documents, codes = postings.documents, postings.codes
         idf = np.float32(variant.idf(self.index.documents_with_terms, len(documents)))
         factor = np.float32(weight) * idf
         least = factor * np.float32(delta) if variant.outside is not None else None
@@ -111,30 +111,39 @@ class Bm25Index:
             factor *= np.float32(parameters.k1 + 1)
 
         def saturated(ratio: np.ndarray) -> np.ndarray:
-            shifted = ratio if inside is None else ratio + inside
-            parts: np.ndarray = factor - factor / (np.float32(1) + shifted)
-            return parts if least is None else parts + least
+            """In place: a query would spend its time on making arrays."""
+            if inside is not None:
+                ratio += inside
+            ratio += np.float32(1)
+            np.divide(factor, ratio, out=ratio)
+            parts = np.subtract(factor, ratio, out=ratio)
+            if least is not None:
+                parts += least
+            return parts
+
+        # What each code gives: fewer numbers than what each document is given, where these are many.
+        given = saturated(ratios.copy()) if len(ratios) < len(documents) else None
 
         def parts(rows: np.ndarray | slice) -> np.ndarray:
-            ratio = inverse_norms[lengths[documents[rows]]]
-            ratio *= frequencies[rows]
-            return saturated(ratio)
+            return saturated(ratios.take(codes[rows])) if given is None else given.take(codes[rows])
 
-        shortest = (
-            length_bytes(np.array([postings.shortest]))[0] if lengths is self.index.length_bytes else postings.shortest
-        )
-        bound = saturated(inverse_norms[[shortest]] * np.float32(postings.most))
-        return Weighted(documents, parts, float(bound[0]))
+        extreme = self._norms(np.array([postings.shortest]), parameters) * np.float32(postings.most)
+        return Weighted(documents, parts, float(saturated(extreme)[0]))
 
-    def _inverse_norms(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """1 / (k1 * (1 - b + b * length / average)) as float32 by length byte or by length; and that of each document."""
-        rounded = parameters.lengths == "lucene"
-        values = lucene_lengths() if rounded else np.arange(int(self.index.lengths.max(initial=0)) + 1)
+    def _ratios_of(self, parameters: Parameters) -> np.ndarray:
+        """tf / (k1 * (1 - b + b * length / average)) of each code (C,) float32."""
+        frequencies, lengths = self.index.pairs.T
+        return self._norms(lengths, parameters) * frequencies.astype(np.float32)
+
+    def _norms(self, lengths: np.ndarray, parameters: Parameters) -> np.ndarray:
+        """1 / (k1 * (1 - b + b * length / average)) (n,) float32 of lengths (n,), as Lucene rounds them or exact."""
+        if parameters.lengths == "lucene":
+            lengths = lucene_lengths()[length_bytes(lengths)]
         average = np.float32(self.index.tokens / max(self.index.documents_with_terms, 1))
         one, k1, b = np.float32(1), np.float32(parameters.k1), np.float32(parameters.b)
         with np.errstate(divide="ignore", invalid="ignore"):  # k1 = 0, and an index without terms
-            norms: np.ndarray = one / (k1 * ((one - b) + b * values.astype(np.float32) / average))
-        return norms, self.index.length_bytes if rounded else self.index.lengths
+            norms: np.ndarray = one / (k1 * ((one - b) + b * lengths.astype(np.float32) / average))
+        return norms
 
     def _room(self) -> np.ndarray:
         """This thread's sums (N,) float64, all zero."""

@@ -10,8 +10,10 @@ import os
 import signal
 import threading
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,27 +24,12 @@ from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.sharing import Batch
 
 
-class _TermNumbers(dict[str, int]):
-    """Token -> its term's number in this chunk, -1 for what is not indexed; filled as tokens come."""
-
-    def __init__(self, analyzer: Analyzer) -> None:
-        super().__init__()
-        self._analyzer = analyzer
-        self.vocabulary: dict[str, int] = {}
-
-    def __missing__(self, token: str) -> int:
-        term = self._analyzer.term(token)
-        number = -1 if term is None else self.vocabulary.setdefault(term, len(self.vocabulary))
-        self[token] = number
-        return number
-
-
 class Chunk(NamedTuple):
     """A sorted chunk on disk: `terms` one a line, and int32 arrays, mapped.
 
     By term: `counts (v,)`, `most (v,)` the highest frequency, `shortest (v,)` the least length of a document that holds
-    it, `documents (p,)`, `frequencies (p,)`. By document: `document_counts (n,)`, `document_terms (p,)` with the chunk's
-    own term numbers, `document_frequencies (p,)`.
+    it, `documents (p,)`, `codes (p,)`: rows of `pairs (c, 2)`, a frequency and the length of the document. By document:
+    `document_counts (n,)`, `document_terms (p,)` with the chunk's own term numbers, `document_frequencies (p,)`.
     """
 
     terms: Path
@@ -50,7 +37,8 @@ class Chunk(NamedTuple):
     most: np.ndarray
     shortest: np.ndarray
     documents: np.ndarray
-    frequencies: np.ndarray
+    codes: np.ndarray
+    pairs: np.ndarray
     document_counts: np.ndarray
     document_terms: np.ndarray
     document_frequencies: np.ndarray
@@ -143,7 +131,8 @@ class _Counter:
         self._clear()
 
     def _clear(self) -> None:
-        self._numbers = _TermNumbers(self._analyzer)
+        #: Token -> its number in this chunk.
+        self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
         self._tokens = array("i")
         self._token_ends = array("q")
 
@@ -165,39 +154,75 @@ class _Counter:
     def taken(self) -> Counted:
         """A chunk of what has been added since the last."""
         documents = self.documents
-        terms = [term.encode("utf-8", "surrogatepass") for term in self._numbers.vocabulary]
-        order = sorted(range(len(terms)), key=terms.__getitem__)
-        place = np.empty(len(terms), dtype=np.int64)
-        place[order] = np.arange(len(terms))
-        tokens = np.array(self._tokens, dtype=np.int32)
+        terms, place = self._terms()
+        tokens = place[np.frombuffer(self._tokens, dtype=np.int32)]
         document_of = np.repeat(np.arange(documents), np.diff(self._token_ends, prepend=0))
         indexed = tokens >= 0
-        tokens, document_of = tokens[indexed], document_of[indexed]
-        lengths = np.bincount(document_of, minlength=documents)
-        keys = (document_of << 32) | place[tokens]
-        keys.sort()
-        starts = np.flatnonzero(np.diff(keys, prepend=-1))
-        document_of, term_of = keys[starts] >> 32, keys[starts] & 0xFFFFFFFF
-        frequencies = np.diff(starts, append=len(keys))
-        by_term = np.argsort((term_of << 32) | document_of)
+        if not indexed.all():
+            tokens, document_of = tokens[indexed], document_of[indexed]
+        lengths = np.bincount(document_of, minlength=documents).astype(np.int32)
+        keys = document_of << 32 | tokens
+        # Stable sorts: the keys come document by document, and what is sorted already costs little.
+        keys.sort(kind="stable")
+        starts = np.flatnonzero(np.concatenate([np.ones(min(len(keys), 1), dtype=bool), keys[1:] != keys[:-1]]))
+        frequencies = np.diff(starts, append=len(keys)).astype(np.int32)
+        keys = keys[starts]
+        term_of, document_of = keys.astype(np.int32), (keys >> 32).astype(np.int32)
+        codes, pairs = _coded(frequencies, document_of, lengths)
+        by_term = _stable_order(term_of)
         counts = np.bincount(term_of, minlength=len(terms))
         firsts = np.cumsum(counts) - counts
+        codes_by_term = codes[by_term]
         columns = {
             "counts": counts,
-            "most": np.maximum.reduceat(frequencies[by_term], firsts) if len(terms) else counts,
-            "shortest": np.minimum.reduceat(lengths[document_of[by_term]], firsts) if len(terms) else counts,
+            "most": np.maximum.reduceat(pairs[codes_by_term, 0], firsts) if len(terms) else counts,
+            "shortest": np.minimum.reduceat(pairs[codes_by_term, 1], firsts) if len(terms) else counts,
             "documents": document_of[by_term] + self._first_document,
-            "frequencies": frequencies[by_term],
+            "codes": codes_by_term,
+            "pairs": pairs,
             "document_counts": np.bincount(document_of, minlength=documents),
             "document_terms": term_of,
             "document_frequencies": frequencies,
         }
         chunk = Counted(
             self._first_document,
-            b"".join(terms[number] + b"\n" for number in order),
-            {name: column.astype(np.int32) for name, column in columns.items()},
-            lengths.astype(np.int32),
+            "".join([f"{term}\n" for term in terms]).encode("utf-8", "surrogatepass"),
+            {name: column.astype(np.int32, copy=False) for name, column in columns.items()},
+            lengths,
         )
         self._first_document += documents
         self._clear()
         return chunk
+
+    def _terms(self) -> tuple[list[str], np.ndarray]:
+        """The terms of this chunk, sorted, and the number of each token's, -1 for what is not indexed."""
+        found = list(map(self._analyzer.term, self._numbers))
+        terms = sorted({term for term in found if term is not None})  # by code points, and so by bytes
+        numbers: dict[str | None, int] = {**dict(zip(terms, count())), None: -1}
+        return terms, np.fromiter(map(numbers.__getitem__, found), dtype=np.int32, count=len(found))
+
+
+def _coded(frequencies: np.ndarray, document_of: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A number (p,) int32 for each posting and what it stands for (c, 2) int32: a frequency and a length that occur together.
+
+    Postings come document by document. Numbers are given without sorting: each length has as many as its highest frequency.
+    """
+    held, starts = np.unique(document_of, return_index=True)
+    most = np.zeros(int(lengths.max(initial=0)) + 1, dtype=np.int64)
+    if len(held):
+        np.maximum.at(most, lengths[held], np.maximum.reduceat(frequencies, starts))
+    first = np.cumsum(most) - most
+    codes = first[lengths][document_of] + (frequencies - 1)
+    occurring = np.bincount(codes, minlength=int(most.sum())) > 0
+    length = np.repeat(np.arange(len(most)), most)[occurring]
+    frequency = np.flatnonzero(occurring) - first[length] + 1
+    codes = (np.cumsum(occurring, dtype=np.int32) - 1)[codes]
+    return codes, np.stack([frequency, length], axis=1).astype(np.int32)
+
+
+def _stable_order(numbers: np.ndarray) -> np.ndarray:
+    """What sorts numbers (n,) int32 from 0, equal ones as they come: sixteen bits at a time, which numpy does by counting."""
+    order = np.argsort(numbers.astype(np.uint16), kind="stable")
+    if numbers.max(initial=0) > np.iinfo(np.uint16).max:
+        order = order[np.argsort((numbers >> 16).astype(np.uint16)[order], kind="stable")]
+    return order

@@ -1,7 +1,9 @@
 """An inverted index on disk: for each term the documents that hold it and how often.
 
 A folder of arrays, memory-mapped, so that opening costs milliseconds whatever the size. It holds
-counts, not weights: parameters and formula are chosen by who reads it. Documents have numbers
+counts, not weights: parameters and formula are chosen by who reads it. How often a term stands in a document and how
+long that is are one number, a code: all that a formula asks of a posting, and far fewer than there are postings.
+Documents have numbers
 from 0 in the order of the corpus; terms have numbers in the order of their bytes, so that a term is
 found by bisection in a file and no dictionary of all terms is ever made.
 
@@ -9,9 +11,10 @@ found by bisection in a file and no dictionary of all terms is ever made.
     terms.bin           the terms end to end                    term_ends.npy   (V,) int64
     postings_ends.npy   (V,) int64: where a term's rows end in the next two
     most.npy            (V,) int32: a term's highest frequency  shortest.npy    (V,) int32: the least length of its documents
-    documents.npy       (P,) int32, ascending inside a term     frequencies.npy (P,) uint8, uint16 or int32
+    documents.npy       (P,) int32, ascending inside a term     codes.npy       (P,) uint16 or int32: rows of the next
+    pairs.npy           (C, 2) int32: the frequencies, with the lengths of documents, that occur together
     document_ends.npy   (N,) int64: where a document's rows end in the next two, which are the same counts by document
-    document_terms.npy  (P,) int32, ascending inside a document  document_frequencies.npy (P,) as frequencies.npy
+    document_terms.npy  (P,) int32, ascending inside a document  document_frequencies.npy (P,) uint8, uint16 or int32
     lengths.npy         (N,) int32, index terms in a document   length_bytes.npy (N,) uint8, see `lucene_lengths`
     docids.bin          the document ids end to end             docid_ends.npy  (N,) int64
     docid_order.npy     (N,) int32: a document's place when ids are sorted by bytes; decides ties
@@ -21,8 +24,8 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Iterable
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,19 +36,25 @@ from rerank_cli.retrieval.docids import DocIds
 from rerank_cli.retrieval.manifest import FILES, read_manifest
 
 #: Raised by one whenever the files change their meaning; an index of another number is refused.
-KIND, FORMAT = "bm25", 2
+KIND, FORMAT = "bm25", 3
 
 
 class Postings(NamedTuple):
-    """Where a term occurs: `documents (df,)` int32 ascending, `frequencies (df,)` unsigned or int32, from 1.
+    """Where a term occurs: `documents (df,)` int32 ascending, and `codes (df,)`, rows of the index's `pairs`.
 
-    `most` is the highest of these frequencies, `shortest` the least length of these documents.
+    `most` is the highest of the frequencies, `shortest` the least length of these documents.
     """
 
     documents: np.ndarray
-    frequencies: np.ndarray
+    codes: np.ndarray
     most: int
     shortest: int
+    pairs: np.ndarray
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """How often (df,) int32 the term stands in each, from 1."""
+        return self.pairs[:, 0].take(self.codes)
 
 
 class InvertedIndex:
@@ -60,7 +69,9 @@ class InvertedIndex:
         self._most = self._array("most")
         self._shortest = self._array("shortest")
         self._documents = self._array("documents")
-        self._frequencies = self._array("frequencies")
+        self._codes = self._array("codes")
+        #: (C, 2) int32: each frequency and length of a document that occur together.
+        self.pairs = self._array("pairs")
         self._document_ends = self._array("document_ends")
         self._document_terms = self._array("document_terms")
         self._document_frequencies = self._array("document_frequencies")
@@ -97,7 +108,7 @@ class InvertedIndex:
             return None
         rows = _rows(self._postings_ends, number)
         most, shortest = int(self._most[number]), int(self._shortest[number])
-        return Postings(self._documents[rows], self._frequencies[rows], most, shortest)
+        return Postings(self._documents[rows], self._codes[rows], most, shortest, self.pairs)
 
     def term(self, number: int) -> str:
         """The term of a number from 0; terms are numbered in the order of their bytes."""
@@ -151,13 +162,12 @@ def _rows(ends: np.ndarray, number: int) -> slice:
     return slice(int(ends[number - 1]) if number else 0, int(ends[number]))
 
 
-def write_array(path: Path, dtype: np.dtype[Any], length: int, blocks: Iterable[np.ndarray]) -> None:
-    """Write a one-dimensional .npy file from blocks that are `length` long together."""
-    with open(path, "wb") as out:
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
-        np.lib.format.write_array_header_1_0(out, header)
-        for block in blocks:
-            out.write(np.ascontiguousarray(block, dtype=dtype).data)
+def array_header(dtype: np.dtype[Any], length: int) -> bytes:
+    """What a one-dimensional .npy file begins with; its numbers follow."""
+    out = BytesIO()
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(out, header)
+    return out.getvalue()
 
 
 @cache

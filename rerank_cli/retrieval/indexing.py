@@ -36,7 +36,7 @@ from rerank_cli.retrieval.chunks import (
     write_chunks_elsewhere,
 )
 from rerank_cli.retrieval.docids import order_of
-from rerank_cli.retrieval.index import FORMAT, KIND, length_bytes, write_array
+from rerank_cli.retrieval.index import FORMAT, KIND, array_header, length_bytes
 from rerank_cli.retrieval.manifest import write_manifest
 from rerank_cli.retrieval.sharing import Batch, Over
 
@@ -155,11 +155,18 @@ def _merge(chunks: list[Chunk], folder: Path) -> None:
     np.save(folder / "postings_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
     narrow = next(np.dtype(t) for t in (np.uint8, np.uint16, np.int32) if most.max(initial=0) <= np.iinfo(t).max)
+    keys = [chunk.pairs[:, 0].astype(np.int64) << 32 | chunk.pairs[:, 1] for chunk in chunks]
+    pairs = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *keys]))
+    np.save(folder / "pairs.npy", np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1).astype(np.int32))
+    code = np.dtype(np.uint16 if len(pairs) <= 1 << 16 else np.int32)
     firsts = [np.concatenate([[0], np.cumsum(chunk.counts, dtype=np.int64)]) for chunk in chunks]
-    for name, dtype in (("documents", np.dtype(np.int32)), ("frequencies", narrow)):
-        columns = [getattr(chunk, name) for chunk in chunks]
-        blocks = _blocks(list(zip(numbers, firsts, columns, strict=True)), ends, counts)
-        write_array(folder / f"{name}.npy", dtype, total, blocks)
+    final = [np.searchsorted(pairs, own).astype(code) for own in keys]
+    with open(folder / "documents.npy", "wb") as documents_file, open(folder / "codes.npy", "wb") as codes_file:
+        documents_file.write(array_header(np.dtype(np.int32), total))
+        codes_file.write(array_header(code, total))
+        for documents, codes in _blocks(list(zip(chunks, numbers, firsts, final, strict=True)), ends, counts):
+            documents_file.write(documents.data)
+            codes_file.write(codes.data)
     _write_forward(chunks, numbers, folder, narrow)
 
 
@@ -169,10 +176,15 @@ def _write_forward(chunks: list[Chunk], numbers: list[np.ndarray], folder: Path,
     ends = np.cumsum(counts, dtype=np.int64)
     np.save(folder / "document_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
-    terms = (number[chunk.document_terms] for chunk, number in zip(chunks, numbers, strict=True))
-    write_array(folder / "document_terms.npy", np.dtype(np.int32), total, terms)
-    frequencies = (chunk.document_frequencies for chunk in chunks)
-    write_array(folder / "document_frequencies.npy", narrow, total, frequencies)
+    with (
+        open(folder / "document_terms.npy", "wb") as terms_file,
+        open(folder / "document_frequencies.npy", "wb") as frequencies_file,
+    ):
+        terms_file.write(array_header(np.dtype(np.int32), total))
+        frequencies_file.write(array_header(narrow, total))
+        for chunk, number in zip(chunks, numbers, strict=True):
+            terms_file.write(number.astype(np.int32).take(chunk.document_terms).data)
+            frequencies_file.write(chunk.document_frequencies.astype(narrow).data)
 
 
 def _merge_terms(chunks: list[Chunk], path: Path) -> tuple[list[np.ndarray], np.ndarray]:
@@ -197,20 +209,27 @@ def _lines(path: Path, chunk: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _blocks(
-    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]], ends: np.ndarray, counts: np.ndarray
-) -> Iterator[np.ndarray]:
-    """One column of all postings, in term order, some terms at a time; inside a term the chunks follow each other."""
+    sources: list[tuple[Chunk, np.ndarray, np.ndarray, np.ndarray]], ends: np.ndarray, counts: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Documents and codes of all postings, in term order, some terms at a time; inside a term the chunks follow each other.
+
+    With each chunk come the final numbers of its terms, where each term's rows begin (and the last one's end), and the final codes.
+    """
     low = 0
     while low < len(ends):
         begin = int(ends[low] - counts[low])
         high = max(low + 1, int(np.searchsorted(ends, begin + BLOCK_POSTINGS, side="right")))
-        block = np.empty(int(ends[high - 1]) - begin, dtype=np.int32)
+        size = int(ends[high - 1]) - begin
+        documents, codes = np.empty(size, dtype=np.int32), np.empty(size, dtype=sources[0][3].dtype)
         free = ends[low:high] - counts[low:high] - begin
-        for number, first, column in rows:
+        for chunk, number, first, final in sources:
             a, b = np.searchsorted(number, [low, high])
             here, count = number[a:b] - low, np.diff(first[a : b + 1])
-            source = np.arange(first[a], first[b])
-            block[source + np.repeat(free[here] - first[a:b], count)] = column[first[a] : first[b]]
+            places = np.repeat(free[here] - (first[a:b] - first[a]), count)
+            places += np.arange(len(places))
+            source = slice(first[a], first[b])
+            documents[places] = chunk.documents[source]
+            codes[places] = final.take(chunk.codes[source])
             free[here] += count
-        yield block
+        yield documents, codes
         low = high

@@ -80,6 +80,17 @@ def test_a_term_may_stand_in_a_document_however_often(tmp_path, times):
     assert index.postings("t").frequencies.tolist() == [times, 1]
 
 
+def test_more_pairs_of_frequency_and_length_than_sixteen_bits_tell_apart(tmp_path):
+    """As many as there are of documents, each of another length, times the frequencies 1 to 220."""
+    many = " ".join(f"v{times} " * times for times in range(1, 221))
+    texts = [(b"%d" % number, many + " w" * number) for number in range(300)]
+    index = built(tmp_path / "index", texts)
+    assert len(index.pairs) > 1 << 16
+    for times in (1, 17, 220):
+        assert index.postings(f"v{times}").frequencies.tolist() == [times] * 300
+    assert index.postings("w").frequencies.tolist() == list(range(1, 300))
+
+
 def test_a_document_that_comes_twice_is_refused(tmp_path):
     with pytest.raises(BadData, match="document same is in the corpus twice, as numbers 1 and 3"):
         built(tmp_path / "index", [(b"same", "x"), (b"other", "y"), (b"same", "z")])
@@ -109,7 +120,7 @@ def test_an_index_of_another_format_is_refused(tmp_path):
     built(tmp_path / "index", [(b"a", "x")])
     path = tmp_path / "index/manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
-    with pytest.raises(BadData, match="an index of format 1; this version of rerank reads 2"):
+    with pytest.raises(BadData, match="an index of format 1; this version of rerank reads 3"):
         InvertedIndex(tmp_path / "index")
 
 

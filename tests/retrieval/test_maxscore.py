@@ -44,6 +44,26 @@ def test_lists_are_those_of_all_sums(seed, documents, terms, k, slack):
     assert not room.any()
 
 
+@pytest.mark.parametrize("k", [1, 10, 1000, 30_000])
+@pytest.mark.parametrize("levels", [1, 3, 10**6])
+def test_lists_of_many_documents_are_those_of_all_sums(k, levels):
+    """So many that the height of the k-th best is told from a sample; also where most of the sums are equal."""
+    draw = np.random.default_rng(levels)
+    asked = []
+    for df in (40, 3_000, 20_000, 35_000):
+        held = np.sort(draw.choice(40_000, df, replace=False)).astype(np.int32)
+        parts = (np.log(40_000 / df) + np.ceil(levels * draw.random(df)) / levels).astype(np.float32)
+        asked.append(Weighted(held, parts.__getitem__, float(parts.max())))
+    order, room = draw.permutation(40_000).astype(np.int32), np.zeros(40_000)
+    numbers, scores = best_documents(asked, k, order, room)
+    whole = everything(sorted(asked, key=lambda term: -term.bound), 40_000)
+    matching = np.flatnonzero(whole)
+    expected = matching[top_k(whole[matching].astype(np.float32), order[matching], k)]
+    assert numbers.tolist() == expected.tolist()
+    assert scores.tolist() == whole[expected].astype(np.float32).tolist()
+    assert not room.any()
+
+
 @pytest.mark.parametrize("k", [1, 10])
 def test_a_frequent_term_is_only_looked_up(k):
     """Ten strong documents and a weak term in all: of its postings only those of the ten are asked for."""
