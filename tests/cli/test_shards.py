@@ -104,7 +104,7 @@ def test_a_first_stage_in_parts_keeps_the_place_of_topics_without_documents(rera
 
 
 def test_a_shard_without_queries_is_a_part(rerank: Runner, tmp_path: Path, first_run: bytes) -> None:
-    done = rerank("rerank", "-c", "demo", "--shard", "9/9", stdin=first_run)
+    done = rerank("rerank", "-c", "demo", "-m", "minilm", "--shard", "9/9", stdin=first_run)
     assert done.code == 0, done.err
     assert len(done.lines) == 2
     assert all(line.startswith("# rerank: {") for line in done.lines)
@@ -179,15 +179,15 @@ def test_a_killed_shard_leaves_no_part_and_its_rerun_completes_the_run(
     shell: Runner, tmp_path: Path, environment: dict[str, str], first_run: bytes
 ) -> None:
     (tmp_path / "first.run").write_bytes(first_run)
-    command = ["rerank", "-c", "demo", "--shard", "1/2", "-o", "part.1"]
+    command = ["rerank", "-c", "demo", "-m", "minilm", "--shard", "1/2", "-o", "part.1"]
     process = started(command, first_run[:-20], tmp_path, environment, ".part.1.*.part")
     process.kill()
     assert process.wait(30) == -signal.SIGKILL
-    assert shell("rerank rerank -q first.run -c demo --shard 2/2 -o part.2").code == 0
+    assert shell("rerank rerank -q first.run -c demo -m minilm --shard 2/2 -o part.2").code == 0
     lacking = shell("rerank merge part.? -o merged.run")
     assert lacking.code == 3 and "part 1 of 2 missing" in lacking.err
     assert not (tmp_path / "merged.run").exists()
-    again = "rerank rerank -q first.run -c demo --shard 1/2 -o part.1 && rerank merge -q part.?"
+    again = "rerank rerank -q first.run -c demo -m minilm --shard 1/2 -o part.1 && rerank merge -q part.?"
     done = shell(f"{again} | cut -d' ' -f1 | uniq")
     assert done.lines == ["q01", "q02", "q03", "q04", "q05"], done.err
 

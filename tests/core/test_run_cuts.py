@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.core.candidates import Candidates
@@ -23,6 +23,7 @@ def share(shard: Shard, positions: range, items: list[bytes]) -> tuple[list[byte
     return list(one.of(items, lambda item: [item])), one
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 60))
 def test_every_query_is_in_one_shard_and_its_place_is_known(queries: int, n: int) -> None:
     items = [b"q%d" % number for number in range(queries)]
@@ -38,6 +39,7 @@ def test_every_query_is_in_one_shard_and_its_place_is_known(queries: int, n: int
     assert sorted(place.values()) == list(range(queries))
 
 
+@settings(deadline=None)
 @given(costs, st.integers(1, 15))
 def test_stretches_are_as_even_as_stretches_can_be(each: np.ndarray, n: int) -> None:
     parts = [by_cost(Shard(number, n), each) for number in range(1, n + 1)]
