@@ -11,14 +11,14 @@ import os
 import pickle
 import queue
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from rerank_cli.cli.rerank_on_ray import RAY, Cluster, Voice
+from rerank_cli.cli.rerank_on_ray import RAY, Cluster, Voice, cluster_of
 from rerank_cli.cli.settings import Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
@@ -129,9 +129,17 @@ def _name(asked: tuple[bytes, Any]) -> str:
     return "a model's opening"
 
 
+def cluster_for(typed: Mapping[str, Any], models: bool, settings: Settings) -> Cluster | None:
+    """See `cluster_of`; where there are no `models`, a device says nothing, and a worker has a GPU only if that was typed."""
+    if models:
+        return cluster_of(typed, settings)
+    cluster = cluster_of({**typed, "device": "auto"}, settings)
+    return cluster and cluster._replace(gpus=cluster.gpus or 0.0)
+
+
 @contextmanager
-def crew_of(cluster: Cluster, models: bool, settings: Settings, terminal: Terminal) -> Iterator[Crew]:
-    """The crew on a cluster; without `models` a worker wants a GPU only where it was said. Raises what `Workers` raises."""
+def crew_of(cluster: Cluster, settings: Settings, terminal: Terminal) -> Iterator[Crew]:
+    """The crew on a cluster; raises what `Workers` raises."""
     from rerank_cli.cluster.workers import Workers
 
     for name, value in RAY.items():
@@ -140,7 +148,7 @@ def crew_of(cluster: Cluster, models: bool, settings: Settings, terminal: Termin
         cluster.address,
         partial(_desk, str(settings.working_directory)),
         workers=cluster.workers,
-        gpus_per_worker=cluster.gpus if models or cluster.gpus is not None else 0.0,
+        gpus_per_worker=cluster.gpus,
         cores=terminal.threads,
         name=_name,
         note=terminal.note,

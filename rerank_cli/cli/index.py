@@ -58,9 +58,8 @@ def index(
     typed = dict(locals())
     from pathlib import Path
 
-    from rerank_cli.cli.crew import crew_of
+    from rerank_cli.cli.crew import cluster_for, crew_of
     from rerank_cli.cli.idle import refuse_for_index
-    from rerank_cli.cli.rerank_on_ray import cluster_of
     from rerank_cli.cli.retrievers import Given, Scoring, needs_models, open_retriever, parts_of
     from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
@@ -76,12 +75,12 @@ def index(
         return
     if info:
         raise WrongUsage("--info looks at an index", "name its folder: rerank index DIR --info")
-    cluster = cluster_of(typed, settings)
     given = Given(index=place, scoring=Scoring(analyzer=analyzer, field_weights=field_weights))
     given.check(chosen)
+    cluster = cluster_for(typed, needs_models(chosen), settings)
     found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)
     assert found is not None
-    workers_of = nullcontext() if cluster is None else crew_of(cluster, needs_models(chosen), settings, terminal)
+    workers_of = nullcontext() if cluster is None else crew_of(cluster, settings, terminal)
     with workers_of as crew:
         for part in parts_of(chosen):
             opened = open_retriever(Setting(part, chosen.origin), found, given, settings, terminal, crew=crew)

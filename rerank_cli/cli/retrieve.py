@@ -164,11 +164,10 @@ def retrieve(
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
-    from rerank_cli.cli.crew import crew_of
+    from rerank_cli.cli.crew import cluster_for, crew_of
     from rerank_cli.cli.engines import Elsewhere, with_texts
     from rerank_cli.cli.feedback import feedback_run
     from rerank_cli.cli.idle import refuse_for_retrieve
-    from rerank_cli.cli.rerank_on_ray import cluster_of
     from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
     from rerank_cli.cli.retrievers import given_of, needs_models, open_retriever, parts_of
     from rerank_cli.cli.run_output import provenance, written_run
@@ -191,7 +190,7 @@ def retrieve(
         found: Collection | None
         retriever: Retriever
         if source is None:
-            cluster = cluster_of(typed, settings)
+            cluster = cluster_for(typed, needs_models(chosen), settings)
             given.check(chosen)
             if topics == "-" and feedback == "-":
                 raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
@@ -203,7 +202,7 @@ def retrieve(
             if run is not None:
                 run.say_absent(asked, terminal.warn)
             fed = run.feedback if run else None
-            workers_of = cluster and crew_of(cluster, needs_models(chosen), settings, terminal)
+            workers_of = cluster and crew_of(cluster, settings, terminal)
             crew = opened.enter_context(workers_of) if workers_of else None
             how: dict[str, Any] = {"filtered": filtered, "feedback": fed, "crew": crew}
             retriever = open_retriever(chosen, found, given, settings, terminal, **how)

@@ -66,8 +66,7 @@ def inside(sea: Path, cache_dir: Path, monkeypatch, capfd) -> Callable[..., tupl
 
 
 def crew(address: str, folder: Path) -> AbstractContextManager[Crew]:
-    where = Cluster(address, 2, None, "auto")
-    return crew_of(where, False, Settings(dict(os.environ), folder), Terminal(quiet=True))
+    return crew_of(Cluster(address, 2, 0.0, "auto"), Settings(dict(os.environ), folder), Terminal(quiet=True))
 
 
 def contents(folder: Path) -> dict[str, object]:
@@ -143,6 +142,12 @@ def test_an_index_that_a_worker_does_not_see(address, sea, tmp_path):
         list(Shared(stage, workers.over).search([Topic(b"q", "copper")], 5))
     assert f"{tmp_path / 'own'}: no such folder on {os.uname().nodename}" in raised.value.message
     assert "all workers see it" in raised.value.hint
+
+
+def test_devices_of_models_begin_no_workers_for_words(inside, monkeypatch):
+    monkeypatch.setenv("RERANK_DEVICE", "cuda:0,cuda:1")
+    code, _, said = inside(*ASK)
+    assert code == 0 and "Ray" not in said
 
 
 @pytest.mark.parametrize(
