@@ -31,7 +31,7 @@ _PIECE = 32_768
 #: With more postings than one for so many documents, all sums are passed by at the end instead of noting which were given something.
 _SPARSE = 16
 #: How many sums the sample takes.
-_SAMPLE = 16_384
+_SAMPLE = 4_096
 
 
 class Weighted(NamedTuple):
