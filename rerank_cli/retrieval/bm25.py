@@ -47,6 +47,7 @@ class Bm25Index:
         self.analyzer = analyzer
         self._of_thread = threading.local()
         self._ratios = lru_cache(maxsize=4)(self._ratios_of)
+        self._norm = lru_cache(maxsize=4096)(self._norm_of)
 
     @classmethod
     def build(
@@ -127,8 +128,12 @@ class Bm25Index:
         def parts(rows: np.ndarray | slice) -> np.ndarray:
             return saturated(ratios.take(codes[rows])) if given is None else given.take(codes[rows])
 
-        extreme = self._norms(np.array([postings.shortest]), parameters) * np.float32(postings.most)
+        extreme = self._norm(postings.shortest, parameters) * np.float32(postings.most)
         return Weighted(documents, parts, float(saturated(extreme)[0]))
+
+    def _norm_of(self, length: int, parameters: Parameters) -> np.ndarray:
+        """`_norms` of one length, (1,): there are few different ones."""
+        return self._norms(np.array([length]), parameters)
 
     def _ratios_of(self, parameters: Parameters) -> np.ndarray:
         """tf / (k1 * (1 - b + b * length / average)) of each code (C,) float32."""

@@ -24,6 +24,8 @@ from rerank_cli.retrieval.topk import top_k
 _ROUNDING = 1 + 1e-6
 #: Looking a document up among a term's by bisection costs as much as adding this many of them.
 _BISECTION = 8
+#: Finding out whether that can be done costs as much, for each document found, as adding this many postings.
+_ORDERING = 64
 #: What a part that rounds to nothing counts, so that its document is known to be found; too little to show in 32 bits.
 _LEAST = np.float32(1e-30)
 #: Postings added at a time.
@@ -31,7 +33,7 @@ _PIECE = 32_768
 #: With more postings than one for so many documents, all sums are passed by at the end instead of noting which were given something.
 _SPARSE = 16
 #: How many sums the sample takes.
-_SAMPLE = 16_384
+_SAMPLE = 4_096
 
 
 class Weighted(NamedTuple):
@@ -74,7 +76,7 @@ def _summed(terms: Sequence[Weighted], k: int, sums: np.ndarray) -> tuple[np.nda
     found = np.empty(0, dtype=np.intp)
     for added, term in enumerate(terms):
         rest = bounds[-1] - bounds[added]
-        if k <= len(found) < left / _BISECTION and rest < bounds[added]:
+        if k <= len(found) < left / _ORDERING and rest < bounds[added]:
             totals = sums[found]
             last = np.sort(totals)[-k] / _ROUNDING
             able = found[totals >= last - rest]
