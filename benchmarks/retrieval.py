@@ -2,9 +2,9 @@
 
 `python benchmarks/retrieval.py [--full] [ENGINE ...]`: 100,000 documents of Zipfian words and varied length, 1,000,000
 with --full; 1,000 queries of six content words, k = 1000. Every engine works in processes of its own; seconds are
-wall (processor) seconds. Engines that cannot be imported are left out, and said. Scores are compared with
-bm25s' at every rank (exact lengths, which is what it has). The rate is given for one thread and for two; "program" is
-`rerank retrieve` for one topic, from its start to its end.
+wall (processor) seconds. Engines that cannot be imported are left out, and said. Scores are compared at every rank with
+bm25s' (exact lengths, which is what it has) and pyserini's (Lucene's lengths; it tells four decimals). The rate is
+given for one thread and for two; "program" is `rerank retrieve` for one topic, from its start to its end.
 """
 
 from __future__ import annotations
@@ -18,15 +18,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from shared.bm25_peers import (
+    K,
+    bm25s_index,
+    bm25s_search,
+    pyserini_index,
+    pyserini_search,
+    tantivy_index,
+    tantivy_search,
+)
+from shared.watch import Watch, corpus
 from shared.zipfian_corpus import make_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
-K, QUERIES = 1000, 1000
+QUERIES = 1000
+#: Queries whose scores are compared.
+COMPARED = 100
 #: Engine -> the package it needs.
 ENGINES = {
     "rerank": "numpy",
@@ -37,31 +46,6 @@ ENGINES = {
     "pyserini": "pyserini",
 }
 SLOW = {"bm25s"}
-
-
-class Watch:
-    """Named seconds, wall and processor."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, list[float]] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        began, processor = time.perf_counter(), _processor_seconds()
-        yield
-        self.seconds[name] = [time.perf_counter() - began, _processor_seconds() - processor]
-
-
-def _processor_seconds() -> float:
-    told = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in told)
-
-
-def corpus(folder: Path) -> Iterator[tuple[str, str]]:
-    with open(folder / "corpus.tsv", encoding="ascii") as lines:
-        for line in lines:
-            docid, text = line.rstrip("\n").split("\t")
-            yield docid, text
 
 
 def rerank_index(folder: Path, place: Path, watch: Watch, analyzer: str) -> None:
@@ -78,6 +62,7 @@ def rerank_index(folder: Path, place: Path, watch: Watch, analyzer: str) -> None
 
 
 def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
+    """With exact lengths, as bm25s has them; the first lists with Lucene's are kept for pyserini."""
     sys.path.insert(0, str(ROOT))
     from rerank_cli.retrieval.bm25 import Bm25, Bm25Index
     from rerank_cli.retrieval.retriever import Topic
@@ -95,6 +80,8 @@ def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[fl
     for threads in (1, 2):
         with watch(f"{threads} threads"):
             lists = [found.scores.tolist() for found in Bm25(index, exact, threads=threads).search(topics, K)]
+    rounded = [found.scores.tolist() for found in Bm25(index).search(topics[:COMPARED], K)]
+    (place.parent / f"{place.name}-rounded.json").write_text(json.dumps(rounded))
     return lists
 
 
@@ -112,110 +99,6 @@ def program_search(place: Path, query: str) -> None:
     )
 
 
-def bm25s_index(folder: Path, place: Path, watch: Watch) -> None:
-    import bm25s
-
-    texts = [text for _, text in corpus(folder)]
-    with watch("index"):
-        tokens = bm25s.tokenize(texts, stopwords=None, show_progress=False)
-        index = bm25s.BM25(method="lucene", k1=0.9, b=0.4)
-        index.index(tokens, show_progress=False)
-        index.save(str(place))
-
-
-def bm25s_search(place: Path, queries: list[str], watch: Watch, numba: bool) -> list[list[float]]:
-    import bm25s
-
-    with watch("load"):
-        index = bm25s.BM25.load(str(place), mmap=True)
-    how = {"k": K, "show_progress": False, "backend_selection": "numba" if numba else "numpy"}
-    if numba:
-        index.backend = "numba"
-        index.activate_numba_scorer()
-
-    def tokens(some: list[str]) -> object:
-        return bm25s.tokenize(some, stopwords=None, show_progress=False)
-
-    with watch("first"):
-        index.retrieve(tokens(queries[:1]), **how)
-    lists = []
-    for threads in (1, 2):
-        how["n_threads"] = 0 if threads == 1 else threads
-        index.retrieve(tokens(queries[:4]), **how)  # numba compiles again for several threads
-        with watch(f"{threads} threads"):
-            _, scores = index.retrieve(tokens(queries), **how)
-            lists = scores.tolist()
-    return lists
-
-
-def tantivy_schema() -> object:
-    import tantivy
-
-    builder = tantivy.SchemaBuilder()
-    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("body", stored=False, tokenizer_name="default", index_option="freq")
-    return builder.build()
-
-
-def tantivy_index(folder: Path, place: Path, watch: Watch) -> None:
-    import tantivy
-
-    place.mkdir()
-    with watch("index"):
-        writer = tantivy.Index(tantivy_schema(), str(place)).writer(512_000_000, 2)
-        for docid, text in corpus(folder):
-            writer.add_document(tantivy.Document(id=docid, body=text))
-        writer.commit()
-        writer.wait_merging_threads()
-
-
-def tantivy_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
-    """With ids, which are what a run is made of; its k1 and b are fixed, so its scores are not compared."""
-    import tantivy
-
-    with watch("load"):
-        index = tantivy.Index.open(str(place))
-        searcher = index.searcher()
-
-    def search(query: str) -> list[str]:
-        hits = searcher.search(index.parse_query(query, ["body"]), K).hits
-        return [searcher.doc(address)["id"][0] for _, address in hits]
-
-    with watch("first"):
-        search(queries[0])
-    with watch("1 threads"):
-        for query in queries:
-            search(query)
-    return []
-
-
-def pyserini_index(folder: Path, place: Path, watch: Watch) -> None:
-    source = folder / "json"
-    source.mkdir(exist_ok=True)
-    with open(source / "corpus.jsonl", "w", encoding="ascii") as out:
-        out.writelines(json.dumps({"id": docid, "contents": text}) + "\n" for docid, text in corpus(folder))
-    options = "--collection JsonCollection --generator DefaultLuceneDocumentGenerator --threads 2 --pretokenized"
-    command = [sys.executable, "-m", "pyserini.index.lucene", *options.split()]
-    with watch("index"):
-        subprocess.run([*command, "--input", str(source), "--index", str(place)], check=True, capture_output=True)
-
-
-def pyserini_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
-    from pyserini.analysis import JWhiteSpaceAnalyzer
-    from pyserini.search.lucene import LuceneSearcher
-
-    with watch("load"):
-        searcher = LuceneSearcher(str(place))
-        searcher.set_analyzer(JWhiteSpaceAnalyzer())
-        searcher.set_bm25(0.9, 0.4)
-    with watch("first"):
-        searcher.search(queries[0], k=K)
-    for threads in (1, 2):
-        with watch(f"{threads} threads"):
-            searcher.batch_search(queries, [str(number) for number in range(len(queries))], k=K, threads=threads)
-    return []
-
-
 def work(engine: str, phase: str, folder: Path) -> None:
     """One phase of one engine, in this process; prints what was measured as JSON."""
     watch, place = Watch(), folder / engine.removesuffix("-numba")
@@ -229,14 +112,14 @@ def work(engine: str, phase: str, folder: Path) -> None:
         print(json.dumps({**watch.seconds, "MiB": size / 2**20, "peak": _peak()}))
         return
     queries = (folder / "queries.txt").read_text().split("\n")
-    asked = queries[: QUERIES // 10] if engine in SLOW else queries
+    asked = queries[:COMPARED] if engine in SLOW else queries
     if engine.startswith("rerank"):
         lists = rerank_search(place, asked, watch)
     elif engine.startswith("bm25s"):
         lists = bm25s_search(place, asked, watch, numba=engine.endswith("numba"))
     else:
         lists = {"tantivy": tantivy_search, "pyserini": pyserini_search}[engine](place, asked, watch)
-    (folder / f"{engine}.json").write_text(json.dumps(lists[: QUERIES // 10]))
+    (folder / f"{engine}.json").write_text(json.dumps(lists[:COMPARED]))
     print(json.dumps({**watch.seconds, "asked": len(asked), "peak": _peak()}))
 
 
@@ -298,6 +181,9 @@ def main() -> None:
                 report(engine, folder)
         if {"rerank", "bm25s"} <= set(engines):
             print(f"largest difference from bm25s' scores: {largest_difference(folder, 'rerank', 'bm25s'):.1e}")
+        if (folder / "pyserini.json").exists() and "rerank" in engines:
+            difference = largest_difference(folder, "rerank-rounded", "pyserini")
+            print(f"with Lucene's lengths, from pyserini's scores: {difference:.1e}")
     finally:
         shutil.rmtree(folder)
 
