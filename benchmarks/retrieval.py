@@ -4,7 +4,7 @@
 with --full; 1,000 queries of six content words, k = 1000. Every engine works in processes of its own; seconds are
 wall (processor) seconds. Engines that cannot be imported are left out, and said. Scores are compared at every rank with
 bm25s' (exact lengths, which is what it has) and pyserini's (Lucene's lengths; it tells four decimals). The rate is
-given for one thread and for two; "program" is `rerank retrieve` for one topic, from its start to its end.
+given for one thread and for two, or two processes with their start; "program" is `rerank retrieve` for one topic, from its start to its end.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from shared.bm25_peers import (
@@ -64,8 +65,10 @@ def rerank_index(folder: Path, place: Path, watch: Watch, analyzer: str) -> None
 def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[float]]:
     """With exact lengths, as bm25s has them; the first lists with Lucene's are kept for pyserini."""
     sys.path.insert(0, str(ROOT))
+    from rerank_cli.retrieval.ahead import in_processes
     from rerank_cli.retrieval.bm25 import Bm25, Bm25Index
     from rerank_cli.retrieval.retriever import Topic
+    from rerank_cli.retrieval.sharing import Shared
     from rerank_cli.retrieval.variants import Parameters
 
     with watch("program"):
@@ -76,10 +79,12 @@ def rerank_search(place: Path, queries: list[str], watch: Watch) -> list[list[fl
     exact = Parameters(lengths="exact")
     with watch("first"):
         next(Bm25(index, exact).search(topics[:1], K))
-    lists = []
-    for threads in (1, 2):
-        with watch(f"{threads} threads"):
-            lists = [found.scores.tolist() for found in Bm25(index, exact, threads=threads).search(topics, K)]
+    retriever = Bm25(index, exact)
+    with watch("1 threads"):
+        lists = [found.scores.tolist() for found in retriever.search(topics, K)]
+    with watch("2 processes"):
+        for _ in Shared(retriever, partial(in_processes, processes=2)).search(topics, K):
+            pass
     rounded = [found.scores.tolist() for found in Bm25(index).search(topics[:COMPARED], K)]
     (place.parent / f"{place.name}-rounded.json").write_text(json.dumps(rounded))
     return lists
@@ -146,10 +151,10 @@ def report(engine: str, folder: Path) -> None:
     cells.append(f"load {told['load'][0]:.3f} s, first {told['first'][0]:.3f} s, peak {told['peak']:.2f} GiB;")
     if "program" in told:
         cells.append(f"program {told['program'][0]:.3f} s ({told['program'][1]:.3f});")
-    for threads in ("1 threads", "2 threads"):
-        if threads in told:
-            wall, processor = told[threads]
-            cells.append(f"{threads}: {told['asked'] / wall:.0f} q/s ({told['asked'] / processor:.0f} a core second)")
+    for how in ("1 threads", "2 threads", "2 processes"):
+        if how in told:
+            wall, processor = told[how]
+            cells.append(f"{how}: {told['asked'] / wall:.0f} q/s ({told['asked'] / processor:.0f} a core second)")
     print(*cells, flush=True)
 
 

@@ -164,6 +164,8 @@ def retrieve(
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
+    from functools import partial
+
     from rerank_cli.cli.crew import cluster_for, crew_of
     from rerank_cli.cli.engines import Elsewhere, with_texts
     from rerank_cli.cli.feedback import feedback_run
@@ -175,8 +177,9 @@ def retrieve(
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.core.run import Ranking
     from rerank_cli.core.shards import Shard, Share, by_position, topic_words
+    from rerank_cli.retrieval.ahead import in_processes
     from rerank_cli.retrieval.retriever import Topic, cut
-    from rerank_cli.retrieval.sharing import Shared
+    from rerank_cli.retrieval.sharing import Shared, worth_processes
 
     own = Shard.read(shard) if shard is not None else None
     settings = Settings()
@@ -208,6 +211,13 @@ def retrieve(
             retriever = open_retriever(chosen, found, given, settings, terminal, **how)
             if crew is not None:
                 retriever = Shared(retriever, crew.over)
+            elif (
+                terminal.threads > 1
+                and not needs_models(chosen)
+                and prf is None
+                and worth_processes(len(found.documents()), len(asked))
+            ):
+                retriever = Shared(retriever, partial(in_processes, processes=terminal.threads))
             about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
         else:
             engine = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)

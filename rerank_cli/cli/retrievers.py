@@ -253,11 +253,10 @@ def _bm25(found: Collection, given: Given, settings: Settings, terminal: Termina
         "over": None if crew is None else crew.over,
     }
     parameters, fields = given.scoring.parameters(), given.scoring.fields()
-    threads = crew.cores if crew else terminal.threads
     if fields is not None:
-        return Bm25F(kept_field_index(corpus, folder=folder, **kept), parameters, fields, threads=threads)
+        return Bm25F(kept_field_index(corpus, folder=folder, **kept), parameters, fields)
     index = kept_bm25_index(corpus, folder=folder or found.index, template=found.doc_template, **kept)
-    return Bm25(index, parameters, threads=threads)
+    return Bm25(index, parameters)
 
 
 def watched(documents: Iterable[Document], total: int, terminal: Terminal) -> Iterator[Document]:

@@ -1,14 +1,21 @@
-"""Work given to threads or processes, its answers taken in order."""
+"""Work given to processes, its answers taken in order."""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import Any, TypeVar
+
+from rerank_cli.errors import WorkFailed
 
 T = TypeVar("T")
 R = TypeVar("R")
+#: What a process of a pool does with an item; told to it when it begins.
+_work: Callable[[Any], Any] = repr
 
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], room: int) -> Iterator[R]:
@@ -26,11 +33,40 @@ def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], room: i
             future.cancel()
 
 
-def on_threads(work: Callable[[T], R], items: Sequence[T], threads: int) -> Iterator[R]:
-    """The same on threads of its own, for work that numpy does; one thread is this one."""
-    threads = min(threads, len(items))
-    if threads <= 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from in_order(pool, work, items, 2 * threads)
+def in_processes(work: Callable[[T], R], items: Iterable[T], *, processes: int) -> Iterator[R]:
+    """The same by processes of its own, each of which unpickles `work` once; they end with this one.
+
+    Raises what the work raises, and `WorkFailed` when a process is killed.
+    """
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    try:
+        with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=(work,)) as pool:
+            yield from in_order(pool, _worked, items, processes + 1)
+    except BrokenProcessPool:
+        raise WorkFailed(
+            "a process that worked for this one was killed, most likely for want of memory",
+            "--threads 1 needs less of it",
+        ) from None
+
+
+def _begin(work: Callable[[Any], Any]) -> None:
+    """A process begins: leave Ctrl-C to the parent, and end when it is gone, killed perhaps."""
+    from multiprocessing import parent_process
+
+    global _work
+    _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _worked(item: Any) -> Any:
+    return _work(item)

@@ -11,7 +11,6 @@ S. Robertson, H. Zaragoza: The probabilistic relevance framework: BM25 and beyon
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -22,7 +21,6 @@ import numpy as np
 
 from rerank_cli.core.by_place import by_place
 from rerank_cli.core.texts import Document, rendered
-from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.index import InvertedIndex, Postings, length_bytes, lucene_lengths
@@ -30,22 +28,19 @@ from rerank_cli.retrieval.indexing import build_index
 from rerank_cli.retrieval.maxscore import Weighted, best_documents
 from rerank_cli.retrieval.retriever import Found, Topic
 from rerank_cli.retrieval.sharing import Over
-from rerank_cli.retrieval.variants import VARIANTS, Parameters
+from rerank_cli.retrieval.variants import Parameters, inverse_norms, saturation
 
 ANSERINI = Parameters()
-#: Each thread that searches has sums of its own, eight bytes a document.
-_THREADS = 8
-#: Documents below which one thread is quicker: a query's arrays are then too short for numpy to let the others work meanwhile.
-_FEW = 250_000
 
 
 class Bm25Index:
-    """A corpus ready for BM25 search; how it is scored is said with each search. Threads may search at once."""
+    """A corpus ready for BM25 search; how it is scored is said with each search."""
 
     def __init__(self, index: InvertedIndex, analyzer: Analyzer) -> None:
         self.index = index
         self.analyzer = analyzer
-        self._of_thread = threading.local()
+        #: Sums (N,) float64 to work in, all zero between searches.
+        self._sums: np.ndarray | None = None
         self._ratios = lru_cache(maxsize=4)(self._ratios_of)
         self._norm = lru_cache(maxsize=4096)(self._norm_of)
 
@@ -101,27 +96,9 @@ class Bm25Index:
 
     def _weighted(self, weight: float | np.float32, postings: Postings, parameters: Parameters) -> Weighted:
         """What a term gives each of its documents, see `variants`; float32 from the idf on, as Lucene has it."""
-        variant, delta = VARIANTS[parameters.variant], parameters.delta_in_force
         ratios = self._ratios(parameters)
         documents, codes = postings.documents, postings.codes
-        idf = np.float32(variant.idf(self.index.documents_with_terms, len(documents)))
-        factor = np.float32(weight) * idf
-        least = factor * np.float32(delta) if variant.outside is not None else None
-        inside = np.float32(delta / parameters.k1) if variant.inside is not None and delta and parameters.k1 else None
-        if variant.scaled:
-            factor *= np.float32(parameters.k1 + 1)
-
-        def saturated(ratio: np.ndarray) -> np.ndarray:
-            """In place: a query would spend its time on making arrays."""
-            if inside is not None:
-                ratio += inside
-            ratio += np.float32(1)
-            np.divide(factor, ratio, out=ratio)
-            parts = np.subtract(factor, ratio, out=ratio)
-            if least is not None:
-                parts += least
-            return parts
-
+        saturated = saturation(parameters, self.index.documents_with_terms, len(documents), weight)
         # What each code gives: fewer numbers than what each document is given, where these are many.
         given = saturated(ratios.copy()) if len(ratios) < len(documents) else None
 
@@ -144,19 +121,12 @@ class Bm25Index:
         """1 / (k1 * (1 - b + b * length / average)) (n,) float32 of lengths (n,), as Lucene rounds them or exact."""
         if parameters.lengths == "lucene":
             lengths = lucene_lengths()[length_bytes(lengths)]
-        average = np.float32(self.index.tokens / max(self.index.documents_with_terms, 1))
-        one, k1, b = np.float32(1), np.float32(parameters.k1), np.float32(parameters.b)
-        with np.errstate(divide="ignore", invalid="ignore"):  # k1 = 0, and an index without terms
-            norms: np.ndarray = one / (k1 * ((one - b) + b * lengths.astype(np.float32) / average))
-        return norms
+        return inverse_norms(lengths, self.index.tokens / max(self.index.documents_with_terms, 1), parameters)
 
     def _room(self) -> np.ndarray:
-        """This thread's sums (N,) float64, all zero."""
-        try:
-            room: np.ndarray = self._of_thread.sums
-        except AttributeError:
-            room = self._of_thread.sums = np.zeros(len(self), dtype=np.float64)
-        return room
+        if self._sums is None:
+            self._sums = np.zeros(len(self), dtype=np.float64)
+        return self._sums
 
 
 class Bm25:
@@ -164,9 +134,8 @@ class Bm25:
 
     name = "bm25"
 
-    def __init__(self, index: Bm25Index, parameters: Parameters = ANSERINI, *, threads: int = 1) -> None:
+    def __init__(self, index: Bm25Index, parameters: Parameters = ANSERINI) -> None:
         self.index, self.parameters = index, parameters
-        self.threads = min(threads, _THREADS) if len(index) >= _FEW else 1
 
     @property
     def folder(self) -> Path:
@@ -180,8 +149,4 @@ class Bm25:
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; only documents that share a term with the query."""
-
-        def one(topic: Topic) -> Found:
-            return Found(*self.index.search(topic.text, k, self.parameters))
-
-        return on_threads(one, topics, self.threads)
+        return (Found(*self.index.search(topic.text, k, self.parameters)) for topic in topics)

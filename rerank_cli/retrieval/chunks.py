@@ -6,9 +6,6 @@ Batches of documents are counted independently of each other, so that processes 
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -99,21 +96,6 @@ def counted_elsewhere(analyzer: str, chunk_tokens: int, batch: Batch) -> list[Co
 def write_chunks_elsewhere(aside: Path, analyzer: str, chunk_tokens: int, batch: Batch) -> Written:
     """The same, written there."""
     return write_chunks(aside, counted(_analyzer_of_process(analyzer), chunk_tokens, batch))
-
-
-def end_with_parent() -> None:
-    """For a process of a pool: leave Ctrl-C to the parent, and end when it is gone, killed perhaps."""
-    from multiprocessing import parent_process
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def opened(path: Path) -> Chunk:

@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.texts import Document
-from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.field_weights import FIELDS, Field, FieldWeights
 from rerank_cli.retrieval.index import FORMAT, InvertedIndex, length_bytes, lucene_lengths
@@ -39,12 +38,10 @@ from rerank_cli.retrieval.sharing import Over
 from rerank_cli.retrieval.variants import Parameters, inverse_norms, saturation
 
 KIND = "bm25-fields"
-#: As in `bm25`: each thread has sums of its own, and below so many documents one is quicker.
-_THREADS, _FEW = 8, 250_000
 
 
 class FieldIndex:
-    """A corpus with its fields indexed apart; how they are joined is said with each search. Threads may search at once."""
+    """A corpus with its fields indexed apart; how they are joined is said with each search."""
 
     def __init__(self, folder: Path) -> None:
         """Memory-map an index; raises `Missing` when there is none, `BadData` when it cannot be read."""
@@ -120,7 +117,8 @@ class FieldIndex:
             return Weighted(documents, lambda rows: ratio[rows], 0.0)
         n = self._documents_with_terms(tuple(field.name for field in fields))
         saturated = saturation(fields[0].parameters, n, len(documents), weight)
-        return Weighted(documents, lambda rows: saturated(ratio[rows]), float(saturated(most)[0]))
+        given = saturated(ratio)
+        return Weighted(documents, lambda rows: given[rows], float(saturated(most)[0]))
 
     def _norms_of(self, name: str, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
         """Inverse norms (n,) float32 in a field by length byte or by length; and that (N,) of each document."""
@@ -148,9 +146,8 @@ class Bm25F:
 
     name = "bm25"
 
-    def __init__(self, index: FieldIndex, parameters: Parameters, fields: FieldWeights, *, threads: int = 1) -> None:
+    def __init__(self, index: FieldIndex, parameters: Parameters, fields: FieldWeights) -> None:
         self._index, self._parameters, self._fields = index, parameters, fields
-        self._threads = min(threads, _THREADS) if len(index) >= _FEW else 1
 
     @property
     def folder(self) -> Path:
@@ -164,8 +161,4 @@ class Bm25F:
 
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; only documents that share a term with the query in a field that has a weight."""
-
-        def one(topic: Topic) -> Found:
-            return self._index.search(topic.text, k, self._parameters, self._fields)
-
-        return on_threads(one, topics, self._threads)
+        return (self._index.search(topic.text, k, self._parameters, self._fields) for topic in topics)

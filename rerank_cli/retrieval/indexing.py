@@ -22,15 +22,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from rerank_cli.errors import WorkFailed
-from rerank_cli.retrieval.ahead import in_order
+from rerank_cli.retrieval.ahead import in_processes
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.chunks import (
     Chunk,
     Written,
     counted,
     counted_elsewhere,
-    end_with_parent,
     opened,
     write_chunks,
     write_chunks_elsewhere,
@@ -125,18 +123,8 @@ def _written(
     if processes == 1 or len(first) < 2:
         yield from (write_chunks(aside, counted(analyzer, chunk_tokens, batch)) for batch in batches)
         return
-    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    workers = min(processes, _PROCESSES)
     work = partial(write_chunks_elsewhere, aside, analyzer.name, chunk_tokens)
-    try:
-        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
-            yield from in_order(pool, work, batches, workers + 1)
-    except BrokenProcessPool:
-        raise WorkFailed(
-            "a process that was indexing was killed, most likely for want of memory", "--threads 1 needs less of it"
-        ) from None
+    yield from in_processes(work, batches, processes=min(processes, _PROCESSES))
 
 
 def _merge(chunks: list[Chunk], folder: Path) -> None:

@@ -28,7 +28,6 @@ import numpy as np
 
 from rerank_cli.core.ids import shown
 from rerank_cli.errors import BadData, WrongUsage
-from rerank_cli.retrieval.ahead import on_threads
 from rerank_cli.retrieval.bm25 import Bm25
 from rerank_cli.retrieval.index import InvertedIndex
 from rerank_cli.retrieval.retriever import Found, Topic
@@ -145,7 +144,7 @@ class Bm25WithFeedback:
 
         Raises `BadData` on a document of `feedback` that is not in the index. Costs two searches a topic, or one.
         """
-        return on_threads(lambda topic: self._asked_again(topic, k), topics, self._bm25.threads)
+        return (self._asked_again(topic, k) for topic in topics)
 
     def _asked_again(self, topic: Topic, k: int) -> Found:
         index = self._bm25.index

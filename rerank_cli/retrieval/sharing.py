@@ -18,6 +18,8 @@ from rerank_cli.retrieval.retriever import Found, Retriever, Topic
 TOGETHER = 32
 #: Topics in a block at most, that many blocks at least where there are topics enough.
 _BLOCK, _BLOCKS = 256, 32
+#: A search of BM25 costs so many documents of its own, whatever the index; this many in all take two seconds.
+_OVERHEAD, _WORK = 250_000, 400_000_000
 B = TypeVar("B")
 A = TypeVar("A")
 
@@ -50,6 +52,11 @@ class Shared:
         blocks = (topics[start : start + size] for start in range(0, len(topics), size))
         for lists in self._over(partial(_searched, self._inner, k), blocks):
             yield from lists
+
+
+def worth_processes(documents: int, topics: int) -> bool:
+    """Whether so many topics take so long that beginning processes for them, a third of a second, is gained back."""
+    return topics * (documents + _OVERHEAD) >= _WORK
 
 
 def _searched(retriever: Retriever, k: int, topics: Sequence[Topic]) -> list[Found]:

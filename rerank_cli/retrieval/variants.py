@@ -110,7 +110,10 @@ def inverse_norms(lengths: np.ndarray, average: float, parameters: Parameters) -
 def saturation(
     parameters: Parameters, n: int, df: int, weight: float | np.float32
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """What a term in df of n documents gives them, as a function of their r (m,) float32: never falling, float32 from the idf on."""
+    """What a term in df of n documents gives them, as a function of their r (m,) float32: never falling, float32 from the idf on.
+
+    It works in place, and what it is given is what it returns: a query would spend its time on making arrays.
+    """
     variant, delta = VARIANTS[parameters.variant], parameters.delta_in_force
     factor = np.float32(weight) * np.float32(variant.idf(n, df))
     least = factor * np.float32(delta) if variant.outside is not None else None
@@ -119,8 +122,13 @@ def saturation(
         factor *= np.float32(parameters.k1 + 1)
 
     def parts(ratio: np.ndarray) -> np.ndarray:
-        shifted = ratio if inside is None else ratio + inside
-        given: np.ndarray = factor - factor / (np.float32(1) + shifted)
-        return given if least is None else given + least
+        if inside is not None:
+            ratio += inside
+        ratio += np.float32(1)
+        np.divide(factor, ratio, out=ratio)
+        given = np.subtract(factor, ratio, out=ratio)
+        if least is not None:
+            given += least
+        return given
 
     return parts

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import WrongUsage
-from rerank_cli.retrieval import bm25
-from rerank_cli.retrieval.bm25 import Bm25, Bm25Index
+from rerank_cli.retrieval.bm25 import Bm25Index
 from rerank_cli.retrieval.index import length_bytes, lucene_lengths
-from rerank_cli.retrieval.retriever import Topic
 from rerank_cli.retrieval.topk import top_k
 from rerank_cli.retrieval.variants import Parameters
 
@@ -99,19 +97,6 @@ def test_one_search_leaves_nothing_to_the_next(tmp_path):
     again = index.search("a", 9)
     assert first[0].tolist() == again[0].tolist()
     assert first[1].tolist() == again[1].tolist()
-
-
-def test_threads_answer_in_the_order_of_the_topics(tmp_path, monkeypatch):
-    monkeypatch.setattr(bm25, "_FEW", 0)
-    draw = np.random.default_rng(2)
-    index = opened(tmp_path / "index", [" ".join(draw.choice(list("abcdefgh"), 5)) for _ in range(300)])
-    topics = [Topic(b"%d" % n, " ".join(draw.choice(list("abcdefgh"), 3))) for n in range(60)]
-    alone = list(Bm25(index).search(topics, 20))
-    together = Bm25(index, threads=3)
-    assert together.threads == 3
-    for one, other in zip(alone, together.search(topics, 20), strict=True):
-        assert one.docids.tolist() == other.docids.tolist()
-        assert one.scores.tolist() == other.scores.tolist()
 
 
 def test_ties_at_the_last_place_go_to_the_greatest_ids(tmp_path):

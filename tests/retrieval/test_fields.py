@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, WrongUsage
-from rerank_cli.retrieval import fields as rooms
 from rerank_cli.retrieval.bm25 import Bm25Index
 from rerank_cli.retrieval.field_weights import FieldWeights, numbers_of
-from rerank_cli.retrieval.fields import Bm25F, FieldIndex
-from rerank_cli.retrieval.retriever import Topic
+from rerank_cli.retrieval.fields import FieldIndex
 from rerank_cli.retrieval.variants import VARIANTS, Parameters
 
 EXACT = Parameters(1.2, 0.75, lengths="exact")
@@ -136,15 +134,10 @@ def test_a_field_without_weight_is_not_searched_and_does_not_count(tmp_path):
     assert only.scores.tolist() == index.search("a", 9, EXACT, FieldWeights({"title": 3})).scores.tolist()
 
 
-def test_ties_go_to_the_greatest_ids_and_threads_keep_the_order(tmp_path, monkeypatch):
+def test_ties_go_to_the_greatest_ids(tmp_path):
     index = opened(tmp_path / "index", [("same words", "here"), ("here", "same words")] * 15)
     equal = FieldWeights({"title": 1, "text": 1}, {"title": 0, "text": 0})
     assert index.search("words here", 3, EXACT, equal).docids.tolist() == [b"d9", b"d8", b"d7"]
-    topics = [Topic(b"%d" % number, ["words", "here", "same words", "x"][number % 4]) for number in range(40)]
-    alone = list(Bm25F(index, EXACT, equal).search(topics, 7))
-    monkeypatch.setattr(rooms, "_FEW", 0)
-    for one, other in zip(alone, Bm25F(index, EXACT, equal, threads=3).search(topics, 7), strict=True):
-        assert (one.docids.tolist(), one.scores.tolist()) == (other.docids.tolist(), other.scores.tolist())
 
 
 def test_what_is_empty_answers_nothing(tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,11 @@ from given_vectors import GivenCorpus, GivenEncoder, folders, silent
 from tiny_models import WORDS
 
 from rerank_cli.core.texts import MemoryTexts
-from rerank_cli.errors import Missing
+from rerank_cli.errors import Missing, WorkFailed
 from rerank_cli.fusion import rule_named
 from rerank_cli.fusion.fuse import Recipe
 from rerank_cli.retrieval import encoding, indexing
+from rerank_cli.retrieval.ahead import in_processes
 from rerank_cli.retrieval.bm25 import Bm25
 from rerank_cli.retrieval.dense import Dense, kept_dense_index
 from rerank_cli.retrieval.hybrid import Hybrid
@@ -24,7 +27,7 @@ from rerank_cli.retrieval.kept import kept_bm25_index
 from rerank_cli.retrieval.learned_sparse import LearnedSparse, kept_encoded_impacts, kept_given_impacts
 from rerank_cli.retrieval.retriever import Retriever, Topic
 from rerank_cli.retrieval.rm3 import Bm25WithFeedback, Rm3
-from rerank_cli.retrieval.sharing import TOGETHER, Shared
+from rerank_cli.retrieval.sharing import TOGETHER, Shared, worth_processes
 from rerank_cli.retrieval.text_feedback import Asked, TextFeedback
 from rerank_cli.retrieval.vector_feedback import Feedback, VectorFeedback
 
@@ -200,3 +203,27 @@ def test_an_index_is_pickled_as_its_place(kind, stages, tmp_path, monkeypatch):
             pickle.loads(packed)
     finally:
         (tmp_path / "gone").rename(folder)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_processes_answer_as_one_does(tmp_path, processes):
+    index = kept_bm25_index(GivenCorpus(TEXTS), cache_dir=tmp_path, note=silent)
+    alone = list(Bm25(index).search(TOPICS, 20))
+    shared = Shared(Bm25(index), partial(in_processes, processes=processes))
+    for one, other in zip(alone, shared.search(TOPICS, 20), strict=True):
+        assert (one.docids.tolist(), one.scores.tolist()) == (other.docids.tolist(), other.scores.tolist())
+
+
+def test_a_process_that_is_killed_ends_the_work_with_a_line():
+    with pytest.raises(WorkFailed, match="killed"):
+        list(in_processes(os._exit, [9, 9], processes=1))
+
+
+def test_what_goes_wrong_in_a_process_is_raised_here():
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(in_processes(int, ["1", "x"], processes=2))
+
+
+def test_processes_are_begun_for_much_work_alone():
+    assert not worth_processes(5_000, 300) and not worth_processes(1_000_000, 200)
+    assert worth_processes(1_000_000, 1000) and worth_processes(10_000_000, 50) and worth_processes(100_000, 5_000)
