@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,8 @@ from rerank_cli.errors import WrongUsage
 if TYPE_CHECKING:
     import numpy as np
 
-    from rerank_cli.collection import Collection
-    from rerank_cli.core.texts import Texts
     from rerank_cli.retrieval.engines.address import Address
     from rerank_cli.retrieval.engines.engine import Dialect, Engine, Fields
-    from rerank_cli.retrieval.retriever import Found, Retriever, Topic
 
 
 @dataclass(frozen=True)
@@ -98,21 +95,6 @@ class Elsewhere:
         ):
             if value is not None and kind != own:
                 raise WrongUsage(f"{name} is for {own}, and --from names {kind}", "leave it out")
-
-
-def with_texts(
-    retriever: Retriever, found: Collection | None, topics: Sequence[Topic], k: int
-) -> Iterator[tuple[Found, Texts]]:
-    """Each topic's list, and where the texts of its documents are: in the engine's answer, else in the collection."""
-    from rerank_cli.core.texts import MemoryTexts
-    from rerank_cli.retrieval.engines.engine import Engine
-
-    if isinstance(retriever, Engine):
-        for answer in retriever.answers(topics, k):
-            yield answer.found, MemoryTexts(answer.documents)
-    elif found is not None:
-        for best in retriever.search(topics, k):
-            yield best, found.documents()
 
 
 def _encoder(

@@ -65,10 +65,10 @@ class Feeding:
 
     def expansion(self) -> Expansion | None:
         """How terms join a query of BM25."""
-        from rerank_cli.retrieval.rm3 import Rm3, Rocchio
-
         if not (self.rm3 or self.rocchio):
             return None
+        from rerank_cli.retrieval.rm3 import Rm3, Rocchio
+
         told = _given(terms=self.fb_terms)
         weight = () if self.fb_weight is None else (self.fb_weight,)
         way: Any = Rm3 if self.rm3 else Rocchio
@@ -77,19 +77,19 @@ class Feeding:
 
     def words(self) -> Asked | None:
         """How the documents' words are asked."""
-        from rerank_cli.retrieval.text_feedback import Asked
-
         if self.prf is None or self.prf in _VECTORS:
             return None
+        from rerank_cli.retrieval.text_feedback import Asked
+
         more: Mapping[str, Any] = _given(aggregate=self.prf_aggregate)
         return Asked(self.prf, self.documents, **more)  # type: ignore[arg-type]
 
     def vectors(self) -> Moving | None:
         """How queries' vectors move; raises `WrongUsage` for weights that make no query."""
-        from rerank_cli.retrieval.vector_feedback import Feedback as Moving
-
         if self.prf not in _VECTORS:
             return None
+        from rerank_cli.retrieval.vector_feedback import Feedback as Moving
+
         more: Mapping[str, Any] = _given(alpha=self.prf_alpha, beta=self.prf_beta)
         return Moving(self.prf, self.documents, **more)  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rerank_cli.cli.model_options import ENGINE
+from rerank_cli.cli.settings import Settings
 from rerank_cli.errors import WrongUsage
 
 RAY = "Beyond one machine"
@@ -51,6 +52,12 @@ Devices = Annotated[
         help="Where; one asked for by name is used or the command fails. Of several GPUs each has its worker.",
     ),
 ]
+
+
+def wanted(typed: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether workers are asked for; raises as `check` does."""
+    check(typed)
+    return typed["ray"] is not None or "," in (settings.resolve("device", typed["device"]).value or "")
 
 
 def check(typed: Mapping[str, Any]) -> None:

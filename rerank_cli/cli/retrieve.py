@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,7 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from rerank_cli.collection import Collection, Overrides
-    from rerank_cli.core.run import Ranking
-    from rerank_cli.core.texts import Document, Texts
-    from rerank_cli.formats.topics import TopicField
+    from rerank_cli.collection import Collection
     from rerank_cli.retrieval.retriever import Retriever
 
 EXAMPLES = [
@@ -166,11 +163,10 @@ def retrieve(
     typed = dict(locals())
     from functools import partial
 
-    from rerank_cli.cli.crew import cluster_for, crew_of
-    from rerank_cli.cli.engines import Elsewhere, with_texts
     from rerank_cli.cli.feedback import feedback_run
     from rerank_cli.cli.idle import refuse_for_retrieve
     from rerank_cli.cli.retrieve_filters import conditions_of, filtered_by
+    from rerank_cli.cli.retrieve_topics import documents_of, lists, topics_from_stdin, topics_of
     from rerank_cli.cli.retrievers import given_of, needs_models, open_retriever, parts_of
     from rerank_cli.cli.run_output import provenance, written_run
     from rerank_cli.cli.settings import Settings
@@ -193,20 +189,23 @@ def retrieve(
         found: Collection | None
         retriever: Retriever
         if source is None:
-            cluster = cluster_for(typed, needs_models(chosen), settings)
+            cluster = None
+            if ray_options.wanted(typed, settings):
+                from rerank_cli.cli.crew import cluster_for, crew_of
+
+                cluster = cluster_for(typed, needs_models(chosen), settings)
             given.check(chosen)
             if topics == "-" and feedback == "-":
                 raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
             run = feedback_run(feedback, given.feeding.documents) if feedback is not None else None
             found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
             assert found is not None
-            asked, filters = _topics_of(found, named, topics == "-", topic_filters)
+            asked, filters = topics_of(found, named, topics == "-", topic_filters)
             filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
             if run is not None:
                 run.say_absent(asked, terminal.warn)
             fed = run.feedback if run else None
-            workers_of = cluster and crew_of(cluster, settings, terminal)
-            crew = opened.enter_context(workers_of) if workers_of else None
+            crew = opened.enter_context(crew_of(cluster, settings, terminal)) if cluster else None
             how: dict[str, Any] = {"filtered": filtered, "feedback": fed, "crew": crew}
             retriever = open_retriever(chosen, found, given, settings, terminal, **how)
             if crew is not None:
@@ -220,10 +219,12 @@ def retrieve(
                 retriever = Shared(retriever, partial(in_processes, processes=terminal.threads))
             about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
         else:
+            from rerank_cli.cli.engines import Elsewhere
+
             engine = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
             retriever = Elsewhere(source, *engine).open(chosen, given.encoders, settings, terminal)
             found = None if topics == "-" else collection_of(collection, named, settings, terminal)
-            asked = _topics_from_stdin(named)[0] if found is None else found.topics()
+            asked = topics_from_stdin(named)[0] if found is None else found.topics()
             about |= {"retriever": retriever.name}
         facts = provenance(
             "retrieve", collection=found and (found.name or None), **about, **retriever.facts, topics=len(asked)
@@ -243,50 +244,17 @@ def retrieve(
         ):
             without: list[bytes] = []
             searched = [Topic(qid, text) for qid, text in asked.items()]
-            for topic, (best, texts) in zip(searched, with_texts(retriever, found, searched, k + exclude_self)):
+            answered = lists(retriever, found, searched, k + exclude_self, elsewhere=source is not None)
+            for topic, (best, texts) in zip(searched, answered):
                 ranking = Ranking(topic.qid, *cut(best, k, topic.qid if exclude_self else None))
                 if not len(ranking):
                     without.append(topic.qid)
-                carried = _documents(texts, ranking) if output_format is options.OutputFormat.jsonl else None
+                carried = documents_of(texts, ranking) if output_format is options.OutputFormat.jsonl else None
                 writer.write(ranking, query=topic.text, documents=carried)
                 progress.advance()
         if writer.steps:
             terminal.note(f"{writer.steps} equal scores were written the smallest steps apart, the greater id first")
         _say_without(without, len(asked), terminal.warn)
-
-
-def _topics_of(
-    found: Collection, named: Overrides, on_stdin: bool, with_filters: bool
-) -> tuple[dict[bytes, str], Mapping[bytes, TopicField] | None]:
-    """The topics, and the filter of those that have one (None: these are not asked for)."""
-    from rerank_cli.cli.retrieve_filters import FIELD
-
-    if not on_stdin:
-        return found.topics(), found.topic_field(FIELD) if with_filters else None
-    return _topics_from_stdin(named, with_filters)
-
-
-def _topics_from_stdin(
-    named: Overrides, with_filters: bool = False
-) -> tuple[dict[bytes, str], Mapping[bytes, TopicField] | None]:
-    from io import BytesIO
-
-    from rerank_cli.cli.retrieve_filters import FIELD
-    from rerank_cli.cli.streams import input_stream
-    from rerank_cli.formats.topics import read_topic_field, read_topics
-
-    with input_stream("-", "topics") as (stream, name):
-        read = BytesIO(stream.read())
-    topics = read_topics(read, name, fields=named.topic_fields)
-    read.seek(0)
-    return topics, read_topic_field(read, name, FIELD) if with_filters else None
-
-
-def _documents(texts: Texts, ranking: Ranking) -> dict[bytes, Document]:
-    """The texts of a list's documents, by id."""
-    docids = ranking.docids.tolist()
-    found = texts.lookup(docids)
-    return {docid: document for docid, document in zip(docids, found, strict=True) if document is not None}
 
 
 def _say_without(without: list[bytes], total: int, warn: Callable[[str], None]) -> None:

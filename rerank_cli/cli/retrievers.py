@@ -164,18 +164,21 @@ def open_retriever(
     Terms and vectors that are fed back belong to a part; each part is `filtered` before anything is joined, and
     feedback in words stands around all of it.
     """
-    from rerank_cli.retrieval.hybrid import Hybrid
-    from rerank_cli.retrieval.text_feedback import TextFeedback
-
     parts = [
         _opened(part, chosen.origin, found, given, settings, terminal, feedback, crew) for part in parts_of(chosen)
     ]
     if filtered is not None:
         parts = [filtered(part) for part in parts]
-    whole = parts[0] if len(parts) == 1 else Hybrid(parts, given.recipe(len(parts)), terminal.note)
+    whole = parts[0]
+    if len(parts) > 1:
+        from rerank_cli.retrieval.hybrid import Hybrid
+
+        whole = Hybrid(parts, given.recipe(len(parts)), terminal.note)
     words = given.feeding.words()
     if words is None:
         return whole
+    from rerank_cli.retrieval.text_feedback import TextFeedback
+
     return TextFeedback(whole, found.documents(), found.doc_template, words, terminal.note, feedback)
 
 
@@ -192,7 +195,6 @@ def _opened(
     from pathlib import Path
 
     from rerank_cli.retrieval.bm25 import Bm25
-    from rerank_cli.retrieval.rm3 import Bm25WithFeedback
 
     if part == _BM25:
         bm25 = _bm25(found, given, settings, terminal, crew)
@@ -201,6 +203,8 @@ def _opened(
         expansion = given.feeding.expansion()
         if expansion is None:
             return bm25
+        from rerank_cli.retrieval.rm3 import Bm25WithFeedback
+
         return Bm25WithFeedback(bm25, expansion, documents=given.feeding.documents, feedback=feedback)
     # The folder that a collection names is its BM25 index.
     folder = None if given.index is None else Path(given.index)
