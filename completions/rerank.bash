@@ -28,7 +28,7 @@ _rerank() {
     local strategies='allpairs blocks blocks-latin blocks-random blocks-triangular bubblesort drop groups heapsort neighbourhood sampled single skip-window sliding topdown tour tournament'
     local aggregations='sum sym-sum log-sum sym-log-sum binary min max mean consistent bradley-terry newman greedy pagerank kwiksort win-rate copeland elo rank-centrality'
     local prompts='coderanker@docstring coderanker@issue dear dps dynamicrag erank first@paper first@head grouprank insertrank instupr-pairs jointrank lrl pairdistill prp@chat prp@llama prp@likelihood ract rank-k rank-r1@v0.1 rank-r1@sft rank-r1@v0.2 rank1 rankgpt@paper rankgpt@head rankgpt@apeer rankvicuna@head rankvicuna@paper rankzephyr@head rankzephyr@paper rearank reasonrank@qwen2.5 reasonrank@qwen3 rebel setwise@chat setwise@llama tfrank@no-think tfrank@think tourrank'
-    local commands='retrieve rerank select fuse rewrite expand eval diff check export-onnx index models bench doctor config cache man completions'
+    local commands='retrieve rerank select fuse rewrite expand eval diff check merge export-onnx index models bench doctor config cache man completions'
 
     local words='' paths=nothing
     case $command:$previous in
@@ -41,6 +41,9 @@ _rerank() {
         retrieve:--variant) : ;;
         retrieve:--delta) : ;;
         retrieve:--analyzer) : ;;
+        retrieve:--field-weights) : ;;
+        retrieve:--field-b) : ;;
+        retrieve:--fields-by) words="bm25f sum" ;;
         retrieve:--prf) words="concatenate each windows average rocchio" ;;
         retrieve:--feedback) paths=files ;;
         retrieve:--fb-docs) : ;;
@@ -65,6 +68,9 @@ _rerank() {
         retrieve:--concurrency) : ;;
         retrieve:--timeout) : ;;
         retrieve:--api-key-env) : ;;
+        retrieve:--ray) words="local" ;;
+        retrieve:--workers) : ;;
+        retrieve:--gpus-per-worker) : ;;
         retrieve:-c | retrieve:--collection) words="$collections"; paths=folders ;;
         retrieve:--docs) paths=files ;;
         retrieve:--topics) paths=files ;;
@@ -74,6 +80,7 @@ _rerank() {
         retrieve:-o | retrieve:--output) paths=files ;;
         retrieve:--output-format) words="trec msmarco jsonl" ;;
         retrieve:--tag) : ;;
+        retrieve:--shard) : ;;
         retrieve:--progress) words="auto bar plain none" ;;
         retrieve:--seed) : ;;
         retrieve:--threads) : ;;
@@ -101,6 +108,7 @@ _rerank() {
         rerank:--api) words="auto chat completions rerank score" ;;
         rerank:--concurrency) : ;;
         rerank:--timeout) : ;;
+        rerank:--hedge-delay) : ;;
         rerank:--api-key-env) : ;;
         rerank:--max-cost) : ;;
         rerank:--price) : ;;
@@ -109,6 +117,9 @@ _rerank() {
         rerank:--provider) words="auto tensorrt cuda cpu" ;;
         rerank:--precision) words="fp32 fp16 bf16 int8 fast" ;;
         rerank:--batch-tokens) : ;;
+        rerank:--ray) words="local" ;;
+        rerank:--workers) : ;;
+        rerank:--gpus-per-worker) : ;;
         rerank:--cache-size) : ;;
         rerank:--input-format) words="auto trec msmarco top1000 jsonl" ;;
         rerank:-o | rerank:--output) paths=files ;;
@@ -129,6 +140,8 @@ _rerank() {
         rerank:--deadline) : ;;
         rerank:--max-repaired) : ;;
         rerank:--stats) paths=files ;;
+        rerank:--shard) : ;;
+        rerank:--shard-by) words="queries tokens" ;;
         rerank:--progress) words="auto bar plain none" ;;
         rerank:--seed) : ;;
         rerank:--threads) : ;;
@@ -192,6 +205,7 @@ _rerank() {
         rewrite:--api) words="auto chat completions rerank score" ;;
         rewrite:--concurrency) : ;;
         rewrite:--timeout) : ;;
+        rewrite:--hedge-delay) : ;;
         rewrite:--api-key-env) : ;;
         rewrite:--max-cost) : ;;
         rewrite:--price) : ;;
@@ -221,6 +235,7 @@ _rerank() {
         expand:--api) words="auto chat completions rerank score" ;;
         expand:--concurrency) : ;;
         expand:--timeout) : ;;
+        expand:--hedge-delay) : ;;
         expand:--api-key-env) : ;;
         expand:--max-cost) : ;;
         expand:--price) : ;;
@@ -292,6 +307,15 @@ _rerank() {
         check:--progress) words="auto bar plain none" ;;
         check:--seed) : ;;
         check:--threads) : ;;
+        merge:--by-doc) : ;;
+        merge:--aggregate) words="max mean first sum" ;;
+        merge:--input-format) words="auto trec msmarco top1000 jsonl" ;;
+        merge:-o | merge:--output) paths=files ;;
+        merge:--output-format) words="trec msmarco jsonl" ;;
+        merge:--tag) : ;;
+        merge:--progress) words="auto bar plain none" ;;
+        merge:--seed) : ;;
+        merge:--threads) : ;;
         export-onnx:-o | export-onnx:--output) paths=folders ;;
         export-onnx:--precision) words="fp32 fp16 int8" ;;
         export-onnx:--device) words="auto cpu cuda" ;;
@@ -304,6 +328,10 @@ _rerank() {
         index:-m | index:--model) words="$models"; paths=files ;;
         index:--index) paths=folders ;;
         index:--analyzer) : ;;
+        index:--field-weights) : ;;
+        index:--ray) words="local" ;;
+        index:--workers) : ;;
+        index:--gpus-per-worker) : ;;
         index:-c | index:--collection) words="$collections"; paths=folders ;;
         index:--docs) paths=files ;;
         index:--doc-template) : ;;
@@ -351,14 +379,14 @@ _rerank() {
                 "") words="$commands"; [[ $cur == -* ]] && words='--version -h --help' ;;
                 retrieve)
                     if [[ $cur == -* ]]; then
-                        words='-m --model -k --exclude-self --filter --topic-filters --index --k1 --b --variant --delta --exact-lengths --analyzer --rm3 --rocchio --prf --feedback --fb-docs --fb-terms --fb-weight --prf-aggregate --prf-alpha --prf-beta --fuse --norm --weights --ann --method --max-length --device --precision --batch-tokens --from --engine-fields --engine-id --rank-profile --vector-name --concurrency --timeout --api-key-env -c --collection --docs --topics --split --all-topics --topic-fields --doc-template -o --output --output-format --tag --header --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --model -k --exclude-self --filter --topic-filters --index --k1 --b --variant --delta --exact-lengths --analyzer --field-weights --field-b --fields-by --rm3 --rocchio --prf --feedback --fb-docs --fb-terms --fb-weight --prf-aggregate --prf-alpha --prf-beta --fuse --norm --weights --ann --method --max-length --device --precision --batch-tokens --from --engine-fields --engine-id --rank-profile --vector-name --concurrency --timeout --api-key-env --ray --workers --gpus-per-worker -c --collection --docs --topics --split --all-topics --topic-fields --doc-template -o --output --output-format --tag --header --shard --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         :
                     fi
                     ;;
                 rerank)
                     if [[ $cur == -* ]]; then
-                        words='-m --model --method --max-length --instruction --trust-remote-code -k --depth --keep --tail --interpolate --missing --passages --aggregate --score-as --exclude-self --require-topics -c --collection --docs --topics --topic-fields --doc-template --prompt --endpoint --served-model --api --concurrency --timeout --api-key-env --max-cost --price --engine --device --provider --precision --batch-tokens --cache --no-cache --cache-size --input-format --lenient --unordered -o --output --output-format --tag --header --strategy --top --window --step --passes --fanout --pairs --winners --aggregate-by --orders --compat --select --explain --max-calls --deadline --max-repaired --stats --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-m --model --method --max-length --instruction --trust-remote-code -k --depth --keep --tail --interpolate --missing --passages --aggregate --score-as --exclude-self --require-topics -c --collection --docs --topics --topic-fields --doc-template --prompt --endpoint --served-model --api --concurrency --timeout --hedge-delay --api-key-env --max-cost --price --engine --device --provider --precision --batch-tokens --ray --workers --gpus-per-worker --cache --no-cache --cache-size --input-format --lenient --unordered -o --output --output-format --tag --header --strategy --top --window --step --passes --fanout --pairs --winners --aggregate-by --orders --compat --select --explain --max-calls --deadline --max-repaired --stats --dry-run --shard --shard-by --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi
@@ -379,14 +407,14 @@ _rerank() {
                     ;;
                 rewrite)
                     if [[ $cur == -* ]]; then
-                        words='--how -n --join --keep-query --fields --context --context-depth -m --model --prompt --instruction --trust-remote-code --endpoint --served-model --api --concurrency --timeout --api-key-env --max-cost --price --device --precision --batch-tokens --cache --no-cache --cache-size -c --collection --docs --split --all-topics --topic-fields --doc-template --max-calls --max-repaired -o --output --output-format --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='--how -n --join --keep-query --fields --context --context-depth -m --model --prompt --instruction --trust-remote-code --endpoint --served-model --api --concurrency --timeout --hedge-delay --api-key-env --max-cost --price --device --precision --batch-tokens --cache --no-cache --cache-size -c --collection --docs --split --all-topics --topic-fields --doc-template --max-calls --max-repaired -o --output --output-format --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi
                     ;;
                 expand)
                     if [[ $cur == -* ]]; then
-                        words='-n --field -m --model --prompt --instruction --trust-remote-code --endpoint --served-model --api --concurrency --timeout --api-key-env --max-cost --price --device --precision --batch-tokens --cache --no-cache --cache-size -c --collection --docs --doc-template --max-calls --max-repaired -o --output --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='-n --field -m --model --prompt --instruction --trust-remote-code --endpoint --served-model --api --concurrency --timeout --hedge-delay --api-key-env --max-cost --price --device --precision --batch-tokens --cache --no-cache --cache-size -c --collection --docs --doc-template --max-calls --max-repaired -o --output --dry-run --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=files
                     fi
@@ -412,6 +440,13 @@ _rerank() {
                         paths=files
                     fi
                     ;;
+                merge)
+                    if [[ $cur == -* ]]; then
+                        words='--by-doc --aggregate --input-format --lenient --unordered -o --output --output-format --tag --header --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                    else
+                        paths=files
+                    fi
+                    ;;
                 export-onnx)
                     if [[ $cur == -* ]]; then
                         words='-o --output --precision --device --atol --force --method --max-length --trust-remote-code --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
@@ -421,7 +456,7 @@ _rerank() {
                     ;;
                 index)
                     if [[ $cur == -* ]]; then
-                        words='--info --check -m --model --index --analyzer -c --collection --docs --doc-template --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='--info --check -m --model --index --analyzer --field-weights --ray --workers --gpus-per-worker -c --collection --docs --doc-template --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         paths=folders
                     fi
