@@ -47,7 +47,7 @@ def all_nodes() -> Iterator[Nodes]:
     patched = pytest.MonkeyPatch()
     patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # What is installed on every node.
-    patched.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
+    patched.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     nodes = Nodes(folder)
     yield nodes

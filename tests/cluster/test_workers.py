@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from jobs import FileCache, Job, log_of
 
 import rerank_cli
+from cluster.jobs import FileCache, Job, log_of
 from rerank_cli.cluster.workers import Workers
 from rerank_cli.errors import DeviceUnavailable, Missing, WorkFailed
 
