@@ -7,18 +7,16 @@ model are opened once in each worker, by what the user typed here.
 
 from __future__ import annotations
 
-import os
 import pickle
 import queue
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from rerank_cli.cli.rerank_on_ray import RAY, Cluster, Voice, cluster_of
+from rerank_cli.cli.clusters import Cluster, at_a_worker, begin_work, cluster_of, workers_of
 from rerank_cli.cli.settings import Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
@@ -81,9 +79,7 @@ class ModelElsewhere:
 def _model(packed: bytes) -> TextModel:
     """The model of this process; one whatever it is asked for."""
     opening, settings, terminal = pickle.loads(packed)
-    # HOME and the like are this machine's own.
-    own = {name: value for name, value in os.environ.items() if not name.startswith("RERANK_")}
-    opened: TextModel = opening(settings.elsewhere(own), terminal)
+    opened: TextModel = opening(at_a_worker(settings), terminal)
     return opened
 
 
@@ -109,10 +105,8 @@ class _Desk:
 
 
 def _desk(folder: str, place: Place) -> tuple[_Desk, None]:
-    """A worker's beginning: paths mean what they mean here, where the folder is there too, and what it says is heard."""
-    with suppress(OSError):
-        os.chdir(folder)
-    sys.stderr = Voice(sys.stderr, place.note)
+    """A worker's beginning."""
+    begin_work(folder, place.note)
     return _Desk(), None
 
 
@@ -140,20 +134,7 @@ def cluster_for(typed: Mapping[str, Any], models: bool, settings: Settings) -> C
 @contextmanager
 def crew_of(cluster: Cluster, settings: Settings, terminal: Terminal) -> Iterator[Crew]:
     """The crew on a cluster; raises what `Workers` raises."""
-    from rerank_cli.cluster.workers import Workers
-
-    for name, value in RAY.items():
-        os.environ.setdefault(name, value)
-    with Workers(
-        cluster.address,
-        partial(_desk, str(settings.working_directory)),
-        workers=cluster.workers,
-        gpus_per_worker=cluster.gpus,
-        cores=terminal.threads,
-        name=_name,
-        note=terminal.note,
-        say=Terminal._say,
-    ) as workers:
+    with workers_of(cluster, partial(_desk, str(settings.working_directory)), terminal, name=_name) as workers:
         crew = Crew(workers, cluster.device, settings, terminal)
         try:
             yield crew

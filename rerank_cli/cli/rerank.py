@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from rerank_cli.cli import (
     endpoint_options,
@@ -15,6 +16,9 @@ from rerank_cli.cli import (
 )
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from rerank_cli.cli.rerank_on_ray import OnRay
 
 EXAMPLES = [
     (
@@ -174,7 +178,6 @@ def rerank(
     from functools import partial
 
     from rerank_cli.cli.endpoints import say_paid
-    from rerank_cli.cli.rerank_on_ray import OnRay, cluster_of, opened_on_ray
     from rerank_cli.cli.reranking import Reranking
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
@@ -195,7 +198,11 @@ def rerank(
     if aggregate and not window_of_passages:
         raise WrongUsage(f"--aggregate {aggregate.value} joins passages, and --passages was not given")
     strategy_options.check(typed)
-    cluster = cluster_of(typed, settings)
+    cluster = None
+    if ray_options.wanted(typed, settings):
+        from rerank_cli.cli.clusters import cluster_of
+
+        cluster = cluster_of(typed, settings)
     open_cache = cache_opener(settings, cache_size) if cache else None
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
@@ -217,6 +224,8 @@ def rerank(
         work: Reranking | OnRay
         if here is None:
             assert cluster is not None
+            from rerank_cli.cli.rerank_on_ray import opened_on_ray
+
             away = opened_on_ray(cluster, typed, settings, terminal, open_cache, blocks.header, carries_texts)
             work = opened.enter_context(away)
         else:

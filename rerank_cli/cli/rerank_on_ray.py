@@ -7,21 +7,18 @@ windows in which a model batches pairs by length, so that batches are those of o
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rerank_cli.cli import ray_options
+from rerank_cli.cli.clusters import Cluster, at_a_worker, begin_work, workers_of
 from rerank_cli.cli.reranking import Reranking
 from rerank_cli.cli.settings import Settings
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import DeviceUnavailable, WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.cluster.workers import Place, Workers
@@ -31,73 +28,6 @@ if TYPE_CHECKING:
 
 #: Windows in a block: one is read while the other is scored.
 _WINDOWS = 2
-#: What this program wants of Ray, unless the user wants something else.
-RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-
-
-class Cluster(NamedTuple):
-    """Where the workers are, how many there are (None: what there is room for), what each has, and which device it takes."""
-
-    address: str
-    workers: int | None
-    gpus: float | None
-    device: str
-
-
-def cluster_of(typed: Mapping[str, Any], settings: Settings) -> Cluster | None:
-    """The workers that were asked for, None: none. Raises `WrongUsage` for what does not go together, `DeviceUnavailable` for a GPU that is not there."""
-    ray_options.check(typed)
-    device = settings.resolve("device", typed.get("device")).value or "auto"
-    address, workers, gpus = typed["ray"], typed["workers"], typed["gpus_per_worker"]
-    several = device.split(",")
-    if address is None and len(several) == 1:
-        return None
-    if "endpoint" in typed and settings.resolve("endpoint", typed["endpoint"]).value:
-        raise WrongUsage(
-            "--ray does not go together with --endpoint: servers are asked from here",
-            "name all servers, with commas between them: --endpoint URL,URL",
-        )
-    if (cut := typed.get("shard_by")) is not None and cut.value == "tokens":
-        raise WrongUsage("--shard-by tokens measures texts here, and workers look them up", "leave --shard-by out")
-    if len(several) > 1:
-        if address is not None:
-            raise WrongUsage(
-                f"--device {device} does not go together with --ray",
-                "--ray local gives each worker its own GPU; --workers says how many",
-            )
-        return Cluster("local", _visible(several), 1.0, "cuda")
-    if device not in ("auto", "cpu", "cuda"):
-        raise WrongUsage(
-            f"--device {device}: a cluster chooses which GPU a worker has", "--device cuda, or leave it out"
-        )
-    if device == "cpu" and gpus:
-        raise WrongUsage("--device cpu does not go together with --gpus-per-worker")
-    if gpus == 0 and device == "cuda":
-        raise WrongUsage("--device cuda does not go together with --gpus-per-worker 0")
-    named = "cuda" if gpus or device == "cuda" else device
-    return Cluster(
-        address, workers, 0.0 if device == "cpu" else 1.0 if named == "cuda" and gpus is None else gpus, named
-    )
-
-
-def _visible(devices: list[str]) -> int:
-    """Let Ray see these GPUs and no other; returns how many there are."""
-    from rerank_cli.inference.devices import gpu_obstacle, parsed
-
-    found = [parsed(name) for name in devices]
-    if any(device is None or device.kind != "cuda" for device in found) or len(set(found)) < len(found):
-        raise WrongUsage(f"--device {','.join(devices)}: several devices are different GPUs", "as in cuda:0,cuda:1")
-    numbers = []
-    for device in found:
-        assert device is not None
-        if obstacle := gpu_obstacle(device):
-            raise DeviceUnavailable(
-                f"the device {device} is not available: {obstacle}", "rerank doctor shows what loads here"
-            )
-        numbers.append(device.index)
-    seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(seen[number] if seen else str(number) for number in numbers)
-    return len(numbers)
 
 
 class _Block(NamedTuple):
@@ -120,35 +50,15 @@ class _Opening:
 
     def __call__(self, place: Place) -> tuple[Callable[[_Block], list[Reranked]], dict[str, Any]]:
         """Open model and texts in a worker; returns what answers, and what provenance says of it."""
-        # Paths mean what they mean here, where the folder is there too.
-        with suppress(OSError):
-            os.chdir(self.settings.working_directory)
-        sys.stderr = Voice(sys.stderr, place.note)
+        begin_work(str(self.settings.working_directory), place.note)
         typed = {**self.typed, "device": self.device if place.gpus else "cpu"}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("RERANK_")}
-        settings = self.settings.elsewhere(environment)
+        settings = at_a_worker(self.settings)
         terminal = replace(self.terminal, threads=place.cores, progress_style="none")
         cache = place.cache
         keep_in = None if cache is None else lambda: nullcontext(cache)
         work = Reranking(typed, settings, terminal, keep_in, ExitStack())
         work.find_texts(self.header, self.carries_texts)
         return partial(_answered, work, typed["output_format"].value == "jsonl"), work.facts
-
-
-class Voice:
-    """stderr in a worker: our own lines are said where the run is written, others go to Ray's log."""
-
-    def __init__(self, beside: TextIO, note: Callable[[str], None]) -> None:
-        self._beside, self._note = beside, note
-
-    def write(self, text: str) -> int:
-        if text.startswith("rerank: "):
-            self._note(text.removeprefix("rerank: ").rstrip("\n"))
-            return len(text)
-        return self._beside.write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._beside, name)
 
 
 def _answered(work: Reranking, with_texts: bool, block: _Block) -> list[Reranked]:
@@ -211,20 +121,8 @@ def opened_on_ray(
     carries_texts: bool,
 ) -> Iterator[OnRay]:
     """The workers of a cluster, begun; raises what `Workers` raises, and what opening raised in a worker."""
-    from rerank_cli.cluster.workers import Workers
-
-    for name, value in RAY.items():
-        os.environ.setdefault(name, value)
     told = {name: value for name, value in typed.items() if name != "terminal"}
-    with Workers(
-        cluster.address,
-        _Opening(told, terminal, settings.for_elsewhere(), cluster.device, header, carries_texts),
-        workers=cluster.workers,
-        gpus_per_worker=cluster.gpus,
-        cores=terminal.threads,
-        open_cache=open_cache and partial(_warning, open_cache),
-        name=_name,
-        note=terminal.note,
-        say=Terminal._say,
-    ) as workers:
+    opening = _Opening(told, terminal, settings.for_elsewhere(), cluster.device, header, carries_texts)
+    kept = open_cache and partial(_warning, open_cache)
+    with workers_of(cluster, opening, terminal, name=_name, open_cache=kept) as workers:
         yield OnRay(workers, typed)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from tiny_models import WORDS
 
+from rerank_cli.cli.clusters import Cluster
 from rerank_cli.cli.crew import Crew, crew_of
 from rerank_cli.cli.main import main
-from rerank_cli.cli.rerank_on_ray import Cluster
 from rerank_cli.cli.settings import Settings
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing
