@@ -4,7 +4,7 @@
 
 - overhead: minilm over distinct texts, by one process and by one worker with the same cores, in turn;
 - memory: the driver's peak at 10,000 and 100,000 pairs, with --full 1,000,000, of a few documents that a worker remembers;
-- kills: a worker killed at a random moment, and the run compared with that of one process.
+- kills: a node killed at a random moment of 2,000 pairs, and the run compared with that of one process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -63,8 +62,7 @@ def same(one: Path, other: Path) -> bool:
     return all(a[2] == b[2] or abs(float(a[4]) - float(b[4])) <= 1e-5 for a, b in zip(mine, theirs))
 
 
-def overhead(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> Path:
-    """Print a line a turn; returns the run of one process."""
+def overhead(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> None:
     here, there = folder / "here.run", folder / "there.run"
     print("| pairs | one process, s | --ray local, s | ratio | same run |\n|---|---|---|---|---|")
     for _ in range(options.turns):
@@ -73,7 +71,6 @@ def overhead(options: argparse.Namespace, folder: Path, environment: dict[str, s
         print(
             f"| {options.pairs} | {alone:.1f} | {on_ray:.1f} | {on_ray / alone:.3f} | {same(here, there)} |", flush=True
         )
-    return here
 
 
 def peak(line: list[str], environment: dict[str, str]) -> float:
@@ -91,34 +88,30 @@ def peak(line: list[str], environment: dict[str, str]) -> float:
     return most / 1024
 
 
-def descendants(pid: int) -> list[int]:
-    """Ray's workers below a process."""
-    found: list[int] = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == pid:
-                below = descendants(int(path.name))
-                found += [int(path.name)] if b"ray::Worker" in (path / "cmdline").read_bytes() else below
-        except OSError:
-            continue
-    return found
+def kills(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> None:
+    """A cluster of a head and two nodes of a core; one of these ends at a random moment, and another begins."""
+    import ray
+    from ray.cluster_utils import Cluster
 
-
-def kills(options: argparse.Namespace, folder: Path, here: Path, environment: dict[str, str]) -> None:
+    node = {"num_cpus": 1, "object_store_memory": 150 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "num_cpus": 0, "include_dashboard": False})
+    nodes = [cluster.add_node(**node), cluster.add_node(**node)]
     chance = random.Random(7)
-    there = folder / "killed.run"
-    print("| killed after, s | exit code | same run |\n|---|---|---|")
+    here, there = folder / "here.run", folder / "there.run"
+    subprocess.run(command(folder, here), env=environment, check=True)
+    line = command(folder, there, "--ray", cluster.address)
+    whole = seconds_of(line, environment)
+    print(f"| node killed after, s (of {whole:.0f}) | exit code | same run |\n|---|---|---|")
     for _ in range(options.kills):
-        process = subprocess.Popen(command(folder, there, "--ray", "local", "--workers", "2"), env=environment)
-        while process.poll() is None and not descendants(process.pid):
-            time.sleep(0.1)
-        moment = chance.uniform(0, options.within)
+        process = subprocess.Popen(line, env=environment)
+        moment = chance.uniform(0, whole)
         time.sleep(moment)
-        for worker in descendants(process.pid)[:1]:
-            os.kill(worker, signal.SIGKILL)
+        cluster.remove_node(nodes.pop(0), allow_graceful=False)
+        nodes.append(cluster.add_node(**node))
         code = process.wait()
         print(f"| {moment:.1f} | {code} | {code == 0 and same(here, there)} |", flush=True)
+    ray.shutdown()
+    cluster.shutdown()
 
 
 def main() -> None:
@@ -126,7 +119,6 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--within", type=float, default=20.0, help="seconds in which a worker is killed")
     parser.add_argument("--full", action="store_true", help="memory at 1,000,000 pairs too")
     options = parser.parse_args()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -140,7 +132,7 @@ def main() -> None:
             subprocess.run(
                 [*command(one, place / "warm.run"), "--dry-run"], env=environment, check=True, stdout=subprocess.DEVNULL
             )
-        here = overhead(options, folder, environment)
+        overhead(options, folder, environment)
         print("\n| pairs | driver's peak, MB |\n|---|---|")
         for pairs in (10_000, 100_000, *([1_000_000] if options.full else [])):
             few = written(place / f"few{pairs}", pairs, 500)
@@ -148,7 +140,7 @@ def main() -> None:
                 f"| {pairs} | {peak(command(few, place / 'few.run', '--ray', 'local'), environment):.0f} |", flush=True
             )
         print()
-        kills(options, folder, here, environment)
+        kills(options, written(place / "killed", 2_000, 2_000), environment)
 
 
 if __name__ == "__main__":
