@@ -10,12 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 #: The checkout under test: its program is run, not one that happens to be installed.
 ROOT = Path(__file__).resolve().parent.parent
 #: A test that hangs is a failure with what it had said so far.
 TIME_LIMIT_SECONDS = 1800
+# A machine that does other things too is slow for once, which is no failure.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def refuse_for_retrieve(terminal: Terminal, parts: Sequence[str], typed: Mapping
 def refuse_for_index(terminal: Terminal, parts: Sequence[str], *, looked_at: str | None) -> None:
     """What does nothing for an index of `parts`, or for one that is only `looked_at`."""
     if looked_at is not None:
-        built = ("model", "place", "analyzer", "field_weights", "collection", "docs", "doc_template")
+        built = ("ray", "model", "place", "analyzer", "field_weights", "collection", "docs", "doc_template")
         terminal.refuse(built, f"says what to build, and {looked_at} is looked at")
     if "bm25" not in parts:
         terminal.refuse(["analyzer", "field_weights"], f"is for bm25, and {'+'.join(parts)} is asked")

@@ -24,7 +24,7 @@ BASES = {
     "fuse": "nowhere.run nowhere-else.run",
     "rerank": "one.run",
 }
-SERVED = "--served-model m|--api chat|--concurrency 16|--timeout 120|--api-key-env K|--max-cost 1|--price 1,2"
+SERVED = "--served-model m|--api chat|--concurrency 16|--timeout 120|--hedge-delay 1|--api-key-env K|--max-cost 1|--price 1,2"
 HERE = "--device cpu|--precision fp32|--batch-tokens 99|--trust-remote-code"
 #: Command, options (parted by |), what they are idle with, and what they are not idle with (None: that would take a model or a server).
 TABLE = [
@@ -54,6 +54,10 @@ TABLE = [
     ("retrieve", "--fb-terms 10|--fb-weight .5", ["", "--prf each", ELASTIC], ["--rm3"]),
     ("retrieve", "--prf-aggregate mean", ["", "--prf concatenate"], ["--prf each"]),
     ("retrieve", "--prf-alpha .9|--prf-beta .1", ["", "-m minilm --prf average"], ["-m minilm --prf rocchio"]),
+    ("retrieve", "--ray local", [ELASTIC], None),
+    *((command, "--workers 2|--gpus-per-worker 0", [""], None) for command in ("retrieve", "index", "rerank")),
+    ("rerank", "--shard-by queries", [""], ["--shard 1/2 -m nowhere"]),
+    ("rerank", "--ray local", ["--endpoint http://127.0.0.1:9"], None),
     ("retrieve", "--split test|--all-topics", ["--topics t.tsv"], [""]),
     (
         "retrieve",
@@ -84,6 +88,7 @@ TABLE = [
     ("index", "--analyzer english|--field-weights title", ["-m minilm", "nowhere --info"], ["-c nowhere"]),
     ("index", "--doc-template {text}", ["--field-weights title", "nowhere --check"], ["-c nowhere"]),
     ("index", "--model bm25|--index x|--collection demo|--docs x", ["nowhere --info"], None),
+    ("index", "--ray local", ["nowhere --info"], None),
     ("index", "--info", [""], ["nowhere"]),
     ("fuse", "--separator #", ["", "-m rrf"], ["--by-parent"]),
     ("fuse", "--folds 5|--grid k=1|--qrels x|--collection demo", [""], ["--tune AP"]),
@@ -117,7 +122,7 @@ FREE = {
     "--max-length", "--instruction", "--keep", "--tail", "--interpolate", "--missing", "--passages", "--score-as",
     "--require-topics", "--strategy", "--top", "--window", "--step", "--passes", "--fanout", "--pairs",
     "--winners", "--aggregate-by", "--orders", "--compat", "--select", "--deadline", "--doc-template", "--docs",
-    "--collection",
+    "--collection", "--shard",
 }
 # fmt: on
 

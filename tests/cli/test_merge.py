@@ -166,7 +166,7 @@ def test_passages_become_documents(rerank: Runner, aggregate: str, expected: lis
 
 def test_the_greatest_is_taken_unless_another_is_named(rerank: Runner, tmp_path: Path) -> None:
     (tmp_path / "p.run").write_text(PASSAGES.replace("#", "_p"))
-    named = rerank("merge", "p.run", "--by-doc", "_p", "--aggregate", "max", "--tag", "x", "--output-format", "msmarco")
+    named = rerank("merge", "p.run", "--by-doc", "_p", "--aggregate", "max", "--output-format", "msmarco")
     assert named.out == rerank("merge", "p.run", "--by-doc", "_p", "--output-format", "msmarco").out
     done = rerank("merge", "p.run", "--by-doc", "#")
     assert "no document has two passages in a list" in done.err
