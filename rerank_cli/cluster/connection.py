@@ -87,7 +87,7 @@ def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WorkFailed(
             f"no Ray cluster could be joined at {address}: {reason}",
-            "run this on a machine of the cluster; ray status shows it, and --ray local needs none",
+            "run this on a machine of the cluster, with the RAY_AUTH_MODE that it was begun with; ray status shows it",
         ) from error
 
 
