@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from rerank_cli.core.protocols import Cache
 
 #: What this program wants of Ray, unless the user wants something else.
-_RAY = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "error",
-}
+_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 class Cluster(NamedTuple):
