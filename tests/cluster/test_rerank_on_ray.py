@@ -57,6 +57,7 @@ def test_the_run_is_that_of_one_process(rerank, nodes, candidates, way, tmp_path
     there = rerank(*common, "--ray", nodes.address, "--stats", "there.jsonl", "-o", "there.run")
     assert (here.code, there.code) == (0, 0), there.err
     assert "2 workers, each with 1 cores, on 3 nodes" in there.err
+    assert all(line.startswith("rerank: ") for line in there.err.splitlines()), there.err
     same((tmp_path / "here.run").read_text(), (tmp_path / "there.run").read_text())
     one, other = (json.loads((tmp_path / name).read_text()) for name in ("here.run.json", "there.run.json"))
     assert one == other
