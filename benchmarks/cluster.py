@@ -1,6 +1,6 @@
 """What `rerank --ray local` costs beside the engine of one process, how much memory its driver takes, and what kills change.
 
-`python benchmarks/ray.py [--pairs 20000] [--turns 2] [--kills 10] [--full]` with the Python of the environment; Markdown tables.
+`python benchmarks/cluster.py [--pairs 20000] [--turns 2] [--kills 10] [--full] [PART ...]` with the Python of the environment; Markdown tables.
 
 - overhead: minilm over distinct texts, by one process and by one worker with the same cores, in turn;
 - memory: the driver's peak at 10,000 and 100,000 pairs, with --full 1,000,000, of a few documents that a worker remembers;
@@ -88,6 +88,14 @@ def peak(line: list[str], environment: dict[str, str]) -> float:
     return most / 1024
 
 
+def memory(options: argparse.Namespace, place: Path, environment: dict[str, str]) -> None:
+    """Print a line for each number of pairs."""
+    print("\n| pairs | driver's peak, MB |\n|---|---|")
+    for pairs in (10_000, 100_000, *([1_000_000] if options.full else [])):
+        few = written(place / f"few{pairs}", pairs, 500)
+        print(f"| {pairs} | {peak(command(few, place / 'few.run', '--ray', 'local'), environment):.0f} |", flush=True)
+
+
 def kills(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> None:
     """A cluster of a head and two nodes of a core; one of these ends at a random moment, and another begins."""
     import ray
@@ -101,7 +109,7 @@ def kills(options: argparse.Namespace, folder: Path, environment: dict[str, str]
     subprocess.run(command(folder, here), env=environment, check=True)
     line = command(folder, there, "--ray", cluster.address)
     whole = seconds_of(line, environment)
-    print(f"| node killed after, s (of {whole:.0f}) | exit code | same run |\n|---|---|---|")
+    print(f"\n| node killed after, s (of {whole:.0f}) | exit code | same run |\n|---|---|---|")
     for _ in range(options.kills):
         process = subprocess.Popen(line, env=environment)
         moment = chance.uniform(0, whole)
@@ -116,6 +124,7 @@ def kills(options: argparse.Namespace, folder: Path, environment: dict[str, str]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="overhead, memory, kills; default: all")
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--kills", type=int, default=10)
@@ -132,15 +141,13 @@ def main() -> None:
             subprocess.run(
                 [*command(one, place / "warm.run"), "--dry-run"], env=environment, check=True, stdout=subprocess.DEVNULL
             )
-        overhead(options, folder, environment)
-        print("\n| pairs | driver's peak, MB |\n|---|---|")
-        for pairs in (10_000, 100_000, *([1_000_000] if options.full else [])):
-            few = written(place / f"few{pairs}", pairs, 500)
-            print(
-                f"| {pairs} | {peak(command(few, place / 'few.run', '--ray', 'local'), environment):.0f} |", flush=True
-            )
-        print()
-        kills(options, written(place / "killed", 2_000, 2_000), environment)
+        wanted = options.parts or ["overhead", "memory", "kills"]
+        if "overhead" in wanted:
+            overhead(options, folder, environment)
+        if "memory" in wanted:
+            memory(options, place, environment)
+        if "kills" in wanted:
+            kills(options, written(place / "killed", 2_000, 2_000), environment)
 
 
 if __name__ == "__main__":
