@@ -35,6 +35,21 @@ class WorkFailed(RerankError):
     """The work itself failed: a backend, a server, a full disk (exit 1)."""
 
 
+class OutOfMemory(WorkFailed):
+    """There is no memory to ask a model about one thing, though it is asked about nothing else.
+
+    It rises through those who know ever more of what was asked: `row` is its number (from 0) among what was asked
+    together, `texts` the query and the documents, or the one text, that the row was made of; who knows their ids calls `about`.
+    """
+
+    row = 0
+    texts: tuple[str, ...] = ()
+
+    def about(self, what: str) -> None:
+        """Put before the message what it is about."""
+        self.message = f"{what}: {self.message}"
+
+
 class BudgetSpent(WorkFailed):
     """A budget in calls, tokens or money is used up: nothing more is asked, and what is known so far is the answer."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import tiny_models
 
 from rerank_cli.core.protocols import Slate
+from rerank_cli.inference.memory import Halves
 from rerank_cli.methods import method_named
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.source import Source, open_source
@@ -129,7 +130,13 @@ class Fused:
         return self._models[method, precision]
 
     def opened(
-        self, method: str, *, max_length: int | None = None, batch_tokens: int | None = None, model: Any = None
+        self,
+        method: str,
+        *,
+        max_length: int | None = None,
+        batch_tokens: int | None = None,
+        model: Any = None,
+        note: Callable[[str], None] = lambda said: None,
     ) -> Any:
         """The Ranker or ListScorer, over another `model` where one is given."""
         module: Any = method_named(method)
@@ -142,6 +149,7 @@ class Fused:
             threads=1,
             max_length=max_length,
             batch_tokens=batch_tokens,
+            halves=Halves(note),
         )
 
     def ids(self, method: str, text: str) -> list[int]:

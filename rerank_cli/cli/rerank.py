@@ -252,8 +252,10 @@ def rerank(
         )
         mine = total if share is None or total is None else share.count(total)
         seen = write_answers(written, work.answers(candidates), terminal, mine, stats, max_repaired=max_repaired)
-        if here is not None and here.ledger is not None:
-            say_paid(here.ledger, terminal)
+        if here is not None:
+            here.say_refused()
+            if here.ledger is not None:
+                say_paid(here.ledger, terminal)
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen if share is None else share.ids)

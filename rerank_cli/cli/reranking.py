@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rerank_cli.core.candidates import Candidates
     from rerank_cli.core.protocols import Cache
     from rerank_cli.core.texts import Texts
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.pipeline import Reranked, Sources
 
 
@@ -63,6 +64,7 @@ class Reranking:
             limits = replace(limits, reasons=strategy_options.reasons_of(loaded, self._plan))
         pipeline.check(loaded, limits, self._plan)
         self._limits = limits
+        self._halves: Halves | None = getattr(loaded, "halves", None)
         self._scorer = loaded if keep_in is None else keeping_answers(loaded, opened.enter_context(keep_in()))
         self._found: Collection | None = None
         self._sources: Sources | None = None
@@ -91,6 +93,14 @@ class Reranking:
             self._found = found
             self._sources = Sources(
                 found.topics(), found.documents(), found.doc_template, found.name or found.description()
+            )
+
+    def say_refused(self) -> None:
+        """Say how many batches memory had no room for."""
+        halves = self._halves
+        if halves is not None and halves.refused:
+            self._terminal.note(
+                f"{halves.refused} batches had no room in memory and were halved: --batch-tokens {halves.most} saves the tries"
             )
 
     @property

@@ -172,8 +172,10 @@ def _writing(
     how = {name: running[name] for name in ("device", "threads", "batch_tokens")}
     writer = load_writer(checkpoint, precision=precision or "fp32", cache_dir=settings.cache_dir, **how, **fetching)
     told = {"max_length": running["max_length"], "instruction": running["instruction"], "note": fetching["note"]}
-    loaded: LoadedScorer = module.asked(checkpoint, writer, prompt, **told)
-    return loaded
+    loaded: Any = module.asked(checkpoint, writer, prompt, **told)
+    loaded.halves = writer.halves
+    scorer: LoadedScorer = loaded
+    return scorer
 
 
 def keeping_answers(scorer: LoadedScorer, cache: Cache) -> LoadedScorer:

@@ -80,6 +80,11 @@ class Slate(NamedTuple):
     first_stage: np.ndarray
     positions: np.ndarray
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The query and the documents."""
+        return (self.query, *self.documents)
+
 
 class Ratings(NamedTuple):
     """Answers to lists: `values`, a float64 array (n,) a list, higher is better; `costs`, the same documents end to end,

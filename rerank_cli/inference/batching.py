@@ -6,8 +6,9 @@ run from 70% to 6% of the work; small batches are quicker than large ones on a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import islice
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -15,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from rerank_cli.core.protocols import Backend
+from rerank_cli.inference.memory import halves_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -94,25 +96,37 @@ def computed(
     if workers > 1:
         budget = min(budget, int(lengths.sum()) // (_BATCHES_EACH * workers))
 
-    def answered(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return positions, backend.run(padded([rows[i] for i in positions], inputs, pad_id))
+    def answered(positions: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield positions, backend.run(padded([rows[i] for i in positions], inputs, pad_id))
 
-    return at_once(answered, batches(lengths, budget), workers)
+    return at_once(within_memory(backend, answered, lengths), batches(lengths, budget), workers)
 
 
-def at_once(work: Callable[[T], R], items: Iterator[T], workers: int) -> Iterator[R]:
-    """`work` done for every item, `workers` of them at a time on threads; yields each answer as soon as it is there.
+def within_memory(
+    backend: Backend, ask: Callable[[np.ndarray], Iterable[tuple[np.ndarray, R]]], sizes: np.ndarray
+) -> Callable[[np.ndarray], Iterator[tuple[np.ndarray, R]]]:
+    """What `ask` does with a batch of rows, in as many parts as memory wants it; see `memory.Halves.done`."""
+    return partial(halves_of(backend).done, ask, sizes=sizes)
+
+
+def at_once(work: Callable[[T], Iterable[R]], items: Iterator[T], workers: int) -> Iterator[R]:
+    """`work` done for every item, `workers` of them at a time on threads; yields its answers as soon as they are there.
 
     A worker gets its next item when its last answer has been taken up, so that never more than one item a worker
     is paid for and not yet handed over.
     """
     if workers == 1:
-        yield from map(work, items)
+        for item in items:
+            yield from work(item)
         return
+
+    def whole(item: T) -> list[R]:
+        return list(work(item))
+
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(work, item) for item in islice(items, workers)}
+        running = {pool.submit(whole, item) for item in islice(items, workers)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for one in done:
-                yield one.result()
-                running |= {pool.submit(work, item) for item in islice(items, 1)}
+                yield from one.result()
+                running |= {pool.submit(whole, item) for item in islice(items, 1)}

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rerank_cli.errors import WrongUsage
+from rerank_cli.errors import OutOfMemory, WrongUsage
 from rerank_cli.inference.batching import batches
-from rerank_cli.inference.memory import OutOfMemory, is_memory
+from rerank_cli.inference.memory import Halves, is_memory
 from rerank_cli.inference.writing import Completion, Decoding, Prompt
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ class _Page:
 
     place: int
     begun: Begun
-    #: Which of several answers to one prompt this is.
-    drawn: int
     #: Most tokens that may be written.
     most: int
     draw: np.random.Generator
@@ -80,8 +78,7 @@ class LocalWriter:
         self.tokenizer = framing.tokenizer
         self._ends = sorted(set(ends))
         self._budget = batch_tokens or BATCH_TOKENS[device.kind]
-        #: Tokens beyond which a batch is halved before it is tried; none yet.
-        self._most = float("inf")
+        self.halves = Halves(note)
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """See `Writer.count`; exact."""
@@ -94,9 +91,18 @@ class LocalWriter:
         when a single prompt has no room.
         """
         begun = self._framing.begun(prompts, decoding.thinking)
-        pages = [self._page(at, one, prompt.draw, decoding) for at, (one, prompt) in enumerate(zip(begun, prompts))]
-        for chosen in batches(np.array([page.room for page in pages], dtype=np.int64), self._budget):
-            yield from self._within_memory([pages[i] for i in chosen], decoding)
+
+        def page(at: int) -> _Page:
+            return self._page(at, begun[at], prompts[at].draw, decoding)
+
+        def written(chosen: np.ndarray) -> Iterator[tuple[list[int], Completion]]:
+            # What has no room is written again from its beginning, with the same chances.
+            return self._written([page(at) for at in chosen.tolist()], decoding)
+
+        rooms = np.array([page(at).room for at in range(len(prompts))], dtype=np.int64)
+        for some in batches(rooms, self._budget):
+            for (at,), completion in self.halves.done(written, some, rooms):
+                yield at, completion
 
     def _page(self, place: int, begun: Begun, drawn: int, decoding: Decoding) -> _Page:
         most = decoding.max_tokens
@@ -110,46 +116,30 @@ class LocalWriter:
         own = blake2b(
             np.array([decoding.seed + drawn, *begun.read, -1, *begun.answer], dtype=np.int64).tobytes(), digest_size=8
         )
-        return _Page(place, begun, drawn, most, np.random.default_rng(int.from_bytes(own.digest(), "little")))
+        return _Page(place, begun, most, np.random.default_rng(int.from_bytes(own.digest(), "little")))
 
-    def _within_memory(self, pages: list[_Page], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
-        """A batch; in halves where there is no memory for the whole, what is not yet written then from its beginning."""
-        size = len(pages) * max(page.room for page in pages)
-        if len(pages) == 1 or size <= self._most:
-            left = {page.place: page for page in pages}
-            try:
-                for place, completion in self._written(pages, decoding):
-                    del left[place]
-                    yield place, completion
-                return
-            except RuntimeError as error:
-                if not is_memory(error):
-                    raise
-                if len(pages) == 1:
-                    raise OutOfMemory(
-                        f"there is no memory for a prompt of {len(pages[0].begun.read)} tokens and its answer",
-                        "a smaller --max-length needs less memory",
-                    ) from error
-            if self._most == float("inf"):
-                self._note(f"there is no memory for {len(pages)} prompts at a time: going on with fewer")
-            self._most = min(self._most, size // 2)
-            pages = [self._page(page.place, page.begun, page.drawn, decoding) for page in left.values()]
-        half = (len(pages) + 1) // 2
-        for some in filter(None, (pages[:half], pages[half:])):
-            yield from self._within_memory(some, decoding)
-
-    def _written(self, pages: list[_Page], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
+    def _written(self, pages: list[_Page], decoding: Decoding) -> Iterator[tuple[list[int], Completion]]:
+        """A batch to its end; the place of each page as soon as it is written. Raises `OutOfMemory`."""
         from rerank_cli.inference.decoder_state import DecoderState
 
-        state = DecoderState(self._model, [page.begun for page in pages])
-        while pages:
-            self._choose(state.logits, pages, decoding)
-            done = [self._finished(page, decoding) for page in pages]
-            yield from ((page.place, one) for page, one in zip(pages, done) if one is not None)
-            kept = [at for at, one in enumerate(done) if one is None]
-            pages = [pages[at] for at in kept]
-            if pages:
-                state.go_on(kept, [page.ids[-1] for page in pages])
+        longest = max(len(page.begun.read) for page in pages)
+        try:
+            state = DecoderState(self._model, [page.begun for page in pages])
+            while pages:
+                self._choose(state.logits, pages, decoding)
+                done = [self._finished(page, decoding) for page in pages]
+                yield from (([page.place], one) for page, one in zip(pages, done) if one is not None)
+                kept = [at for at, one in enumerate(done) if one is None]
+                pages = [pages[at] for at in kept]
+                if pages:
+                    state.go_on(kept, [page.ids[-1] for page in pages])
+        except (RuntimeError, MemoryError) as error:
+            if not is_memory(error):
+                raise
+            raise OutOfMemory(
+                f"there is no memory for a prompt of {longest} tokens and its answer",
+                "a smaller --max-length needs less memory, and so does --precision bf16",
+            ) from error
 
     def _choose(self, logits: Any, pages: Sequence[_Page], decoding: Decoding) -> None:
         """Write the next token on each page, from its logits (n, vocabulary)."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from rerank_cli.core.protocols import Cache
 from rerank_cli.core.side_by_side import side_by_side
+from rerank_cli.inference.memory import numbered_by
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 
 #: Raised when the same question gets other words from a newer version of the program, or they are kept in another form.
@@ -48,10 +49,11 @@ class KeptWriter:
             kept = _unpacked(value)
             yield from ((at, kept) for at in places[key])
         asked = [prompts[places[key][0]] for key in unknown]
-        for number, completion in self._written(asked, unknown, decoding):
-            first, *others = places[unknown[number]]
-            yield first, completion
-            yield from ((at, completion._replace(cached=True)) for at in others)
+        with numbered_by([places[key][0] for key in unknown]):
+            for number, completion in self._written(asked, unknown, decoding):
+                first, *others = places[unknown[number]]
+                yield first, completion
+                yield from ((at, completion._replace(cached=True)) for at in others)
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """See `Writer.count`."""

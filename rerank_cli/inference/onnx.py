@@ -7,7 +7,6 @@ core's own cache.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,9 @@ from rerank_cli.inference.memory import failed_batch
 from rerank_cli.inference.tensorrt import LengthRanges, provider_options
 
 #: ONNX Runtime's log level for errors; below it are warnings that tell a user nothing.
-_ERRORS_ONLY = 3
+_ERRORS_ONLY, _NOTHING = 3, 4
 #: What it says when the file beside the graph is not there.
 _NO_WEIGHTS = "External data path does not exist"
-#: What it says when an allocation fails: its arena, the C++ library, CUDA.
-_NO_MEMORY = re.compile("failed to allocate memory|bad_alloc|out of memory|Available memory of", re.IGNORECASE)
 
 
 class OnnxBackend:
@@ -48,11 +45,16 @@ class OnnxBackend:
         A graph that was `fused` when it was exported opens without looking for more to fuse.
 
         Raises `DeviceUnavailable` for what was asked for by name, `Missing` without its weights, `WorkFailed` on a broken graph."""
+        import onnxruntime
+
         self.provider, self.device = onnx_provider(provider, device, note)
         #: How many batches it takes at once.
         self.workers = threads if self.provider == "cpu" and threads > 1 else 1
         self._graph = graph
         self._threads = 1 if self.workers > 1 else threads
+        #: What fails is told by an error of ours, not in the engine's log beside.
+        self._quiet = onnxruntime.RunOptions()
+        self._quiet.log_severity_level = _NOTHING
         self._session: Any
         if self.provider == "tensorrt":
             self._session = _tensorrt(graph, self.device, engines or graph.parent / "tensorrt", note)
@@ -67,9 +69,9 @@ class OnnxBackend:
     def outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
         """Every output of the graph, for one that has several."""
         try:
-            answer: list[np.ndarray] = self._session.run(None, batch)
+            answer: list[np.ndarray] = self._session.run(None, batch, self._quiet)
         except Exception as error:  # onnxruntime's own classes share no public base
-            raise failed_batch(batch, _first_line(error), is_memory=bool(_NO_MEMORY.search(str(error)))) from error
+            raise failed_batch(batch, error) from error
         return answer
 
     def operations(self, batch: dict[str, np.ndarray]) -> int:

@@ -67,7 +67,7 @@ class LengthRanges:
         self._note = note
         self._sessions: dict[int, Any] = {}
 
-    def run(self, names: Any, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, names: Any, batch: dict[str, np.ndarray], options: Any = None) -> list[np.ndarray]:
         """As onnxruntime's `InferenceSession.run`, over batches padded to the end of their range; the mask hides what is added.
 
         The first batch of a range that has no engine yet builds it, and says so.
@@ -81,8 +81,9 @@ class LengthRanges:
                 kept.mkdir(parents=True, exist_ok=True)
             self._sessions[end] = self._open(end)
         padded = {name: np.pad(array, ((0, 0), (0, end - length))) for name, array in batch.items()}
+        rows = most_rows(end)
         parts = [
-            self._sessions[end].run(names, {name: array[at : at + most_rows(end)] for name, array in padded.items()})
-            for at in range(0, len(padded["input_ids"]), most_rows(end))
+            self._sessions[end].run(names, {name: array[at : at + rows] for name, array in padded.items()}, options)
+            for at in range(0, len(padded["input_ids"]), rows)
         ]
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]

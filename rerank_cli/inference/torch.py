@@ -10,7 +10,7 @@ import numpy as np
 
 from rerank_cli.errors import DeviceUnavailable
 from rerank_cli.inference.devices import Device, parsed
-from rerank_cli.inference.memory import failed_batch, is_memory
+from rerank_cli.inference.memory import failed_batch
 
 
 class TorchBackend:
@@ -59,8 +59,8 @@ def computing(batch: Mapping[str, Any]) -> Iterator[None]:
     try:
         with torch.inference_mode():
             yield
-    except RuntimeError as error:
-        raise failed_batch(batch, str(error).splitlines()[0], is_memory=is_memory(error)) from error
+    except (RuntimeError, MemoryError) as error:
+        raise failed_batch(batch, error) from error
 
 
 def torch_device(device: str) -> Device:

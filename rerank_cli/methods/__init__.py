@@ -13,7 +13,7 @@ group `rerank_cli.methods`. Besides `METHOD` it has
 - `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate",
   a `Ranker` where it is "prefer", "pick" or "order"; all have `LoadedScorer`'s attributes;
 - `ENGINES`: ("torch",) where the graph cannot be exported (it generates, or looks at attention) and only PyTorch runs it;
-- `by_torch(model, record, tokenizer, *, device, threads, max_length, batch_tokens)`: what answers, instead of graph and scorer,
+- `by_torch(model, record, tokenizer, *, device, threads, max_length, batch_tokens, halves)`: what answers, instead of graph and scorer,
   where arrays in and numbers out are no fit.
 
 A method that is asked in words, of a model that writes, has `asked` instead of, or besides, graph and record:
@@ -37,6 +37,7 @@ from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Answers, Lengths, Pair, Scores
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.methods.checkpoint import Checkpoint
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.pointwise import Description, LoadedBackend
@@ -141,6 +142,7 @@ def load(
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
 
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.inference.onnx import OnnxBackend
     from rerank_cli.inference.tokens import load_tokenizer
     from rerank_cli.methods.exported import GRAPH, TOKENIZER, instructed, read_record
@@ -156,13 +158,14 @@ def load(
     engines = None if cache_dir is None else cache_dir / "tensorrt" / record.source_hash / record.precision
     fused = bool(record.report.get("fused"))
     placed: dict[str, Any] = {"provider": provider, "device": device, "threads": threads, "note": note}
+    halves = Halves(note)
     with ThreadPoolExecutor(1) as beside:
         opening = beside.submit(OnnxBackend, folder / GRAPH, engines=engines, fused=fused, **placed)
         tokenizer = load_tokenizer(folder / TOKENIZER)
-        backend = _prepared(opening.result(), note, around)
+        backend = _prepared(opening.result(), halves, around)
     scorer = module.scorer(record, tokenizer, backend, max_length, batch_tokens)
     scorer.tokenizer = tokenizer
-    return _as_listed(scorer, record)
+    return _as_listed(scorer, record, halves)
 
 
 def load_torch(
@@ -188,6 +191,7 @@ def load_torch(
     """
     from dataclasses import replace
 
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.inference.torch import TorchBackend, torch_device
     from rerank_cli.methods.exported import instructed
     from rerank_cli.methods.source import open_source
@@ -201,19 +205,23 @@ def load_torch(
     record = replace(instructed(module.record(source), instruction), precision=precision)
     where = torch_device(device)
     model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
+    halves = Halves(note)
     if by_torch := getattr(module, "by_torch", None):
         lengths = {"max_length": max_length, "batch_tokens": batch_tokens}
-        opened: LoadedScorer = by_torch(model, record, source.tokenizer, device=str(where), threads=threads, **lengths)
-        return _as_listed(opened, record)
+        opened: LoadedScorer = by_torch(
+            model, record, source.tokenizer, device=str(where), threads=threads, halves=halves, **lengths
+        )
+        return _as_listed(opened, record, halves)
     graph = module.graph(model, record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
-    scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
+    scorer = module.scorer(record, source.tokenizer, _prepared(backend, halves, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
-    return _as_listed(scorer, record)
+    return _as_listed(scorer, record, halves)
 
 
-def _as_listed(scorer: Any, record: Record) -> LoadedScorer:
-    """The scorer with the ranking algorithm that its checkpoint's entry names, where it has one."""
+def _as_listed(scorer: Any, record: Record, halves: Halves) -> LoadedScorer:
+    """The scorer with the ranking algorithm that its checkpoint's entry names, where it has one, and what memory refused."""
+    scorer.halves = halves
     if record.strategy:
         scorer.strategy = record.strategy
     if record.settings:
@@ -222,12 +230,11 @@ def _as_listed(scorer: Any, record: Record) -> LoadedScorer:
     return opened
 
 
-def _prepared(backend: Any, note: Callable[[str], None], around: Callable[[Any], Any] | None) -> LoadedBackend:
-    """The backend as scorers get it: it halves batches that do not fit into memory."""
-    from rerank_cli.inference.memory import WithinMemory
-
-    safe: LoadedBackend = WithinMemory(backend, note)
-    return around(safe) if around else safe
+def _prepared(backend: Any, halves: Halves, around: Callable[[Any], Any] | None) -> LoadedBackend:
+    """The backend as scorers get it: what is asked of it is done in halves where there is no memory for the whole."""
+    backend.halves = halves
+    prepared: LoadedBackend = around(backend) if around else backend
+    return prepared
 
 
 def _entry_points() -> Any:

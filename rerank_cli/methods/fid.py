@@ -11,21 +11,25 @@ G. Izacard and E. Grave: Leveraging Passage Retrieval with Generative Models for
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from rerank_cli.core.protocols import Lengths, Pair, Reply, Slate
 from rerank_cli.inference.batching import Row, batches, padded
+from rerank_cli.inference.memory import telling
 from rerank_cli.methods.graphs.t5_decoder import require_t5
 from rerank_cli.methods.pointwise import Description, description
 
 if TYPE_CHECKING:
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.inference.tokens import TemplateTokens
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
+R = TypeVar("R")
 #: Tokens that the decoder looks at in one batch, at least: lists that come together share the reading of its weights.
 _LOOKED_AT = 8192
 #: The names that the authors' wrappers around encoder and blocks give to weights -> T5's own.
@@ -63,7 +67,7 @@ class FusedT5:
     engine = "torch"
     provider = "torch"
 
-    def __init__(self, model: Any, record: Record, *, device: str, threads: int) -> None:
+    def __init__(self, model: Any, record: Record, *, device: str, threads: int, halves: Halves) -> None:
         """Move `model` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
         import torch
 
@@ -74,6 +78,7 @@ class FusedT5:
         self.model = model.to(str(self.device)).eval()
         self.start_id: int = record.params["start_id"]
         self._pad_id = record.pad_id
+        self.halves = halves
 
     def padded(self, rows: Sequence[Row]) -> tuple[Any, Any]:
         """Ids and mask (n, L) of some rows, on the device."""
@@ -87,26 +92,38 @@ class FusedT5:
         """The encoder's states of each row, a tensor (L, d), or (first, d); rows of similar length go together."""
         from rerank_cli.inference.torch import computing
 
-        found: list[Any] = [None] * len(rows)
-        for at in batches(np.array([len(row.ids) for row in rows]), budget):
+        def read(at: np.ndarray) -> Iterator[tuple[np.ndarray, list[Any]]]:
             ids, mask = self.padded([rows[place] for place in at])
             with computing({"input_ids": ids}):
                 hidden = self.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-                for place, own in zip(at, hidden):
-                    # A copy, for a view would hold the whole batch.
-                    found[place] = own[: len(rows[place].ids)][:first].clone()
+                # Copies, for a view would hold the whole batch.
+                yield at, [own[: len(rows[place].ids)][:first].clone() for place, own in zip(at, hidden)]
+
+        found: list[Any] = [None] * len(rows)
+        lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
+        for some in batches(lengths, budget):
+            for at, states in self.halves.done(read, some, lengths):
+                for place, own in zip(at, states):
+                    found[place] = own
         return found
 
-    def read(self, lists: Sequence[Sequence[Row]], budget: int) -> Iterator[tuple[np.ndarray, Any, Any]]:
-        """Lists of rows through the encoder, some lists at a time.
+    def looked_at(
+        self, lists: Sequence[Sequence[Row]], budget: int, look: Callable[[Any, Any], Sequence[R]]
+    ) -> Iterator[tuple[int, R]]:
+        """Lists of rows through the encoder, some lists at a time, and what `look` makes of each: (its place, that).
 
-        Yields their places, the states of all their rows end to end (b, L, d), and which of these are there (b, L).
+        `look` gets the states of all rows of some lists end to end (b, L, d), and which of these are there (b, L).
         """
-        totals = np.array([sum(len(row.ids) for row in rows) for rows in lists], dtype=np.int64)
-        for at in batches(totals, max(budget, _LOOKED_AT)):
+
+        def done(at: np.ndarray) -> Iterator[tuple[np.ndarray, Sequence[R]]]:
             own = [lists[place] for place in at]
             states = iter(self.states([row for rows in own for row in rows], budget))
-            yield at, *end_to_end([[next(states) for _ in rows] for rows in own])
+            yield at, look(*end_to_end([[next(states) for _ in rows] for rows in own]))
+
+        totals = np.array([sum(len(row.ids) for row in rows) for rows in lists], dtype=np.int64)
+        for some in batches(totals, max(budget, _LOOKED_AT)):
+            for at, made in self.halves.done(done, some, totals):
+                yield from zip(at.tolist(), made)
 
     def written(self, encoded: Any, mask: Any, longest: int) -> list[list[int]]:
         """What the decoder writes to states (b, L, d), the likeliest token at each step: the ids before the end token.
@@ -164,6 +181,7 @@ def opened(
     threads: int,
     max_length: int | None,
     batch_tokens: int | None,
+    halves: Halves,
     first: Sequence[int] = (),
     numbered: str = "",
 ) -> Opened:
@@ -174,7 +192,7 @@ def opened(
     from rerank_cli.inference.tokens import TemplateTokens
     from rerank_cli.methods.exported import chosen_length
 
-    t5 = FusedT5(model, record, device=device, threads=threads)
+    t5 = FusedT5(model, record, device=device, threads=threads, halves=halves)
     empty = tokenizer.encode(record.template.replace("{query}", "").replace("{document}", numbered))
     length = chosen_length(record, max_length, len(first) + len(empty.ids))
     tokens = TemplateTokens(tokenizer, length, record.template, first)
@@ -211,8 +229,9 @@ class FusedRanker(ABC):
     def answer(self, slates: Sequence[Slate]) -> Iterator[tuple[int, Reply]]:
         """See `Ranker.answer`."""
         rows = [self._rows(slate) for slate in slates]
-        for at, encoded, mask in self._t5.read(rows, self.description.batch_tokens):
-            for place, ids in zip(at.tolist(), self._t5.written(encoded, mask, self.longest)):
+        write = partial(self._t5.written, longest=self.longest)
+        with telling(slates):
+            for place, ids in self._t5.looked_at(rows, self.description.batch_tokens, write):
                 yield place, self._reply(slates[place], rows[place], ids)
 
     def measure(self, slates: Sequence[Slate]) -> Lengths:

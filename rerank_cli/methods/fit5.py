@@ -20,14 +20,16 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
-from rerank_cli.errors import BadData
+from rerank_cli.errors import BadData, OutOfMemory
 from rerank_cli.inference.batching import Row, batches
+from rerank_cli.inference.memory import telling
 from rerank_cli.methods.fid import Opened, opened
 from rerank_cli.methods.graphs.t5_decoder import one_step, require_t5
 from rerank_cli.methods.lists import ListMethod, ratings
 from rerank_cli.methods.weights import weight_files
 
 if TYPE_CHECKING:
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -128,6 +130,7 @@ def by_torch(
     threads: int,
     max_length: int | None,
     batch_tokens: int | None,
+    halves: Halves,
 ) -> FiT5:
     """A `ListScorer`."""
     own = opened(
@@ -138,6 +141,7 @@ def by_torch(
         threads=threads,
         max_length=max_length,
         batch_tokens=batch_tokens,
+        halves=halves,
         first=(record.params["first"],),
         numbered=_scored(100, ""),
     )
@@ -166,7 +170,8 @@ class FiT5(ListMethod):
         for one in slates:
             numbers, scale = written_scores(one.first_stage)
             rows.append(self._rows(one.query, one.documents, numbers))
-            values.append(self._rated(rows[-1]) if rows[-1] else np.zeros(0))
+            with telling([one]):
+                values.append(self._rated(rows[-1]) if rows[-1] else np.zeros(0))
             told.append({"first_stage": scale})
         return ratings(values, rows, told)
 
@@ -177,12 +182,25 @@ class FiT5(ListMethod):
         return [row._replace(truncated=row.truncated or own) for row, own in zip(self._tokens.rows(pairs), cut)]
 
     def _rated(self, rows: Sequence[Row]) -> np.ndarray:
-        """The scores (n,) float64 of one list."""
+        """The scores (n,) float64 of one list; in smaller batches, all of them anew, when memory ends."""
+        lengths, halves = np.array([len(row.ids) for row in rows]), self._t5.halves
+        while True:
+            at = list(batches(lengths, int(min(halves.most, self.description.batch_tokens))))
+            try:
+                return self._together(rows, at)
+            except OutOfMemory:
+                several = [own for own in at if len(own) > 1]
+                if not several:
+                    raise
+            size, rows_of_it = max((len(own) * int(lengths[own].max()), len(own)) for own in several)
+            halves.no_room(rows_of_it, size)
+
+    def _together(self, rows: Sequence[Row], at: Sequence[np.ndarray]) -> np.ndarray:
+        """The scores (n,) float64 of one list that is read in the batches `at`, places among its rows."""
         from rerank_cli.inference.torch import computing
 
         model = self._t5.model
         scores = np.empty(len(rows))
-        at = list(batches(np.array([len(row.ids) for row in rows]), self.description.batch_tokens))
         arrays = [self._t5.padded([rows[place] for place in own]) for own in at]
         with computing({"input_ids": arrays[0][0]}):
             for own, (_, mask), states in zip(at, arrays, fused(model.t5.encoder, arrays)):

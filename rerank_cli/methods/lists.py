@@ -16,6 +16,7 @@ import numpy as np
 
 from rerank_cli.core.protocols import Answers, Cache, Lengths, Pair, Ratings, Scores, Slate, gathered
 from rerank_cli.inference.batching import at_once
+from rerank_cli.inference.memory import telling
 from rerank_cli.methods.vectors import TextMemory, TextModel, distinct
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ class TextLists(_OfLists):
     def rate(self, slates: Sequence[Slate]) -> Ratings:
         """See `ListScorer.rate`; distinct queries + documents not met before through the model."""
         asked, texts, owner, place = self._texts(slates)
-        queries, documents = self._memory.all(asked, True), self._memory.all(texts, False)
+        of_prompt = {self.asked(one): one for one in slates}
+        with telling([of_prompt[one] for one in asked] if self.one_prompt else asked):
+            queries = self._memory.all(asked, True)
+        documents = self._memory.all(texts, False)
         values: list[np.ndarray] = []
         told: list[dict[str, Any]] = []
         start = 0
@@ -172,11 +176,13 @@ class PromptLists(_OfLists):
         empty = Rated(np.zeros(0), Lengths(np.zeros(0, np.int64), np.zeros(0, bool)), 0, {})
         found |= {at: empty for at, slate in enumerate(slates) if not slate.documents}
         known = set(found)
-        for at, fresh in at_once(
-            lambda at: (at, self.rated(slates[at])),
-            iter([at for at in range(len(slates)) if at not in known]),
-            self._workers,
-        ):
+
+        def fresh_of(at: int) -> Iterator[tuple[int, Rated]]:
+            with telling([slates[at]]):
+                yield at, self.rated(slates[at])
+
+        unknown = iter([at for at in range(len(slates)) if at not in known])
+        for at, fresh in at_once(fresh_of, unknown, self._workers):
             found[at] = fresh
             if self._store is not None and np.isfinite(fresh.values).all():
                 self._store.put([(keys[at], _written(fresh))])

@@ -19,6 +19,7 @@ from rerank_cli.methods.fid import FusedRanker, opened, ordered, record_of, unwr
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Slate
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -62,6 +63,7 @@ def by_torch(
     threads: int,
     max_length: int | None,
     batch_tokens: int | None,
+    halves: Halves,
 ) -> ListT5:
     """A `Ranker`."""
     own = opened(
@@ -72,6 +74,7 @@ def by_torch(
         threads=threads,
         max_length=max_length,
         batch_tokens=batch_tokens,
+        halves=halves,
         numbered=_numbered(FIVE, ""),
     )
     return ListT5(own, record)

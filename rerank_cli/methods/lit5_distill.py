@@ -16,6 +16,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.methods.fid import FusedRanker, Opened, opened, ordered, record_of
 
 if TYPE_CHECKING:
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -61,6 +62,7 @@ def by_torch(
     threads: int,
     max_length: int | None,
     batch_tokens: int | None,
+    halves: Halves,
 ) -> LiT5Distill:
     """A `Ranker`."""
     label = f"[{record.params['window']}]"
@@ -72,6 +74,7 @@ def by_torch(
         threads=threads,
         max_length=max_length,
         batch_tokens=batch_tokens,
+        halves=halves,
         numbered=label,
     )
     return LiT5Distill(own, record)

@@ -16,12 +16,14 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
+from rerank_cli.inference.memory import telling
 from rerank_cli.methods.fid import Opened, opened, record_of
 from rerank_cli.methods.graphs.t5_decoder import by_head
 from rerank_cli.methods.lists import ListMethod, ratings
 
 if TYPE_CHECKING:
     from rerank_cli.inference.batching import Row
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -67,10 +69,18 @@ def by_torch(
     threads: int,
     max_length: int | None,
     batch_tokens: int | None,
+    halves: Halves,
 ) -> LiT5Score:
     """A `ListScorer`."""
     own = opened(
-        model, record, tokenizer, device=device, threads=threads, max_length=max_length, batch_tokens=batch_tokens
+        model,
+        record,
+        tokenizer,
+        device=device,
+        threads=threads,
+        max_length=max_length,
+        batch_tokens=batch_tokens,
+        halves=halves,
     )
     return LiT5Score(own, record)
 
@@ -96,8 +106,9 @@ class LiT5Score(ListMethod):
         rows = [self._tokens.rows([Pair(one.query, document) for document in one.documents]) for one in slates]
         values = [np.zeros(0) for _ in slates]
         asked = [place for place, own in enumerate(rows) if own]
-        for at, encoded, mask in self._t5.read([rows[place] for place in asked], self.description.batch_tokens):
-            for own, looked in zip(at, self._looked_at(encoded, mask)):
+        lists, budget = [rows[place] for place in asked], self.description.batch_tokens
+        with telling([slates[place] for place in asked]):
+            for own, looked in self._t5.looked_at(lists, budget, self._looked_at):
                 place = asked[own]
                 values[place] = _by_passage(looked, rows[place], self._query_tokens(slates[place].query))
         return ratings(values, rows)
@@ -106,7 +117,7 @@ class LiT5Score(ListMethod):
         question = self._plain(_QUESTION.replace("{query}", query))
         return len(self.tokenizer.encode(question, add_special_tokens=False).ids)
 
-    def _looked_at(self, encoded: Any, mask: Any) -> np.ndarray:
+    def _looked_at(self, encoded: Any, mask: Any) -> list[np.ndarray]:
         """The attention (b, L) that each state got from the answer, up to the place where it ends."""
         import torch
 
@@ -118,8 +129,8 @@ class LiT5Score(ListMethod):
         lengths = torch.tensor(list(map(len, answers)), device=mask.device)
         counted = torch.arange(ids.shape[1], device=mask.device) < lengths[:, None]
         with computing({"input_ids": mask}):
-            looked: np.ndarray = cross_attention(self._t5.model.decoder, encoded, mask, ids, counted).cpu().numpy()
-        return looked
+            looked = cross_attention(self._t5.model.decoder, encoded, mask, ids, counted)
+            return list(looked.cpu().numpy())
 
 
 def cross_attention(decoder: Any, encoded: Any, mask: Any, ids: Any, counted: Any) -> Any:

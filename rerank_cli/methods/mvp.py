@@ -14,11 +14,13 @@ import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
+from rerank_cli.inference.memory import telling
 from rerank_cli.methods.fid import Opened, opened, unwrapped
 from rerank_cli.methods.graphs.t5_decoder import one_step, require_t5
 from rerank_cli.methods.lists import ListMethod, ratings
 
 if TYPE_CHECKING:
+    from rerank_cli.inference.memory import Halves
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -69,6 +71,7 @@ def by_torch(
     threads: int,
     max_length: int | None,
     batch_tokens: int | None,
+    halves: Halves,
 ) -> Mvp:
     """A `ListScorer`."""
     own = opened(
@@ -79,6 +82,7 @@ def by_torch(
         threads=threads,
         max_length=max_length,
         batch_tokens=batch_tokens,
+        halves=halves,
         first=tuple(record.words.values()),
     )
     return Mvp(own, record)
@@ -99,10 +103,15 @@ class Mvp(ListMethod):
 
     def rate(self, slates: Sequence[Slate]) -> Ratings:
         """See `ListScorer.rate`; the passages of all lists through the encoder, and four steps of the decoder a list."""
-        rows = [self._tokens.rows([Pair(one.query, document) for document in one.documents]) for one in slates]
-        budget = self.description.batch_tokens
-        views = iter(self._t5.states([row for own in rows for row in own], budget, first=len(VIEWS)))
-        values = [self._rated([next(views) for _ in own]) if own else np.zeros(0) for own in rows]
+        pairs = [[Pair(one.query, document) for document in one.documents] for one in slates]
+        rows = [self._tokens.rows(own) for own in pairs]
+        whole, budget = [row for own in rows for row in own], self.description.batch_tokens
+        with telling([pair for own in pairs for pair in own]):
+            views = iter(self._t5.states(whole, budget, first=len(VIEWS)))
+        values = [np.zeros(0)] * len(slates)
+        for at, own in enumerate(rows):
+            with telling([slates[at]]):
+                values[at] = self._rated([next(views) for _ in own]) if own else values[at]
         return ratings(values, rows)
 
     def _rated(self, views: Sequence[Any]) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from rerank_cli.core.protocols import Answers, Backend, Lengths, Pair, Scores, gathered
 from rerank_cli.inference.batching import Row, computed
+from rerank_cli.inference.memory import telling
 from rerank_cli.methods.exported import Record
 
 #: Padded tokens in a batch unless the user says another: few fit a processor's cache, many fill a GPU.
@@ -128,17 +129,18 @@ class PairScorer(BatchScorer):
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; n rows through the model. The pairs are tokenised when it is called, scored when the answers are taken."""
-        return self._scored(self._tokens.rows(pairs))
+        return self._scored(self._tokens.rows(pairs), pairs)
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         """See `Scorer.measure`."""
         return lengths(self._tokens.rows(pairs))
 
-    def _scored(self, rows: list[Row]) -> Iterator[Answers]:
+    def _scored(self, rows: list[Row], pairs: Sequence[Pair]) -> Iterator[Answers]:
         tokens, truncated = lengths(rows)
-        record = self._record
-        for at, values in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
-            yield Answers(at, values, tokens[at], truncated[at], 1)
+        record, budget = self._record, self.description.batch_tokens
+        with telling(pairs):
+            for at, values in computed(self._backend, rows, record.inputs, record.pad_id, budget):
+                yield Answers(at, values, tokens[at], truncated[at], 1)
 
 
 def template_scorer(

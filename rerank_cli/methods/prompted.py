@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Pair
-from rerank_cli.inference.batching import Row, at_once, batches, computed, padded
+from rerank_cli.inference.batching import Row, at_once, batches, computed, padded, within_memory
+from rerank_cli.inference.memory import numbered_by, telling
 from rerank_cli.methods.pointwise import PairScorer, lengths
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class PromptScorer(PairScorer):
         """See `Scorer.stream`; what a query's n prompts share once, then n rows of the rest; tokens are the whole prompts'."""
         rows = self._tokens.rows(pairs)
         tokens, truncated = lengths(rows)
-        for at, values, calls in self._prompts.computed(rows, [pair.query for pair in pairs]):
-            yield Answers(at, values, tokens[at], truncated[at], calls)
+        with telling(pairs):
+            for at, values, calls in self._prompts.computed(rows, [pair.query for pair in pairs]):
+                yield Answers(at, values, tokens[at], truncated[at], calls)
 
 
 class SharedPrompts:
@@ -69,21 +71,24 @@ class SharedPrompts:
         shared = np.array([_shared([rows[i].ids for i in own]) for own in of_group], dtype=np.int64)
         token_bytes = 4 * self._layers * self._heads * self._size
         for held in batches(shared, max(1, HELD // token_bytes)):
-            prefixes, calls = self._prefixes([rows[of_group[q][0]].ids[: shared[q]] for q in held])
+            first = [of_group[q][0] for q in held]
+            with numbered_by(first):
+                prefixes, calls = self._prefixes([rows[i].ids[:size] for i, size in zip(first, shared[held])])
             positions = np.concatenate([of_group[q] for q in held])
             owner = np.repeat(np.arange(len(held)), [len(of_group[q]) for q in held])
             rest = [Row(rows[i].ids[shared[held[own]] :], None, False) for i, own in zip(positions, owner)]
             # What a token attends to counts, shared or not: it is what a batch takes memory for.
             sizes = np.array([len(row.ids) for row in rest]) + prefixes.shape[3]
-            answered = partial(self._answered, rest, owner, prefixes, shared[held])
-            for chosen, values in at_once(answered, batches(sizes, self._batch_tokens), self._backend.workers):
-                yield positions[chosen], values, calls + 1
-                calls = 0
+            answered = within_memory(self._backend, partial(self._answered, rest, owner, prefixes, shared[held]), sizes)
+            with numbered_by(positions):
+                for chosen, values in at_once(answered, batches(sizes, self._batch_tokens), self._backend.workers):
+                    yield positions[chosen], values, calls + 1
+                    calls = 0
 
     def _answered(
         self, rest: Sequence[Row], owner: np.ndarray, prefixes: np.ndarray, sizes: np.ndarray, chosen: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return chosen, self._run([rest[i] for i in chosen], owner[chosen], prefixes, sizes, keep=0)[0]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield chosen, self._run([rest[i] for i in chosen], owner[chosen], prefixes, sizes, keep=0)[0]
 
     def _prefixes(self, beginnings: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
         """Keys and values (2 x layers, q, heads, longest, size) of prompts' beginnings, and the batches they took."""
@@ -93,15 +98,15 @@ class SharedPrompts:
         calls = 0
         none = np.zeros((self._layers, 1, self._heads, 0, self._size), dtype=np.float32)
 
-        def kept(chosen: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
-            rows = [Row(beginnings[i], None, False) for i in there[chosen]]
-            longest = int(sizes[there[chosen]].max())
+        def kept(chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            rows = [Row(beginnings[i], None, False) for i in chosen]
+            longest = int(sizes[chosen].max())
             owner = np.zeros(len(rows), dtype=np.int64)
-            return there[chosen], longest, self._run(rows, owner, none, owner[:1], keep=longest)[1]
+            yield chosen, self._run(rows, owner, none, owner[:1], keep=longest)[1]
 
-        some = batches(sizes[there], self._batch_tokens)
-        for places, longest, states in at_once(kept, some, self._backend.workers):
-            held[:, places, :, :longest] = states
+        some = (there[chosen] for chosen in batches(sizes[there], self._batch_tokens))
+        for places, states in at_once(within_memory(self._backend, kept, sizes), some, self._backend.workers):
+            held[:, places, :, : states.shape[3]] = states
             calls += 1
         return held, calls
 

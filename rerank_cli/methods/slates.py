@@ -14,6 +14,7 @@ import numpy as np
 from rerank_cli.core.protocols import Answers, Lengths, Pair, Reply, Slate
 from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.batching import Row, computed
+from rerank_cli.inference.memory import telling
 from rerank_cli.inference.slate_prompts import SlatePrompts, SlateRow, whole
 from rerank_cli.methods.pointwise import BatchScorer
 
@@ -62,11 +63,12 @@ class SlateRanker(BatchScorer):
             some = slates[start : start + _HELD]
             rows = self._rows(some)
             groups = [(slate.query, slate.documents[0]) for slate in some]
-            for positions, logits in self._computed([made.row for made in rows], groups):
-                for at, own in zip(positions.tolist(), logits):
-                    made = rows[at]
-                    values = _values(own[: len(some[at].documents)].astype(np.float64), self._record.score)
-                    yield start + at, Reply(values, tokens=len(made.row.ids), truncated=made.cut)
+            with telling(some):
+                for positions, logits in self._computed([made.row for made in rows], groups):
+                    for at, own in zip(positions.tolist(), logits):
+                        made = rows[at]
+                        values = _values(own[: len(some[at].documents)].astype(np.float64), self._record.score)
+                        yield start + at, Reply(values, tokens=len(made.row.ids), truncated=made.cut)
 
     def measure(self, slates: Sequence[Slate]) -> Lengths:
         """See `Ranker.measure`."""

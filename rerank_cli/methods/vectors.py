@@ -17,6 +17,7 @@ import numpy as np
 
 from rerank_cli.core.protocols import Answers, Cache, Lengths, Pair
 from rerank_cli.inference.batching import Row, computed
+from rerank_cli.inference.memory import numbered_by, telling
 from rerank_cli.methods.exported import Record
 from rerank_cli.methods.pointwise import BatchScorer, Description, LoadedBackend, lengths
 
@@ -77,13 +78,14 @@ class TextModel:
 
     def embed(self, texts: Sequence[str], as_query: bool) -> Iterator[Embedded]:
         """Texts through the model, batch by batch."""
-        record = self._record
+        record, budget = self._record, self.description.batch_tokens
         rows = self._rows(texts, as_query)
         tokens, truncated = lengths(rows)
-        for at, numbers in computed(self._backend, rows, record.inputs, record.pad_id, self.description.batch_tokens):
-            # A copy, for a view would hold the whole batch.
-            arrays = [np.array(self._kept(own, rows[row], as_query)) for own, row in zip(numbers, at, strict=True)]
-            yield Embedded(at, arrays, tokens[at], truncated[at], np.zeros(len(at), bool), 1)
+        with telling(texts):
+            for at, numbers in computed(self._backend, rows, record.inputs, record.pad_id, budget):
+                # A copy, for a view would hold the whole batch.
+                arrays = [np.array(self._kept(own, rows[row], as_query)) for own, row in zip(numbers, at, strict=True)]
+                yield Embedded(at, arrays, tokens[at], truncated[at], np.zeros(len(at), bool), 1)
 
     def pair_lengths(self, pairs: Sequence[Pair]) -> Lengths:
         """See `Scorer.measure`; a pair's tokens are those of its two texts."""
@@ -122,15 +124,16 @@ class TextMemory:
                 yield _columns(list(found), list(found.values()))
                 new = [at for at in new if at not in found]
         rest = np.array(new, dtype=np.int64)
-        for batch in self._model.embed([texts[at] for at in rest], as_query) if len(rest) else ():
-            positions = rest[batch.positions]
-            columns = (batch.arrays, batch.tokens.tolist(), batch.truncated.tolist(), batch.cached.tolist())
-            whats = [Kept(*row) for row in zip(*columns, strict=True)]
-            fresh = dict(zip((keys[at] for at in positions), whats, strict=True))
-            if self.store is not None:
-                self.store.put([(key, _written(what)) for key, what in fresh.items()])
-            self._remember(fresh)
-            yield batch._replace(positions=positions)
+        with numbered_by(rest):
+            for batch in self._model.embed([texts[at] for at in rest], as_query) if len(rest) else ():
+                positions = rest[batch.positions]
+                columns = (batch.arrays, batch.tokens.tolist(), batch.truncated.tolist(), batch.cached.tolist())
+                whats = [Kept(*row) for row in zip(*columns, strict=True)]
+                fresh = dict(zip((keys[at] for at in positions), whats, strict=True))
+                if self.store is not None:
+                    self.store.put([(key, _written(what)) for key, what in fresh.items()])
+                self._remember(fresh)
+                yield batch._replace(positions=positions)
 
     def all(self, texts: Sequence[str], as_query: bool) -> Embedded:
         """All n distinct texts, in their order."""

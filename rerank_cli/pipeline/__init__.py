@@ -27,6 +27,7 @@ from rerank_cli.pipeline.answers import Reranked, answered
 from rerank_cli.pipeline.as_rankers import as_ranker
 from rerank_cli.pipeline.asked import AskedEstimate, asked, estimate_asked
 from rerank_cli.pipeline.lists import Answered, check, rated
+from rerank_cli.pipeline.naming import naming
 from rerank_cli.pipeline.plan import Plan, planned
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
@@ -126,7 +127,8 @@ def _scored(
     def scored(asked: tuple[list[Question], int, Iterator[Answers]]) -> Answered:
         window, n, stream = asked
         began = time.monotonic()
-        answers = gathered(takewhile(lambda _: not left.is_set(), stream), n)
+        with naming(window):
+            answers = gathered(takewhile(lambda _: not left.is_set(), stream), n)
         return window, answers, time.monotonic() - began, [{} for _ in window]
 
     with closing(ahead(asked(), _WINDOWS_AHEAD)) as windows_asked:

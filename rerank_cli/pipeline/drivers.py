@@ -15,6 +15,7 @@ from rerank_cli.core.protocols import Ranker, Reply, Slate
 from rerank_cli.core.side_by_side import Workers
 from rerank_cli.errors import BudgetSpent
 from rerank_cli.pipeline.courses import Course
+from rerank_cli.pipeline.naming import naming
 from rerank_cli.pipeline.plan import Plan
 
 
@@ -105,10 +106,11 @@ def _lockstep(held: _Held, ranker: Ranker) -> Generator[Course]:
                 return
             continue
         try:
-            for at, reply in ranker.answer([slate for _, _, slate in asked]):
-                course, place, _ = asked[at]
-                if not course.done:
-                    course.take(place, reply)
+            with naming([course.question for course, _, _ in asked]):
+                for at, reply in ranker.answer([slate for _, _, slate in asked]):
+                    course, place, _ = asked[at]
+                    if not course.done:
+                        course.take(place, reply)
         except BudgetSpent:
             held.stop("budget")
 

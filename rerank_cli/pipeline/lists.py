@@ -14,6 +14,7 @@ from rerank_cli.core.protocols import ListScorer, Scores, Slate
 from rerank_cli.core.steps import joined
 from rerank_cli.errors import WrongUsage
 from rerank_cli.pipeline.ahead import ahead
+from rerank_cli.pipeline.naming import naming
 from rerank_cli.pipeline.plan import Plan
 from rerank_cli.pipeline.questions import Options, Question, Sources, windows
 
@@ -46,7 +47,8 @@ def rated(
     with closing(ahead(windows(candidates, sources, options), 1)) as ready:
         for window in ready:
             began = time.monotonic()
-            values, costs, told = scorer.rate([_slate(question) for question in window])
+            with naming(window):
+                values, costs, told = scorer.rate([_slate(question) for question in window])
             answers = costs._replace(values=np.concatenate([np.empty(0), *values]))
             yield window, answers, time.monotonic() - began, told
 

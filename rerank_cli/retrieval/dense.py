@@ -25,7 +25,7 @@ import numpy as np
 from rerank_cli.core.by_place import by_place
 from rerank_cli.errors import WorkFailed
 from rerank_cli.retrieval.docids import DocIds, write_docids
-from rerank_cli.retrieval.encoding import Parts, Unfinished, Watch, encoded, encoded_once
+from rerank_cli.retrieval.encoding import Parts, Unfinished, Watch, encoded_once, encoded_queries
 from rerank_cli.retrieval.manifest import key_of, read_manifest, refuse_other, write_manifest
 from rerank_cli.retrieval.retriever import Found, Topic
 from rerank_cli.retrieval.sharing import TOGETHER, Over
@@ -143,12 +143,12 @@ class Dense:
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; a text a topic through the model. Every document has a score."""
         for some in batches_of(topics):
-            yield from self.index.nearest(self.vectors([topic.text for topic in some]), k)
+            yield from self.index.nearest(self.vectors(some), k)
 
-    def vectors(self, texts: list[str]) -> np.ndarray:
-        """Queries' vectors (n, d) float32; raises `WorkFailed` for one that is not finite."""
-        some = (texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER))
-        return _finite([vector for own in some for vector in encoded(self._model, own, as_query=True)[0]], self._model)
+    def vectors(self, topics: Sequence[Topic]) -> np.ndarray:
+        """Their vectors (n, d) float32; raises `WorkFailed` for one that is not finite."""
+        found = [vector for some in batches_of(topics, TOGETHER) for vector in encoded_queries(self._model, some)]
+        return _finite(found, self._model)
 
 
 def batches_of(topics: Sequence[Topic], size: int = _TOPICS) -> Iterator[Sequence[Topic]]:

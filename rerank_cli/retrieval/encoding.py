@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
+from rerank_cli.core.ids import shown
 from rerank_cli.core.texts import Corpus, Document, rendered
+from rerank_cli.errors import OutOfMemory
+from rerank_cli.retrieval.retriever import Topic
 from rerank_cli.retrieval.sharing import Batch, Over
 
 if TYPE_CHECKING:
@@ -137,10 +140,14 @@ def encoded_once(
                 yield Batch(first, [rendered(document, template) for document in some])
                 first += len(some)
 
-        for kept, truncated in over(partial(_encoded_parts, model, parts), batches()):
-            ids = waiting.popleft()
-            kept = kept if work.documents else begun(kept)
-            work.add({**kept, DOCIDS: b"".join(docid + b"\n" for docid in ids)}, len(ids), truncated)
+        try:
+            for kept, truncated in over(partial(_encoded_parts, model, parts), batches()):
+                ids = waiting.popleft()
+                kept = kept if work.documents else begun(kept)
+                work.add({**kept, DOCIDS: b"".join(docid + b"\n" for docid in ids)}, len(ids), truncated)
+        except OutOfMemory as error:
+            error.about(f"document {shown(waiting[0][error.row])}")
+            raise
         docids = (unfinished / DOCIDS).read_bytes().split(b"\n")[:-1] if work.documents else []
         finish(work, docids, aside)
         took = time.monotonic() - began
@@ -154,6 +161,15 @@ def encoded_once(
 
     build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
     shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def encoded_queries(model: TextModel, topics: Sequence[Topic]) -> list[np.ndarray]:
+    """What the model makes of topics' texts, in their order."""
+    try:
+        return encoded(model, [topic.text for topic in topics], as_query=True)[0]
+    except OutOfMemory as error:
+        error.about(f"query {shown(topics[error.row].qid)}")
+        raise
 
 
 def encoded(model: TextModel, texts: list[str], *, as_query: bool) -> tuple[list[np.ndarray], int]:

@@ -21,7 +21,7 @@ from rerank_cli.core.build_once import build_once
 from rerank_cli.core.texts import Corpus
 from rerank_cli.errors import Missing
 from rerank_cli.retrieval.dense import batches_of, encoder_facts, model_facts
-from rerank_cli.retrieval.encoding import BLOCK_DOCUMENTS, Parts, Unfinished, Watch, encoded, encoded_once
+from rerank_cli.retrieval.encoding import BLOCK_DOCUMENTS, Parts, Unfinished, Watch, encoded_once, encoded_queries
 from rerank_cli.retrieval.impacts import FORMAT, KIND, ImpactIndex, forward_parts, write_impacts
 from rerank_cli.retrieval.manifest import key_of, refuse_other
 from rerank_cli.retrieval.retriever import Found, Topic
@@ -57,7 +57,7 @@ class LearnedSparse:
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; a text a topic through the model."""
         for some in batches_of(topics, TOGETHER):
-            for array in encoded(self._model, [topic.text for topic in some], as_query=True)[0]:
+            for array in encoded_queries(self._model, some):
                 yield self._index.search(array[0].astype(np.int64), array[1], k)
 
 

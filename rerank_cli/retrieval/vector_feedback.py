@@ -75,7 +75,7 @@ class VectorFeedback:
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; raises `Missing` when a document that is fed back is not in the index."""
         for some in batches_of(topics):
-            queries = self._dense.vectors([topic.text for topic in some])
+            queries = self._dense.vectors(some)
             moved = [self._how.moved(*pair) for pair in zip(queries, self._fed_back(some, queries), strict=True)]
             yield from self._dense.index.nearest(np.stack(moved), k)
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from rerank_cli.core.side_by_side import Workers
-from rerank_cli.errors import BudgetSpent, RerankError
+from rerank_cli.errors import BudgetSpent, OutOfMemory, RerankError
 from rerank_cli.inference.endpoint import estimated_prompts
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 
@@ -64,11 +64,14 @@ class LimitedWriter:
         return self._writer.count(prompts)
 
 
-def in_order(writer: Writer, asked: Iterable[Asked[T]], decoding: Decoding) -> Iterator[Answered[T]]:
+def in_order(
+    writer: Writer, asked: Iterable[Asked[T]], decoding: Decoding, name: Callable[[T], str] = str
+) -> Iterator[Answered[T]]:
     """Each item with the completions of its prompts, None for those that the budget had no room for; a call a prompt.
 
     An item is handed over as soon as it and all before it are answered; few of `asked` are read ahead. Raises what the writer
-    raises, and what is wrong in `asked` once all before it is handed over: it was asked, and is paid for.
+    raises, and what is wrong in `asked` once all before it is handed over: it was asked, and is paid for. `name` is what
+    to call an item whose prompt has no room in memory.
     """
     wrong: list[RerankError] = []
 
@@ -78,7 +81,10 @@ def in_order(writer: Writer, asked: Iterable[Asked[T]], decoding: Decoding) -> I
         except RerankError as error:
             wrong.append(error)
 
-    yield from (_by_threads if writer.at_once > 1 else _together)(writer, readable(), decoding)
+    if writer.at_once > 1:
+        yield from _by_threads(writer, readable(), decoding)
+    else:
+        yield from _together(writer, readable(), decoding, name)
     if wrong:
         raise wrong[0]
 
@@ -107,6 +113,11 @@ class _Row(Generic[T]):
         answers, at, left = self._places.pop(number)
         answers[at] = completion
         left[0] -= 1
+
+    def item_of(self, number: int) -> T:
+        """The item of a question that waits."""
+        answers = self._places[number][0]
+        return next(item for item, own, _ in self._items if own is answers)
 
     def done(self) -> Iterator[Answered[T]]:
         """Take the items at the front that are answered."""
@@ -151,7 +162,9 @@ def _by_threads(writer: Writer, asked: Iterator[Asked[T]], decoding: Decoding) -
         workers.leave()
 
 
-def _together(writer: Writer, asked: Iterator[Asked[T]], decoding: Decoding) -> Iterator[Answered[T]]:
+def _together(
+    writer: Writer, asked: Iterator[Asked[T]], decoding: Decoding, name: Callable[[T], str]
+) -> Iterator[Answered[T]]:
     row: _Row[T] = _Row()
     numbers: list[int] = []
     prompts: list[Prompt] = []
@@ -165,6 +178,9 @@ def _together(writer: Writer, asked: Iterator[Asked[T]], decoding: Decoding) -> 
                 yield from row.done()
         except BudgetSpent:
             pass
+        except OutOfMemory as error:
+            error.about(name(row.item_of(numbers[error.row])))
+            raise
         for number in left:
             row.put(number, None)
         yield from row.done()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from rerank_cli.core.ids import shown
 from rerank_cli.core.texts import Document, rendered
 from rerank_cli.inference.writing import Writer
 from rerank_cli.rewriting.asking import in_order
@@ -41,5 +42,6 @@ def expanded(
     The model sees `template` filled in. Documents are read as they are needed. Raises what the writer raises, and what `documents` raises.
     """
     asked = ((one, how.prompts("", [rendered(one[0], template)], writer)) for one in documents)
-    for (document, fields), replies in in_order(writer, asked, how.decoding(writer)):
+    done = in_order(writer, asked, how.decoding(writer), lambda one: f"document {shown(one[0].docid)}")
+    for (document, fields), replies in done:
         yield Expanded(document, fields, how.texts(replies)[0])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rerank_cli.core.ids import shown
 from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.words.prompt import PromptFile
@@ -158,7 +159,7 @@ def rewritten(
     texts in one topic. A topic without any answer keeps its query. Raises what the writer raises.
     """
     asked = ((topic, how.prompts(topic.text, topic.context, writer)) for topic in topics)
-    for topic, replies in in_order(writer, asked, how.decoding(writer)):
+    for topic, replies in in_order(writer, asked, how.decoding(writer), lambda topic: f"query {shown(topic.qid)}"):
         texts, conditions = how.texts(replies)
         query = one_line(topic.text) or topic.text.strip()
         first = 0 if keep_query else 1

@@ -207,11 +207,11 @@ def test_without_memory_for_a_batch_it_goes_on_with_halves(tiny: TinyWriters, mo
     monkeypatch.setattr(decoder_state.DecoderState, "_forward", scarce)
     writer = tiny.open("qwen2", precision="fp32")
     assert writer is not tiny.open("qwen2"), "its memory of what did not fit is its own"
-    monkeypatch.setattr(writer, "_note", said.append)
+    monkeypatch.setattr(writer.halves, "_note", said.append)
     found = list(writer.complete(PROMPTS, decoding))
     assert len(found) == len(PROMPTS), "what was written before memory ended is not written again"
     for at, one in found:
         assert (one.text, one.written, one.finish) == (wanted[at].text, wanted[at].written, wanted[at].finish)
-    assert max(steps[8:]) <= 2 and "no memory for 5 prompts at a time" in said[0]
+    assert max(steps[8:]) <= 2 and "no memory for a batch of 5" in said[0]
     del steps[4:]
     assert len(list(writer.complete(PROMPTS, decoding))) == 5 and max(steps[4:]) <= 2 and len(said) == 1

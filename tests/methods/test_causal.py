@@ -12,9 +12,8 @@ import pytest
 import tiny_causal
 
 from rerank_cli.core.protocols import Pair
-from rerank_cli.errors import BadData, WrongUsage
+from rerank_cli.errors import BadData, OutOfMemory, WrongUsage
 from rerank_cli.export import ensure_exported
-from rerank_cli.inference.memory import OutOfMemory
 from rerank_cli.methods import LoadedScorer, load, load_torch
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.checkpoint import Checkpoint
@@ -174,9 +173,9 @@ def test_prompts_that_memory_does_not_hold_together_are_halved(
     scorer = opened(tiny("qwen3"), engine)
     wanted = scorer.score(pairs).values
     scorer = opened(tiny("qwen3"), engine)
-    backend, refused = scorer._backend._backend, []
+    backend, refused = scorer._backend, []
     said: list[str] = []
-    scorer._backend._note = said.append
+    scorer.halves._note = said.append
     ask = backend.outputs
 
     def small(batch: dict[str, Any]) -> Any:

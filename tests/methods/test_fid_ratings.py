@@ -10,8 +10,7 @@ import pytest
 from tiny_fid import DOCUMENTS, QUERIES, VIEWS, Fused, slate
 
 from rerank_cli.core.protocols import ListScorer, Pair, Slate
-from rerank_cli.errors import BadData
-from rerank_cli.inference.memory import OutOfMemory
+from rerank_cli.errors import BadData, OutOfMemory
 
 pytest_plugins = ["tiny_fused"]
 
@@ -270,11 +269,11 @@ def test_no_memory_is_told_with_what_helps(fused: Fused) -> None:
 
     hook = fused.model("mvp").encoder.register_forward_pre_hook(full)
     try:
-        with pytest.raises(OutOfMemory, match=r"a batch of 5 x \d+ tokens: CUDA out of memory") as caught:
+        with pytest.raises(OutOfMemory, match=r"a batch of 1 x \d+ tokens: CUDA out of memory") as caught:
             fused.opened("mvp").rate(SLATES[:1])
     finally:
         hook.remove()
-    assert "--batch-tokens" in caught.value.hint
+    assert "--max-length" in caught.value.hint and caught.value.texts[0] == SLATES[0].query
 
 
 def test_mvp_needs_its_four_tokens(tmp_path: Any) -> None:

@@ -18,6 +18,7 @@ from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Cache, Lengths, Reply, Slate
 from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.kept_words import KeptWriter
+from rerank_cli.inference.memory import numbered_by, telling
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.pointwise import Description
@@ -84,10 +85,12 @@ class WordedRanker:
         for decoding, places in alike.items():
             orders = [self._shown(slates[at]) for at in places]
             asked = [self._fitted(slates[at], order, decoding) for at, order in zip(places, orders)]
-            for i, reply in self._replies([one.prompt for one in asked], [len(order) for order in orders], decoding):
-                values = np.full(len(orders[i]), np.nan)
-                values[orders[i]] = reply.values
-                yield places[i], reply._replace(values=values, truncated=asked[i].truncated)
+            prompts, sizes = [one.prompt for one in asked], [len(order) for order in orders]
+            with telling([slates[at] for at in places]):
+                for i, reply in self._replies(prompts, sizes, decoding):
+                    values = np.full(len(orders[i]), np.nan)
+                    values[orders[i]] = reply.values
+                    yield places[i], reply._replace(values=values, truncated=asked[i].truncated)
 
     def measure(self, slates: Sequence[Slate]) -> Lengths:
         """See `Ranker.measure`: tokens of each prompt, an estimate where the tokenizer is a server's."""
@@ -105,20 +108,22 @@ class WordedRanker:
             else:
                 yield i, reply
         again = [prompts[i] for i, _ in failed]
-        retried = self._writer.complete(again, decoding._replace(seed=decoding.seed + 1)) if again else iter(())
-        for j, completion in retried:
-            i, first = failed[j]
-            second = self._reply(completion, sizes[i])
-            yield (
-                i,
-                second._replace(
-                    tokens=first.tokens + second.tokens,
-                    written=first.written + second.written,
-                    calls=first.calls + second.calls,
-                    cached=first.cached and second.cached,
-                    repaired=second.repaired or WRONG,
-                ),
-            )
+        if not again:
+            return
+        with numbered_by([i for i, _ in failed]):
+            for j, completion in self._writer.complete(again, decoding._replace(seed=decoding.seed + 1)):
+                i, first = failed[j]
+                second = self._reply(completion, sizes[i])
+                yield (
+                    i,
+                    second._replace(
+                        tokens=first.tokens + second.tokens,
+                        written=first.written + second.written,
+                        calls=first.calls + second.calls,
+                        cached=first.cached and second.cached,
+                        repaired=second.repaired or WRONG,
+                    ),
+                )
 
     def _reply(self, completion: Completion, n: int) -> Reply:
         if self.prompt.reasons and completion.finish == "length" and unclosed(completion.text):

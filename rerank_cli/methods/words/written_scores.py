@@ -17,6 +17,7 @@ from rerank_cli.core.protocols import Answers, Cache, Lengths, Pair, Scores, gat
 from rerank_cli.core.side_by_side import side_by_side
 from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.kept_words import KeptWriter
+from rerank_cli.inference.memory import numbered_by, telling
 from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.words.prompt import PromptFile
@@ -89,7 +90,7 @@ class WrittenScorer:
             _Course(at, one, self._read(one.prompt, self._decoding)) for at, one in enumerate(map(self._fitted, pairs))
         ]
         done = side_by_side(self._alone, courses, self._writer.at_once) if self._writer.at_once > 1 else None
-        return self._answers(pairs, done or self._together(courses))
+        return self._answers(pairs, done or self._together(courses, pairs))
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
         """Every answer, in the pairs' order."""
@@ -116,19 +117,24 @@ class WrittenScorer:
                 np.array([verdict.repaired]),
             )
 
-    def _together(self, courses: list[_Course]) -> Iterator[_Course]:
+    def _together(self, courses: list[_Course], pairs: Sequence[Pair]) -> Iterator[_Course]:
         """Every course to its end, those that ask alike in one call; each as soon as it is done."""
+        with telling(pairs):
+            yield from self._rounds(courses)
+
+    def _rounds(self, courses: list[_Course]) -> Iterator[_Course]:
         while courses:
             alike: dict[Decoding, list[_Course]] = {}
             for course in courses:
                 alike.setdefault(course.decoding, []).append(course)
             courses = []
             for decoding, some in alike.items():
-                for at, completion in self._writer.complete([course.prompt for course in some], decoding):
-                    if some[at].take(completion):
-                        yield some[at]
-                    else:
-                        courses.append(some[at])
+                with numbered_by([course.at for course in some]):
+                    for at, completion in self._writer.complete([course.prompt for course in some], decoding):
+                        if some[at].take(completion):
+                            yield some[at]
+                        else:
+                            courses.append(some[at])
 
     def _alone(self, course: _Course) -> _Course:
         """One course to its end."""
