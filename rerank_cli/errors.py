@@ -48,6 +48,7 @@ class OutOfMemory(WorkFailed):
     def about(self, what: str) -> None:
         """Put before the message what it is about."""
         self.message = f"{what}: {self.message}"
+        self.args = (self.message,)
 
 
 class BudgetSpent(WorkFailed):

@@ -169,7 +169,7 @@ def test_another_failure_is_not_taken_for_a_lack_of_memory() -> None:
             raise failed_batch(batch, RuntimeError("a bad graph\nof many lines"))
 
     broken = Broken(0)
-    with pytest.raises(WorkFailed, match="2 x 3 tokens: a bad graph$") as caught:
+    with pytest.raises(WorkFailed, match=r"2 x 3 tokens: a bad graph$") as caught:
         answers(broken, rows_of([1, 2, 3], [4, 5, 6]), 100)
     assert broken.refused == 1 and not isinstance(caught.value, OutOfMemory)
 
