@@ -169,7 +169,8 @@ def measure() -> Iterator[tuple[str, ...]]:
 
     import numpy as np
 
-    from rerank_cli.formats.runs import RunStream, RunWriter
+    from rerank_cli.formats.run_writer import RunWriter
+    from rerank_cli.formats.runs import RunStream
     from rerank_cli.inference.cache import AnswerCache
 
     yield "measured here", "pairs a second of one core"

@@ -104,3 +104,8 @@ def missing_extra(package: str, extra: str, what_for: str) -> Missing:
     return Missing(
         f"{what_for} needs the package {package}, which is not installed", f"pip install 'rerank-cli[{extra}]'"
     )
+
+
+def first_line(error: Exception) -> str:
+    """What another package's error says, in one line; its name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

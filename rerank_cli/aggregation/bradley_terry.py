@@ -43,9 +43,7 @@ def bradley_terry(wins: np.ndarray, prior: float = PRIOR, tolerance: float = TOL
     return np.exp(np.round(_settled(step, np.zeros(size), tolerance), 8))
 
 
-def newman(
-    wins: np.ndarray, ties: np.ndarray, prior: float = PRIOR, tolerance: float = TOLERANCE
-) -> tuple[np.ndarray, float]:
+def newman(wins: np.ndarray, ties: np.ndarray, prior: float = PRIOR) -> tuple[np.ndarray, float]:
     """Strengths (n,) > 0, scaled as above, and how prone to ties the comparisons are, from `wins` and `ties` (n, n).
 
     Davidson's model: with s = √(p q), p beats q in p/(p + q + 2vs) and ties in 2vs/(p + q + 2vs). A tie counts in
@@ -74,7 +72,7 @@ def newman(
         prone = tied / (2 * decided) if decided > 0 else prone
         return np.append(_moved(state[:size], above, below, prior), prone)
 
-    state = _settled(step, np.append(np.zeros(size), 0.5), tolerance)
+    state = _settled(step, np.append(np.zeros(size), 0.5), TOLERANCE)
     return np.exp(np.round(state[:size], 8)), max(float(state[size]), 0.0)
 
 

@@ -7,16 +7,16 @@ import numpy as np
 from rerank_cli.aggregation.pairs import settled
 
 
-def rank_centrality(wins: np.ndarray, prior: float = 1.0) -> np.ndarray:
-    """Share of time, (n,) adding up to 1, from `wins (n, n)`; every pair begins with `prior` > 0 wins on either side.
+def rank_centrality(wins: np.ndarray) -> np.ndarray:
+    """Share of time, (n,) adding up to 1, from `wins (n, n)`; every pair begins with one win on either side.
 
-    The prior keeps the walk from ending in an unbeaten item. One LU factorisation, O(n³).
+    That win keeps the walk from ending in an unbeaten item. One LU factorisation, O(n³).
     Negahban, Oh and Shah, Rank Centrality: Ranking from Pairwise Comparisons, Operations Research 65(1), 2017.
     """
     size = len(wins)
     if size < 2:
         return np.ones(size)
-    moves = wins.T + prior
+    moves = wins.T + 1.0
     moves /= moves + moves.T
     np.fill_diagonal(moves, 0.0)
     moves /= moves.sum(axis=1).max()

@@ -120,6 +120,8 @@ def eval(
     score each document alone. --separation computes BM25 over each query's candidates; where the best other
     document has 0.5 more than the best relevant one, the words mislead.
     """
+    #: Everything that was typed, for who takes a group of it.
+    typed = dict(locals())
     from rerank_cli.cli import eval_analyses, eval_cost, eval_written, judged_runs, pictures
     from rerank_cli.cli.eval_usage import refuse_nonsense
     from rerank_cli.cli.streams import output_stream
@@ -140,31 +142,7 @@ def eval(
     reference = baseline if baseline is not None else base
     if reference is not None and reference not in paths:
         paths.append(reference)
-    refuse_nonsense(
-        runs=count,
-        lists=len(paths),
-        assertions=assertions,
-        baseline=baseline is not None,
-        base=base is not None,
-        depth_curve=bool(depths),
-        depth=depth is not None,
-        compare=compare,
-        tested=bool(test or correct),
-        alpha=alpha,
-        eps=eps,
-        judged_only=judged_only,
-        plot=plot,
-        phantoms=phantoms,
-        separation=separation,
-        stats=stats is not None,
-        shape=shape is not None,
-        tokens=tokens is not None,
-        calls=calls is not None,
-        per_query=per_query,
-        texts=collection is not None or qrels is None,
-        style=output_as,
-        output=output,
-    )
+    refuse_nonsense(typed, len(paths), assertions)
     if plot == output == "-" and output_as is Format.auto:
         output_as = Format.table
     files = read_runs(paths, input_format.value, lenient, terminal)

@@ -114,7 +114,7 @@ def export_onnx(
                 exact,
                 folder,
                 precision.value,
-                real_lists(settings, terminal),
+                real_lists(settings),
                 threads=terminal.threads,
                 note=terminal.note,
             )

@@ -90,11 +90,11 @@ def tuned(
     runs = [file.run for file in files]
     least = 1 if rel is None else rel
     done = tune(runs, paths, recipe, qrels, values, folds, tag, terminal.note, least, cutoff, grids)
-    _report(done, str(asked), recipe, qrels, terminal)
+    _report(done, str(asked), qrels, terminal)
     return done
 
 
-def _report(done: Tuned, measure: str, asked: Recipe, qrels: Qrels, terminal: Terminal) -> None:
+def _report(done: Tuned, measure: str, qrels: Qrels, terminal: Terminal) -> None:
     for number, fold in enumerate(done.folds, start=1):
         terminal.note(
             f"fold {number} of {len(done.folds)}: {measure} {fold.value:.4f} on {len(fold.held_out)} queries held out, "

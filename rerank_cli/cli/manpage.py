@@ -77,9 +77,9 @@ def _verbatim(text: str) -> list[str]:
     return [escape(line) if line else "\\&" for line in text.splitlines()]
 
 
-def plain_text(page: Page, width: int = TEXT_WIDTH) -> str:
+def plain_text(page: Page) -> str:
     """The page as `man` would lay it out, without fonts."""
-    lines = [f"{page.name.upper()}(1)".ljust(width - len(page.source)) + page.source]
+    lines = [f"{page.name.upper()}(1)".ljust(TEXT_WIDTH - len(page.source)) + page.source]
     for title, blocks in page.sections:
         lines += ["", title]
         for number, block in enumerate(blocks):
@@ -87,16 +87,16 @@ def plain_text(page: Page, width: int = TEXT_WIDTH) -> str:
                 case Heading(text):
                     lines += [*([""] if number else []), f"   {text}"]
                 case Entry(term, text):
-                    lines += ["       " + "".join(part for _, part in term), *_wrapped(text, 14, width), ""]
+                    lines += ["       " + "".join(part for _, part in term), *_wrapped(text, 14), ""]
                 case Verbatim(text):
                     lines += [*textwrap.indent(text, " " * 11).splitlines(), ""]
                 case Paragraph(spans):
-                    lines += [*_wrapped("".join(part for _, part in spans), 7, width), ""]
+                    lines += [*_wrapped("".join(part for _, part in spans), 7), ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip()) + "\n"
 
 
-def _wrapped(text: str, indent: int, width: int) -> list[str]:
+def _wrapped(text: str, indent: int) -> list[str]:
     blank = " " * indent
     return textwrap.wrap(
-        text, width, initial_indent=blank, subsequent_indent=blank, break_long_words=False, break_on_hyphens=False
+        text, TEXT_WIDTH, initial_indent=blank, subsequent_indent=blank, break_long_words=False, break_on_hyphens=False
     )

@@ -26,12 +26,12 @@ def quickest_here(opened: Callable[[str], LoadedScorer], settings: Settings, ter
         raise WrongUsage("--precision fast is measured on processors only", "on a GPU, name fp16 or bf16")
     exact = opened("fp32").description
     told = f"{exact.model_hash} {exact.template} {exact.max_length} {exact.engine} {terminal.threads}"
-    choice = quickest(told, opened, lambda: real_lists(settings, terminal), settings.cache_dir, note=terminal.note)
+    choice = quickest(told, opened, lambda: real_lists(settings), settings.cache_dir, note=terminal.note)
     terminal.note(str(choice))
     return choice.precision
 
 
-def real_lists(settings: Settings, terminal: Terminal) -> list[list[Pair]]:
+def real_lists(settings: Settings) -> list[list[Pair]]:
     """Real pairs to compare precisions on: every topic of the demo collection with its judged documents and others, ten each."""
     from rerank_cli.collection import SHIPPED, Overrides, open_collection
     from rerank_cli.core.protocols import Pair

@@ -17,7 +17,7 @@ from rerank_cli.errors import WorkFailed, WrongUsage
 
 if TYPE_CHECKING:
     from rerank_cli.core.shards import Share
-    from rerank_cli.formats.runs import RunWriter
+    from rerank_cli.formats.run_writer import RunWriter
     from rerank_cli.pipeline import Reranked
 
 
@@ -46,7 +46,7 @@ def written_run(
     """
     from rerank_cli.formats.output import is_regular_target, open_output
     from rerank_cli.formats.parts import PartWriter
-    from rerank_cli.formats.runs import RunWriter
+    from rerank_cli.formats.run_writer import RunWriter
 
     if output_format == "msmarco":
         terminal.refuse(["tag"], "has no column in the msmarco format")

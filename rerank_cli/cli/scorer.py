@@ -131,7 +131,7 @@ def _opened(
             folder,
             precision,
             settings.cache_dir,
-            lists=lambda: real_lists(settings, terminal),
+            lists=lambda: real_lists(settings),
             threads=terminal.threads,
             note=terminal.note,
         )

@@ -69,20 +69,6 @@ class Comparison:
 
 
 def compare(
-    values: Mapping[str, np.ndarray],
-    baseline: str | None = None,
-    test: str = "t",
-    correct: str | None = None,
-    alpha: float = 0.05,
-    seed: int = 0,
-    *,
-    eps: float = 0.0,
-) -> list[Comparison]:
-    """`compare_measures` for one measure: `values` is run name -> (Q,) per-topic values, all in the same topic order."""
-    return compare_measures({"": values}, baseline, test, correct, alpha, seed, eps=eps)
-
-
-def compare_measures(
     values: Mapping[str, Mapping[str, np.ndarray]],
     baseline: str | None = None,
     test: str = "t",

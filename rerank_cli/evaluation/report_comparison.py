@@ -16,7 +16,7 @@ from string import ascii_lowercase
 
 from rerank_cli.errors import WrongUsage
 from rerank_cli.evaluation import report as plain
-from rerank_cli.evaluation.comparison import Comparison, Interval, compare_measures
+from rerank_cli.evaluation.comparison import Comparison, Interval, compare
 from rerank_cli.evaluation.measures import Evaluation
 from rerank_cli.evaluation.report import Cell, Grid
 from rerank_cli.evaluation.significance import TESTS
@@ -70,15 +70,15 @@ class ComparisonReport:
 
 def compared(
     evaluations: Sequence[Evaluation],
-    baseline: str | None = None,
-    test: str = "t",
-    correct: str | None = None,
-    alpha: float = 0.05,
-    seed: int = 0,
-    digits: int = 4,
-    eps: float = 0.0,
+    baseline: str | None,
+    test: str,
+    correct: str | None,
+    alpha: float,
+    seed: int,
+    digits: int,
+    eps: float,
 ) -> ComparisonReport:
-    """Compare evaluations over the same topics and measures (see `compare_measures`).
+    """Compare evaluations over the same topics and measures (see `compare`).
 
     `WrongUsage` for fewer than two runs, an unknown test or correction, and a measure that is a count: its values
     are no effectiveness.
@@ -90,7 +90,7 @@ def compared(
         measure: {evaluation.name: evaluation.values[row] for evaluation in evaluations}
         for row, measure in enumerate(first.measures)
     }
-    comparisons = compare_measures(values, baseline, test, correct, alpha, seed, eps=eps)
+    comparisons = compare(values, baseline, test, correct, alpha, seed, eps=eps)
     around: dict[str, dict[str, Interval]] = {measure: {} for measure in first.measures}
     for comparison in comparisons:
         around[comparison.measure][comparison.run] = comparison.mean_interval

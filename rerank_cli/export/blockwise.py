@@ -18,15 +18,15 @@ _ACCURACY_LEVEL = 4
 _DOMAIN = "com.microsoft"
 
 
-def quantised(weights: np.ndarray, block: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
-    """Round weights (k, n) to 8 bits; returns codes (n, blocks, block) uint8 around 128 and scales (n, blocks) float32.
+def quantised(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Round weights (k, n) to 8 bits; returns codes (n, blocks, BLOCK) uint8 around 128 and scales (n, blocks) float32.
 
     A weight is (code - 128) x its block's scale, off by at most half a scale.
     """
     k, n = weights.shape
-    columns = np.zeros((n, -(-k // block) * block), dtype=np.float32)
+    columns = np.zeros((n, -(-k // BLOCK) * BLOCK), dtype=np.float32)
     columns[:, :k] = weights.T
-    blocks = columns.reshape(n, -1, block)
+    blocks = columns.reshape(n, -1, BLOCK)
     scales = (np.abs(blocks).max(axis=2) / 127).astype(np.float32)
     scales[scales == 0] = 1  # a block of zeros, or of numbers too small to have a scale
     codes = np.rint(blocks / scales[:, :, None]) + 128

@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from rerank_cli.errors import WorkFailed
+from rerank_cli.errors import WorkFailed, first_line
 from rerank_cli.methods.exported import Record
 from rerank_cli.methods.source import quiet_libraries
 
@@ -57,7 +57,7 @@ def write_graph(module: Any, record: Record, path: Path) -> None:
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError, TypeError, AttributeError) as error:
         raise WorkFailed(
-            f"{record.name} cannot be exported to ONNX: {str(error).strip().splitlines()[0]}",
+            f"{record.name} cannot be exported to ONNX: {first_line(error)}",
             "--engine torch runs it without an export",
         ) from error
 

@@ -99,14 +99,6 @@ def read_records(stream: Iterable[bytes], name: str) -> Iterator[tuple[Document,
         yield located(record, layout, name), _other_fields(record.raw, layout)
 
 
-def read_documents(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, Document]]:
-    """Yield (byte offset, document) of each document in a stream of lines; raises `BadData` with FILE:LINE."""
-    head, lines = opening(stream)
-    layout = layout_of(head, name)
-    for record in records(lines, layout):
-        yield record.offset, located(record, layout, name)
-
-
 def _other_fields(raw: bytes, layout: Layout) -> dict[str, Any]:
     """What a record says besides the id, the title and the text that were taken from it."""
     if layout.kind == "sgml":

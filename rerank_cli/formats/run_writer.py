@@ -110,19 +110,6 @@ def comment(facts: Mapping[str, Any]) -> bytes:
     return b"# rerank: " + json.dumps(facts, separators=(", ", ": ")).encode("ascii") + b"\n"
 
 
-def format_ranking(
-    ranking: Ranking,
-    tag: str,
-    format: str = "trec",
-    *,
-    query: str | None = None,
-    documents: Mapping[bytes, Document] | None = None,
-) -> bytes:
-    """The lines that `RunWriter.write` writes for one ranking; empty for an empty one."""
-    _check(tag, format)
-    return _lines(ranking, _separated(ranking)[0], tag, format, query, documents)
-
-
 def _lines(
     ranking: Ranking,
     scores: np.ndarray,

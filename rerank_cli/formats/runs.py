@@ -25,10 +25,7 @@ from rerank_cli.formats.columns import Columns, read_columns
 from rerank_cli.formats.compression import open_input
 from rerank_cli.formats.lines import numbered
 from rerank_cli.formats.rows import RowReader
-from rerank_cli.formats.run_writer import RunWriter, format_ranking
 from rerank_cli.formats.trec import Row
-
-__all__ = ["RunFile", "RunStream", "RunWriter", "format_ranking", "read_run", "validate_run"]
 
 _ONCE = "each document may stand once in a query's list; --lenient keeps the best of them"
 

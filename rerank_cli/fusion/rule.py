@@ -74,7 +74,5 @@ class Rule:
     norm: str = "none"
     #: A trained rule: learns one table a run from the judged queries it is shown, before it can fuse.
     learn: Callable[[Pool, Judged, Settings], tuple[np.ndarray, ...]] | None = None
-    #: The order of the runs is part of the rule's meaning.
-    run_order_matters: bool = False
     #: May be given some queries at a time; not so where it says something of all of them together.
     in_blocks: bool = True

@@ -13,13 +13,13 @@ group `rerank_cli.methods`. Besides `METHOD` it has
 - `scorer(record, tokenizer, backend, max_length, batch_tokens) -> Scorer`, or a `ListScorer` where `METHOD.asks` is "rate",
   a `Ranker` where it is "prefer", "pick" or "order"; all have `LoadedScorer`'s attributes;
 - `ENGINES`: ("torch",) where the graph cannot be exported (it generates, or looks at attention) and only PyTorch runs it;
-- `by_torch(model, record, tokenizer, *, device, threads, max_length, batch_tokens, halves)`: what answers, instead of graph and scorer,
-  where arrays in and numbers out are no fit.
+- `by_torch(model, record, tokenizer, **placed)`: what answers, instead of graph and scorer, where arrays in and numbers out
+  are no fit; `Placed` says on what it runs and how much it reads.
 
 A method that is asked in words, of a model that writes, has `asked` instead of, or besides, graph and record:
 
-- `asked(checkpoint, writer, prompt, *, max_length, instruction, note)`: a Ranker, ListScorer or Scorer over a `Writer`
-  (`inference.writing`), which is a server or a local model; `prompt` is the user's own template or None. It may have
+- `asked(checkpoint, writer, prompt, **how)`: a Ranker, ListScorer or Scorer over a `Writer` (`inference.writing`), which is a
+  server or a local model; `prompt` is the user's own template or None, `how` a `words.worded.HowAsked`. It may have
   `keep_in(store)`: from then on the writer's completions are kept there.
 """
 
@@ -30,7 +30,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 from rerank_cli.core.method import Method
 from rerank_cli.errors import WrongUsage
@@ -63,6 +63,16 @@ class MethodModule(Protocol):
     def scorer(
         self, record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
     ) -> LoadedScorer: ...
+
+
+class Placed(TypedDict):
+    """On what a method's `by_torch` runs its model, how much that reads, and who halves what memory refuses."""
+
+    device: str
+    threads: int
+    max_length: int | None
+    batch_tokens: int | None
+    halves: Halves
 
 
 class LoadedScorer(Protocol):
@@ -207,11 +217,10 @@ def load_torch(
     model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
     halves = Halves(note)
     if by_torch := getattr(module, "by_torch", None):
-        lengths = {"max_length": max_length, "batch_tokens": batch_tokens}
-        opened: LoadedScorer = by_torch(
-            model, record, source.tokenizer, device=str(where), threads=threads, halves=halves, **lengths
+        placed = Placed(
+            device=str(where), threads=threads, max_length=max_length, batch_tokens=batch_tokens, halves=halves
         )
-        return _as_listed(opened, record, halves)
+        return _as_listed(by_torch(model, record, source.tokenizer, **placed), record, halves)
     graph = module.graph(model, record, source.folder)
     backend = TorchBackend(graph, device=device, threads=threads)
     scorer = module.scorer(record, source.tokenizer, _prepared(backend, halves, around), max_length, batch_tokens)

@@ -1,7 +1,7 @@
 """Co-Prompt: query likelihood as a measure of a prompt, and as the score under the prompt that was chosen.
 
 The score is the mean log-probability of the query's tokens after `Passage: ...` and the prompt. A prompt is as good
-as this score is high for relevant pairs: `quality` says it, so a search over prompts needs no judgements of rankings.
+as this score is high for relevant pairs, so that a search over prompts needs no judgements of rankings.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from rerank_cli.core.method import Method
 from rerank_cli.methods import likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rerank_cli.core.protocols import Pair, Scorer
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -41,16 +38,3 @@ TEMPLATE = "Passage: {document}\nPlease write a question based on this passage.{
 def record(source: Source) -> Record:
     """How this checkpoint is asked; see `likelihood_record`."""
     return likelihood.likelihood_record(source, TEMPLATE, mean=True)
-
-
-def quality(scorer: Scorer, relevant: Sequence[Pair]) -> float:
-    """How good the prompt of `scorer` is: its mean score over relevant pairs, in log-probability a token.
-
-    Higher is better, comparable between prompts of the same checkpoint on the same pairs. n model calls.
-    Raises `ValueError` without a pair.
-    """
-    if not relevant:
-        raise ValueError("a prompt is measured on relevant pairs, and there are none")
-    from rerank_cli.core.protocols import gathered
-
-    return float(gathered(scorer.stream(relevant), len(relevant)).values.mean(dtype="float64"))

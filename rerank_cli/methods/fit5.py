@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from rerank_cli.methods.lists import ListMethod, ratings
 from rerank_cli.methods.weights import weight_files
 
 if TYPE_CHECKING:
-    from rerank_cli.inference.memory import Halves
+    from rerank_cli.methods import Placed
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -121,30 +121,9 @@ def record(source: Source) -> Record:
     )
 
 
-def by_torch(
-    model: Any,
-    record: Record,
-    tokenizer: Any,
-    *,
-    device: str,
-    threads: int,
-    max_length: int | None,
-    batch_tokens: int | None,
-    halves: Halves,
-) -> FiT5:
+def by_torch(model: Any, record: Record, tokenizer: Any, **placed: Unpack[Placed]) -> FiT5:
     """A `ListScorer`."""
-    own = opened(
-        model,
-        record,
-        tokenizer,
-        device=device,
-        threads=threads,
-        max_length=max_length,
-        batch_tokens=batch_tokens,
-        halves=halves,
-        first=(record.params["first"],),
-        numbered=_scored(100, ""),
-    )
+    own = opened(model, record, tokenizer, first=(record.params["first"],), numbered=_scored(100, ""), **placed)
     return FiT5(own, record)
 
 

@@ -133,7 +133,7 @@ class AttentionScorer(PromptLists):
 
     def lengths(self, slates: Sequence[Slate]) -> Lengths:
         """See `ListMethod.lengths`."""
-        each = [self._cost(slate, *self._asked(slate)) for slate in slates]
+        each = [self._cost(slate, self._asked(slate)[0]) for slate in slates]
         return Lengths(*(np.concatenate(column) for column in zip(*each, strict=True)))
 
     def rated(self, slate: Slate) -> Rated:
@@ -142,7 +142,7 @@ class AttentionScorer(PromptLists):
         ids, tail = np.concatenate([prompt.ids[:begin], self._nothing]), prompt.ids[begin:]
         seen = self._backend.run({"input_ids": ids[None], "tail": tail[None], "start": np.array([begin])})[0]
         values = np.array([kept_sum(seen[first:last]) for first, last in prompt.spans])
-        return Rated(self._turned(values), self._cost(slate, prompt, begin), 2, {})
+        return Rated(self._turned(values), self._cost(slate, prompt), 2, {})
 
     def _asked(self, slate: Slate) -> tuple[Placed, int]:
         """The list's prompt, and the first token of its question; short enough to ask for nothing too."""
@@ -168,7 +168,7 @@ class AttentionScorer(PromptLists):
         # Of Mistral's older tokenizers these markers are no tokens.
         return _TURN.sub(r"[ \1", self._as_plain(text))
 
-    def _cost(self, slate: Slate, prompt: Placed, begin: int) -> Lengths:
+    def _cost(self, slate: Slate, prompt: Placed) -> Lengths:
         words = np.array([len(document.split(" ")) > self._params["words"] for document in slate.documents], dtype=bool)
         tokens = spread(len(prompt.ids) + len(self._nothing), len(slate.documents))
         return Lengths(tokens, words | self._turned(prompt.truncated))

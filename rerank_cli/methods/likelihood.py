@@ -49,7 +49,6 @@ def likelihood_record(
     before: tuple[int, ...] = (),
     ends: bool = False,
     mean: bool = False,
-    max_length: int = MAX_LENGTH,
     target_length: int = TARGET_LENGTH,
 ) -> Record:
     """How a checkpoint is asked for a likelihood; raises `BadData` when it is neither a T5 nor a causal language model.
@@ -66,8 +65,6 @@ def likelihood_record(
             f"{checkpoint.name} is {config.get('architectures') or config.get('model_type')}, which does not write text",
             "a likelihood needs a T5 or a causal language model",
         )
-    elif checkpoint.max_length is None:
-        max_length += target_length
     if ends:
         end = config.get("eos_token_id")
         end = end[0] if isinstance(end, list) else end
@@ -77,11 +74,12 @@ def likelihood_record(
             )
         params["after"] = [int(end)]
     template = checkpoint.template or template
+    longest = MAX_LENGTH if "start_id" in params else MAX_LENGTH + target_length
     turned = TURN in template
     return source.new_record(
         score="logprob",
         inputs=INPUTS + tuple(f"reviewer_{name}" for name in INPUTS) * turned,
-        max_length=checkpoint.max_length or max_length,
+        max_length=checkpoint.max_length or longest,
         template=template,
         params=params,
     )

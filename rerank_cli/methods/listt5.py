@@ -10,7 +10,7 @@ until they are five, as the authors do.
 from __future__ import annotations
 
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from rerank_cli.methods.fid import FusedRanker, opened, ordered, record_of, unwr
 
 if TYPE_CHECKING:
     from rerank_cli.core.protocols import Slate
-    from rerank_cli.inference.memory import Halves
+    from rerank_cli.methods import Placed
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -54,29 +54,9 @@ def record(source: Source) -> Record:
     return record_of(source, score=METHOD.score, template=TEMPLATE, max_length=MAX_LENGTH, called="ListT5")
 
 
-def by_torch(
-    model: Any,
-    record: Record,
-    tokenizer: Any,
-    *,
-    device: str,
-    threads: int,
-    max_length: int | None,
-    batch_tokens: int | None,
-    halves: Halves,
-) -> ListT5:
+def by_torch(model: Any, record: Record, tokenizer: Any, **placed: Unpack[Placed]) -> ListT5:
     """A `Ranker`."""
-    own = opened(
-        model,
-        record,
-        tokenizer,
-        device=device,
-        threads=threads,
-        max_length=max_length,
-        batch_tokens=batch_tokens,
-        halves=halves,
-        numbered=_numbered(FIVE, ""),
-    )
+    own = opened(model, record, tokenizer, numbered=_numbered(FIVE, ""), **placed)
     return ListT5(own, record)
 
 

@@ -10,13 +10,13 @@ it with empty passages. Where a passage is too long its end is cut; the scripts 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rerank_cli.core.method import Method
 from rerank_cli.methods.fid import FusedRanker, Opened, opened, ordered, record_of
 
 if TYPE_CHECKING:
-    from rerank_cli.inference.memory import Halves
+    from rerank_cli.methods import Placed
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -53,30 +53,9 @@ def record(source: Source) -> Record:
     return record_of(source, score=METHOD.score, template=TEMPLATE, max_length=MAX_LENGTH, called="LiT5", window=window)
 
 
-def by_torch(
-    model: Any,
-    record: Record,
-    tokenizer: Any,
-    *,
-    device: str,
-    threads: int,
-    max_length: int | None,
-    batch_tokens: int | None,
-    halves: Halves,
-) -> LiT5Distill:
+def by_torch(model: Any, record: Record, tokenizer: Any, **placed: Unpack[Placed]) -> LiT5Distill:
     """A `Ranker`."""
-    label = f"[{record.params['window']}]"
-    own = opened(
-        model,
-        record,
-        tokenizer,
-        device=device,
-        threads=threads,
-        max_length=max_length,
-        batch_tokens=batch_tokens,
-        halves=halves,
-        numbered=label,
-    )
+    own = opened(model, record, tokenizer, numbered=f"[{record.params['window']}]", **placed)
     return LiT5Distill(own, record)
 
 

@@ -10,7 +10,7 @@ The answer is written first, with a cache; then one pass over the finished answe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from rerank_cli.methods.lists import ListMethod, ratings
 
 if TYPE_CHECKING:
     from rerank_cli.inference.batching import Row
-    from rerank_cli.inference.memory import Halves
+    from rerank_cli.methods import Placed
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -60,29 +60,9 @@ def record(source: Source) -> Record:
     return record_of(source, score=METHOD.score, template=TEMPLATE, max_length=MAX_LENGTH, called="LiT5")
 
 
-def by_torch(
-    model: Any,
-    record: Record,
-    tokenizer: Any,
-    *,
-    device: str,
-    threads: int,
-    max_length: int | None,
-    batch_tokens: int | None,
-    halves: Halves,
-) -> LiT5Score:
+def by_torch(model: Any, record: Record, tokenizer: Any, **placed: Unpack[Placed]) -> LiT5Score:
     """A `ListScorer`."""
-    own = opened(
-        model,
-        record,
-        tokenizer,
-        device=device,
-        threads=threads,
-        max_length=max_length,
-        batch_tokens=batch_tokens,
-        halves=halves,
-    )
-    return LiT5Score(own, record)
+    return LiT5Score(opened(model, record, tokenizer, **placed), record)
 
 
 class LiT5Score(ListMethod):

@@ -8,7 +8,7 @@ generated, nothing depends on the order of the list, and one call serves any num
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from rerank_cli.methods.graphs.t5_decoder import one_step, require_t5
 from rerank_cli.methods.lists import ListMethod, ratings
 
 if TYPE_CHECKING:
-    from rerank_cli.inference.memory import Halves
+    from rerank_cli.methods import Placed
     from rerank_cli.methods.exported import Record
     from rerank_cli.methods.source import Source
 
@@ -62,29 +62,9 @@ def record(source: Source) -> Record:
     )
 
 
-def by_torch(
-    model: Any,
-    record: Record,
-    tokenizer: Any,
-    *,
-    device: str,
-    threads: int,
-    max_length: int | None,
-    batch_tokens: int | None,
-    halves: Halves,
-) -> Mvp:
+def by_torch(model: Any, record: Record, tokenizer: Any, **placed: Unpack[Placed]) -> Mvp:
     """A `ListScorer`."""
-    own = opened(
-        model,
-        record,
-        tokenizer,
-        device=device,
-        threads=threads,
-        max_length=max_length,
-        batch_tokens=batch_tokens,
-        halves=halves,
-        first=tuple(record.words.values()),
-    )
+    own = opened(model, record, tokenizer, first=tuple(record.words.values()), **placed)
     return Mvp(own, record)
 
 

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Reply, Slate
-from rerank_cli.methods.words.worded import Asked, WordedRanker, prompt_of
+from rerank_cli.methods.words.worded import Asked, HowAsked, WordedRanker, prompt_of
 
 if TYPE_CHECKING:
     from rerank_cli.inference.writing import Writer
@@ -43,15 +43,6 @@ class Selector(WordedRanker):
             yield at, reply
 
 
-def asked(
-    checkpoint: Checkpoint,
-    writer: Writer,
-    prompt: Asked,
-    *,
-    max_length: int | None,
-    instruction: str | None,
-    note: Callable[[str], None],
-) -> Selector:
+def asked(checkpoint: Checkpoint, writer: Writer, prompt: Asked, **how: Unpack[HowAsked]) -> Selector:
     """A `Ranker` that selects, with the user's prompt, the checkpoint's or DynamicRAG's."""
-    file = prompt_of(prompt, checkpoint, "dynamicrag")
-    return Selector(METHOD, checkpoint, writer, file, max_length=max_length, instruction=instruction, note=note)
+    return Selector(METHOD, checkpoint, writer, prompt_of(prompt, checkpoint, "dynamicrag"), **how)

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rerank_cli.errors import BadData, Missing, WrongUsage, missing_extra
+from rerank_cli.errors import BadData, Missing, WrongUsage, first_line, missing_extra
 from rerank_cli.methods.detect import model_config, read_json
 from rerank_cli.methods.exported import RECORD, TOKENIZER, Record
 
@@ -263,7 +263,3 @@ def quiet_libraries() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

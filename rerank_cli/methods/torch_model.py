@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rerank_cli.errors import BadData, WrongUsage
+from rerank_cli.errors import BadData, WrongUsage, first_line
 from rerank_cli.methods.adapter import merge
-from rerank_cli.methods.source import Source, first_line, needs_torch, quiet_libraries
+from rerank_cli.methods.source import Source, needs_torch, quiet_libraries
 
 #: A linear layer with no more outputs than this makes labels.
 _MOST_LABELS = 8

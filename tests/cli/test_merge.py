@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,21 @@ from conftest import Runner
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.shards import Shard, Share, by_position
 from rerank_cli.formats.parts import PartWriter
-from rerank_cli.formats.runs import format_ranking
+from rerank_cli.formats.run_writer import RunWriter
 
 LISTS = [Ranking.build(b"q%d" % q, [b"d%d" % d for d in range(q)], [float(d) for d in range(q)]) for q in (2, 1, 3)]
-WHOLE = b"".join(format_ranking(one, "t") for one in LISTS)
+
+
+def written(format: str = "trec") -> bytes:
+    """The lists as one run."""
+    out = io.BytesIO()
+    writer = RunWriter(out, "t", format)
+    for one in LISTS:
+        writer.write(one)
+    return out.getvalue()
+
+
+WHOLE = written()
 
 Parts = Callable[..., None]
 
@@ -75,7 +87,7 @@ def test_another_format_and_another_tag(parts: Parts, rerank: Runner) -> None:
     ]
     assert rerank("merge", "part.1", "part.2", "--tag", "mine").text == WHOLE.decode().replace(" t\n", " mine\n")
     parts(2, "json", format="jsonl")
-    assert rerank("merge", "json.1", "json.2").out == b"".join(format_ranking(one, "t", "jsonl") for one in LISTS)
+    assert rerank("merge", "json.1", "json.2").out == written("jsonl")
     assert rerank("merge", "json.1", "json.2", "--output-format", "trec").out == WHOLE
 
 

@@ -1,6 +1,7 @@
 """Comparisons: counts and means by hand, intervals that cover, corrections over the right family."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.errors import WrongUsage
-from rerank_cli.evaluation import significance
-from rerank_cli.evaluation.comparison import compare, compare_measures, effect_size, intervals, resampled_means
+from rerank_cli.evaluation import comparison, significance
+from rerank_cli.evaluation.comparison import Comparison, effect_size, intervals, resampled_means
 from rerank_cli.evaluation.correction import correct
 
 BASE = np.array([0.2, 0.4, 0.6, 0.8, 0.5])
@@ -18,6 +19,11 @@ RUNS = {
     "monot5": BASE + np.array([0.1, 0.2, 0.0, -0.1, 0.3]),
     "duot5": BASE + np.array([0.2, 0.1, 0.1, 0.1, 0.2]),
 }
+
+
+def compare(values: dict[str, np.ndarray], *how: Any, **more: Any) -> list[Comparison]:
+    """Runs in one measure."""
+    return comparison.compare({"nDCG": values}, *how, **more)
 
 
 def _noisy(runs=4, topics=60, seed=0):
@@ -64,7 +70,7 @@ def test_every_test_serves_and_equal_runs_are_equal(test):
 
 def test_the_correction_holds_within_a_measure():
     values = {"AP": _noisy(seed=1), "nDCG@10": _noisy(seed=2)}
-    answers = compare_measures(values, "run0", test="t", correct="holm")
+    answers = comparison.compare(values, "run0", test="t", correct="holm")
     assert [(c.measure, c.run) for c in answers] == [(m, f"run{i}") for m in values for i in (1, 2, 3)]
     for measure in values:
         of_measure = [c for c in answers if c.measure == measure]

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData
-from rerank_cli.formats.documents import document, layout_of, read_documents
+from rerank_cli.formats.documents import document, layout_of, read_records, records
 
 
 def read(data: bytes) -> list[Document]:
-    return [found for _, found in read_documents(io.BytesIO(data), "d.x")]
+    return [found for found, _ in read_records(io.BytesIO(data), "d.x")]
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_ids_in_angle_brackets_are_a_tsv():
     ],
 )
 def test_an_offset_leads_to_its_document(data):
-    found = list(read_documents(io.BytesIO(data), "d.x"))
+    found = read(data)
     assert len(found) > 1
     layout = layout_of(data, "d.x")
-    ends = [offset for offset, _ in found[1:]] + [len(data)]
-    for (offset, expected), end in zip(found, ends, strict=True):
-        assert document(data[offset:end], layout) == expected
+    offsets = [record.offset for record in records(io.BytesIO(data), layout)]
+    ends = [*offsets[1:], len(data)]
+    assert [document(data[start:end], layout) for start, end in zip(offsets, ends, strict=True)] == found
 
 
 @pytest.mark.parametrize(

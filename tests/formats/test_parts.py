@@ -15,7 +15,8 @@ from rerank_cli.core.shards import Shard, Share, by_cost, by_position
 from rerank_cli.errors import BadData
 from rerank_cli.formats.merged_parts import merged
 from rerank_cli.formats.parts import Part, PartWriter
-from rerank_cli.formats.runs import RunStream, RunWriter, read_run
+from rerank_cli.formats.run_writer import RunWriter
+from rerank_cli.formats.runs import RunStream, read_run
 
 #: Documents in each list; some have none, which a run has no line for.
 depths = st.lists(st.integers(0, 3), max_size=9)

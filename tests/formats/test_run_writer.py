@@ -6,6 +6,7 @@ import io
 import json
 import os
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, WrongUsage
-from rerank_cli.formats.runs import RunStream, RunWriter, format_ranking, read_run
+from rerank_cli.formats.run_writer import RunWriter
+from rerank_cli.formats.runs import RunStream, read_run
 
 LARGEST = 3.4e38
 score = st.one_of(st.floats(-LARGEST, LARGEST), st.sampled_from([0.0, -0.0, 1.0, 1.0 + 1e-12, 0.1, 5e-324]))
@@ -63,12 +65,19 @@ def test_what_is_written_reads_back(rankings: list[Ranking], tag: str, format: s
     assert [r.docids.tolist() for r in whole] == [r.docids.tolist() for r in rankings]
 
 
+def written(ranking: Ranking, tag: str, format: str = "trec", **texts: Any) -> bytes:
+    """The lines of one ranking."""
+    out = io.BytesIO()
+    RunWriter(out, tag, format).write(ranking, **texts)
+    return out.getvalue()
+
+
 def test_the_six_columns() -> None:
     one = Ranking.build(b"q\xff", [b"d1", b"d2", b"d3"], [0.1, 1e-7, 1 / 3])
-    assert format_ranking(one, "my-tag") == (
+    assert written(one, "my-tag") == (
         b"q\xff Q0 d3 1 0.3333333333333333 my-tag\nq\xff Q0 d1 2 0.1 my-tag\nq\xff Q0 d2 3 1e-07 my-tag\n"
     )
-    assert format_ranking(one, "t", "msmarco") == b"q\xff\td3\t1\nq\xff\td1\t2\nq\xff\td2\t3\n"
+    assert written(one, "t", "msmarco") == b"q\xff\td3\t1\nq\xff\td1\t2\nq\xff\td2\t3\n"
 
 
 def test_ties_are_told_apart_in_the_order_given_and_counted() -> None:
@@ -85,25 +94,25 @@ def test_ties_are_told_apart_in_the_order_given_and_counted() -> None:
 
 def test_an_empty_list_writes_nothing() -> None:
     for format in ("trec", "msmarco", "jsonl"):
-        assert format_ranking(Ranking.build(b"1", [], []), "t", format) == b""
+        assert written(Ranking.build(b"1", [], []), "t", format) == b""
 
 
 @pytest.mark.parametrize("format", ["trec", "msmarco"])
 @pytest.mark.parametrize(("qid", "docids"), [(b"1", [b"a b"]), (b"1", [b"", b"a b"]), (b"", [b"a"]), (b"1\t", [b"a"])])
 def test_ids_that_a_line_cannot_hold_are_refused(format: str, qid: bytes, docids: list[bytes]) -> None:
     with pytest.raises(BadData, match="is empty or holds a blank"):
-        format_ranking(Ranking.build(qid, docids, range(len(docids))), "t", format)
+        written(Ranking.build(qid, docids, range(len(docids))), "t", format)
 
 
 def test_json_holds_ids_with_blanks() -> None:
     one = Ranking.build(b"my query", [b"a b", b"#"], [2.0, 1.0])
-    (back,) = RunStream(io.BytesIO(format_ranking(one, "t", "jsonl")), "x")
+    (back,) = RunStream(io.BytesIO(written(one, "t", "jsonl")), "x")
     assert (back.ranking.qid, back.ranking.docids.tolist()) == (b"my query", [b"a b", b"#"])
 
 
 def test_a_query_that_would_read_as_a_comment_is_refused() -> None:
     with pytest.raises(BadData, match="query #1 would be read as a comment"):
-        format_ranking(Ranking.build(b"#1", [b"a"], [1.0]), "t")
+        written(Ranking.build(b"#1", [b"a"], [1.0]), "t")
 
 
 @pytest.mark.parametrize("tag", ["", "two words", "a\tb", "a\n"])
@@ -114,12 +123,12 @@ def test_a_tag_is_one_word(tag: str) -> None:
 
 def test_an_unknown_format_is_wrong_usage() -> None:
     with pytest.raises(WrongUsage, match="no output format 'xml'"):
-        format_ranking(Ranking.build(b"1", [b"a"], [1.0]), "t", "xml")
+        written(Ranking.build(b"1", [b"a"], [1.0]), "t", "xml")
 
 
 def test_scores_beyond_single_precision_are_refused_rather_than_written_as_infinite() -> None:
     with pytest.raises(BadData, match="32-bit float"):
-        format_ranking(Ranking.build(b"1", [b"a", b"b"], [-1e300, -1e301]), "t")
+        written(Ranking.build(b"1", [b"a", b"b"], [-1e300, -1e301]), "t")
 
 
 def test_the_header_reads_back() -> None:
@@ -138,7 +147,7 @@ def test_the_header_reads_back() -> None:
 def test_json_carries_the_texts_and_keeps_them() -> None:
     one = Ranking.build(b"7", [b"d1", b"d\xff"], [2.0, 1.0])
     documents = {b"d1": Document(b"d1", "Ein Titel", "Text\nüber zwei Zeilen"), b"d\xff": Document(b"d\xff", "", "x")}
-    line = format_ranking(one, "t", "jsonl", query="wer?", documents=documents)
+    line = written(one, "t", "jsonl", query="wer?", documents=documents)
     assert line.count(b"\n") == 1
     record = json.loads(line)
     assert record["query"] == {"qid": "7", "text": "wer?"}

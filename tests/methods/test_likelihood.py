@@ -16,7 +16,7 @@ from rerank_cli.export import ensure_exported
 from rerank_cli.inference.likelihood_tokens import Ends, LikelihoodTokens, parts_of
 from rerank_cli.inference.onnx import OnnxBackend
 from rerank_cli.inference.tokens import load_tokenizer
-from rerank_cli.methods import co_prompt, method_named
+from rerank_cli.methods import method_named
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
 
@@ -156,16 +156,6 @@ def test_another_prompt_is_another_score_of_the_same_graph(tiny: Any, pairs: lis
     np.testing.assert_allclose(scores, wanted, atol=CLOSE, rtol=0)
     with pytest.raises(WrongUsage, match="the template has 2"):
         method_named("upr").scorer(replace(record, template=f"{record.template}\n---\n{record.template}"), *parts)
-
-
-def test_a_prompt_is_measured_by_the_mean_over_relevant_pairs(tiny: Any, pairs: list[Pair]) -> None:
-    scorer = tiny.scorer("co-prompt:opt")
-    relevant = plain(pairs)[:4]
-    model = Transformers(tiny.folder("co-prompt:opt"))
-    wanted = np.mean([expected("co-prompt", model, pair) for pair in relevant])
-    assert abs(co_prompt.quality(scorer, relevant) - wanted) < CLOSE
-    with pytest.raises(ValueError, match="there are none"):
-        co_prompt.quality(scorer, [])
 
 
 def test_an_encoder_writes_no_query(tiny: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from written import rendered
 
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
@@ -38,13 +39,13 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     file = load_prompt(written(tmp_path, OWN))
-    prompt = file.render("q", ["one\n\ntwo three four", "five"], scores=[1, 0.25])
+    prompt = rendered(file, "q", ["one\n\ntwo three four", "five"], scores=[1, 0.25])
     assert prompt.messages == (("user", 'q for cats: <A> one two three (1.000); <B> five (0.250). A!, B!? {"a": 1}'),)
     assert prompt.prefill == "Best of 2: "
-    assert "q for dogs:" in file.render("q", ["x"], instruction="for dogs").messages[0].content
+    assert "q for dogs:" in rendered(file, "q", ["x"], instruction="for dogs").messages[0].content
     assert file.limit == 26
     with pytest.raises(WrongUsage, match="can hold 26 documents, not 27"):
-        file.render("q", ["x"] * 27)
+        rendered(file, "q", ["x"] * 27)
 
 
 def test_what_a_reply_depends_on_is_in_the_digest(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_names_that_mean_nothing(tmp_path: Path) -> None:
 
 def test_a_number_a_method_cannot_hold() -> None:
     with pytest.raises(WrongUsage, match="prp@chat can hold 2 documents, not 3"):
-        load_prompt("prp").render("q", ["a", "b", "c"])
+        rendered(load_prompt("prp"), "q", ["a", "b", "c"])
 
 
 def test_how_long_an_answer_may_be() -> None:
@@ -127,7 +128,7 @@ def test_how_long_an_answer_may_be() -> None:
 
 @pytest.mark.parametrize(("n", "words"), [(20, 300), (10, 600), (7, 857)])
 def test_words_shared_by_the_documents_of_a_window(n: int, words: int) -> None:
-    content = load_prompt("rankzephyr@paper").render("q", ["word " * 2000] * n).messages[1].content
+    content = rendered(load_prompt("rankzephyr@paper"), "q", ["word " * 2000] * n).messages[1].content
     assert content.count("word") == n * words + 1, "the prompt itself says it once"
 
 
@@ -144,8 +145,8 @@ HOSTILE = st.lists(
 )
 def test_no_text_breaks_a_template(query: str, document: str, name: str) -> None:
     file = load_prompt(name)
-    empty = file.render("", ["", ""])
-    prompt = file.render(query, [document, "the second"])
+    empty = rendered(file, "", ["", ""])
+    prompt = rendered(file, query, [document, "the second"])
     assert [m.role for m in prompt.messages] == [m.role for m in empty.messages]
     whole = prompt.text + "".join(m.content for m in prompt.messages)
     frame = empty.text + "".join(m.content for m in empty.messages)

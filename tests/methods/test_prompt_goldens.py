@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from written import rendered
 
 from rerank_cli.inference.writing import Prompt
 from rerank_cli.methods.catalog import known
@@ -44,7 +45,7 @@ def paper_user(example: str) -> str:
 
 
 def said(name: str, scores: list[float] | None = None) -> list[tuple[str, str]]:
-    prompt = load_prompt(name).render(QUERY, DOCUMENTS, scores=scores)
+    prompt = rendered(load_prompt(name), QUERY, DOCUMENTS, scores=scores)
     assert prompt.text == ""
     return [tuple(message) for message in prompt.messages]
 
@@ -55,9 +56,9 @@ def test_rankzephyr() -> None:
 
 
 def test_rankvicuna_is_framed_in_the_file() -> None:
-    head = load_prompt("rankvicuna").render(QUERY, DOCUMENTS)
+    head = rendered(load_prompt("rankvicuna"), QUERY, DOCUMENTS)
     assert head == Prompt(text=f"{RANKLLM} USER: {HEAD_USER} ASSISTANT:")
-    paper = load_prompt("rankvicuna@paper").render(QUERY, DOCUMENTS).text
+    paper = rendered(load_prompt("rankvicuna@paper"), QUERY, DOCUMENTS).text
     assert paper == f"{RANKLLM}. USER: {paper_user('[4] > [2]')} ASSISTANT:"
 
 
@@ -94,7 +95,7 @@ def test_lrl() -> None:
 
 
 def test_first() -> None:
-    prompt = load_prompt("first").render("why", ["Cats [AB] purr", "Dogs [1]"])
+    prompt = rendered(load_prompt("first"), "why", ["Cats [AB] purr", "Dogs [1]"])
     assert prompt.prefill == "["
     assert [tuple(message) for message in prompt.messages] == [
         ("system", RANKLLM),
@@ -102,7 +103,7 @@ def test_first() -> None:
          "their relevance to the search query: why.\n\n[A] Cats (AB) purr\n[B] Dogs [1]\nSearch Query: why.\n" + ALL_INCLUDED
          + "The output format should be [] > [], e.g., [B] > [A], " + ONLY),
     ]  # fmt: skip
-    head = load_prompt("first@head").render("why", ["Cats [AB] purr", "Dogs [1]"]).messages[1].content
+    head = rendered(load_prompt("first@head"), "why", ["Cats [AB] purr", "Dogs [1]"]).messages[1].content
     assert "each indicated by an alphabetical identifier []." in head
     assert ": why.\n[A] Cats [AB] purr\n[B] Dogs (1)\nSearch" in head and head.endswith(HEAD_ONLY)
 
@@ -153,7 +154,7 @@ def test_reasonrank() -> None:
 
 
 def test_rearank_cuts_characters_and_keeps_its_blanks() -> None:
-    messages = load_prompt("rearank").render("why", ["x " * 300, "b"]).messages
+    messages = rendered(load_prompt("rearank"), "why", ["x " * 300, "b"]).messages
     assert messages[1].content == (
         "I will provide you with passages, each indicated by number identifier []. Rank the passages based on their relevance to "
         "the search query.Search Query: why. \nRank the 2 passages above based on their relevance to the search query.The "
@@ -203,7 +204,7 @@ def test_every_prompt_renders_and_says_where_it_is_from(name: str) -> None:
     file = load_prompt(name)
     n = min(file.limit or 3, 3) if file.parser in PARSERS else 1
     texts = ["alpha beta", "gamma delta", "epsilon zeta"][:n]
-    prompt = file.render("what {query} is", texts, scores=[3.0, 2.0, 1.0][:n])
+    prompt = rendered(file, "what {query} is", texts, scores=[3.0, 2.0, 1.0][:n])
     whole = prompt.text + "".join(message.content for message in prompt.messages)
     assert all(whole.count(text) == 1 for text in texts) and "what {query} is" in whole
     assert file.source, "a prompt says where its words are from"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from written import rendered
 
 from rerank_cli.methods.words.prompt_files import load_prompt
 
@@ -11,7 +12,7 @@ DOCUMENTS = ["Cats purr.", "Dogs bark."]
 
 
 def said(name: str) -> list[tuple[str, str]]:
-    return [tuple(message) for message in load_prompt(name).render(QUERY, DOCUMENTS).messages]
+    return [tuple(message) for message in rendered(load_prompt(name), QUERY, DOCUMENTS).messages]
 
 
 RANK_R1 = (
@@ -75,7 +76,7 @@ def test_setwise() -> None:
     )
     assert said("setwise") == [("user", question + ".")]
     assert said("setwise@llama") == [("user", question + ":")]
-    assert load_prompt("setwise@llama").render(QUERY, DOCUMENTS).prefill == " Passage:"
+    assert rendered(load_prompt("setwise@llama"), QUERY, DOCUMENTS).prefill == " Passage:"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_pairs(name: str, question: str) -> None:
 def test_grouprank() -> None:
     ((_, system), (_, user)) = [
         tuple(message)
-        for message in load_prompt("grouprank").render(QUERY, ["Cats\n\npurr. " * 400, "Dogs\nbark."]).messages
+        for message in rendered(load_prompt("grouprank"), QUERY, ["Cats\n\npurr. " * 400, "Dogs\nbark."]).messages
     ]
     assert system.startswith(
         "Your task is to evaluate and rank documents based on how well they help answer the given query. "

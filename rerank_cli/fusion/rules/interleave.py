@@ -34,5 +34,4 @@ RULE = Rule(
     use="joining the candidates of two first stages before reranking",
     fuse=fuse,
     aliases=("round_robin",),
-    run_order_matters=True,
 )

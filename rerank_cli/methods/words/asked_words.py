@@ -7,9 +7,9 @@ raw logit can be had; a word that is not among the likeliest counts as one of li
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from rerank_cli.core.method import Method
 from rerank_cli.errors import WrongUsage
@@ -19,7 +19,7 @@ from rerank_cli.methods.causal import OR
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.words.prompt import Turn
 from rerank_cli.methods.words.prompt_files import PromptFile, load_prompt
-from rerank_cli.methods.words.worded import Asked
+from rerank_cli.methods.words.worded import Asked, HowAsked
 from rerank_cli.methods.words.written_scores import Asking, Verdict, WrittenScorer
 
 #: The log-probability of a word that is not among the likeliest.
@@ -34,10 +34,7 @@ def asked_words(
     checkpoint: Checkpoint,
     writer: Writer,
     prompt: Asked,
-    *,
-    max_length: int | None,
-    instruction: str | None,
-    note: Callable[[str], None],
+    **how: Unpack[HowAsked],
 ) -> WrittenScorer:
     """The `Scorer` of a method that compares `words`, (not relevant, relevant) or grades upwards; one token a pair.
 
@@ -49,6 +46,7 @@ def asked_words(
         raise WrongUsage(
             f"{checkpoint.name} scores with a raw logit, which no server tells", "run it here, without --endpoint"
         )
+    instruction = how["instruction"]
     told = checkpoint.instruction if instruction is None else instruction
     worded = _file(checkpoint, question)
     form = checkpoint.instruction_as if checkpoint.template else "Instruction: {instruction}\n"
@@ -63,16 +61,8 @@ def asked_words(
         known = [_UNTOLD if value is None else value for value in values]
         return Verdict(scored(known, scale), repaired=None in values)
 
-    return WrittenScorer(
-        method,
-        replace(checkpoint, instruction=said, score=scale),
-        writer,
-        file,
-        reading,
-        max_length=max_length,
-        instruction=None if instruction is None else said,
-        note=note,
-    )
+    how["instruction"] = None if instruction is None else said
+    return WrittenScorer(method, replace(checkpoint, instruction=said, score=scale), writer, file, reading, **how)
 
 
 def scored(labels: Sequence[float], scale: str) -> float:

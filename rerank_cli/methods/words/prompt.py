@@ -91,20 +91,13 @@ class PromptFile:
     source: str = ""
     note: str = ""
 
-    def render(
-        self, query: str, documents: Sequence[str], *, instruction: str = "", scores: Sequence[float] | None = None
-    ) -> Prompt:
-        """The prompt about `documents` (texts, cut and cleaned as the file says, but not to a number of tokens).
-
-        `scores` are those of the first stage, for prompts that tell them. Raises `WrongUsage` for more documents than labels.
-        """
-        texts = [self.shortened(text, len(documents)) for text in documents]
-        return self.filled(query, texts, instruction=instruction, scores=scores)
-
     def filled(
         self, query: str, documents: Sequence[str], *, instruction: str = "", scores: Sequence[float] | None = None
     ) -> Prompt:
-        """As `render`, about documents that are cut and cleaned already."""
+        """The prompt about `documents`, texts that are cut and cleaned already (`shortened`).
+
+        `scores` are those of the first stage, for prompts that tell them. Raises `WrongUsage` for more documents than labels.
+        """
         labels = self.names(len(documents))
         texts = [plain(text) for text in documents]
         told = ["" if scores is None else f"{score:.3f}" for score in (scores if scores is not None else texts)]

@@ -10,7 +10,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -29,6 +29,14 @@ from rerank_cli.methods.words.replies import WRONG, reading, unclosed
 
 #: The user's own prompt: a name, a file, or one already loaded.
 Asked = str | Path | PromptFile | None
+
+
+class HowAsked(TypedDict):
+    """What every method's `asked` is told besides: the most tokens of a prompt, the instruction, and where to say things."""
+
+    max_length: int | None
+    instruction: str | None
+    note: Callable[[str], None]
 
 
 class WordedRanker:
@@ -177,19 +185,10 @@ class WordedRanker:
 
 
 def worded(
-    method: Method,
-    own: str,
-    checkpoint: Checkpoint,
-    writer: Writer,
-    prompt: Asked,
-    *,
-    max_length: int | None,
-    instruction: str | None,
-    note: Callable[[str], None],
+    method: Method, own: str, checkpoint: Checkpoint, writer: Writer, prompt: Asked, **how: Unpack[HowAsked]
 ) -> WordedRanker:
     """The ranker that a method's `asked` returns; see `prompt_of`."""
-    file = prompt_of(prompt, checkpoint, own)
-    return WordedRanker(method, checkpoint, writer, file, max_length=max_length, instruction=instruction, note=note)
+    return WordedRanker(method, checkpoint, writer, prompt_of(prompt, checkpoint, own), **how)
 
 
 def shortest(*limits: int | None) -> int | None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rerank_cli.errors import BadData, WrongUsage
-from rerank_cli.methods.source import Source, first_line, needs_torch, open_source, quiet_libraries
+from rerank_cli.errors import BadData, WrongUsage, first_line
+from rerank_cli.methods.source import Source, needs_torch, open_source, quiet_libraries
 
 if TYPE_CHECKING:
     from rerank_cli.inference.framing import Chat

@@ -8,7 +8,7 @@ under way as it takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from rerank_cli.inference.writing import Completion, Decoding, Prompt, Writer
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.words.prompt import PromptFile
 from rerank_cli.methods.words.prompt_fit import Fitted, fit
-from rerank_cli.methods.words.worded import Asked, described, prompt_of, shortest
+from rerank_cli.methods.words.worded import Asked, HowAsked, described, prompt_of, shortest
 
 #: Tokens that a second question may write after the first one's answer.
 _MORE = 16
@@ -190,13 +190,7 @@ def scored_in_words(
     checkpoint: Checkpoint,
     writer: Writer,
     prompt: Asked,
-    *,
-    max_length: int | None,
-    instruction: str | None,
-    note: Callable[[str], None],
+    **how: Unpack[HowAsked],
 ) -> WrittenScorer:
     """The scorer that a method's `asked` returns, with the prompt as `prompt_of` finds it; raises `Missing` or `BadData` for it."""
-    file = prompt_of(prompt, checkpoint, own)
-    return WrittenScorer(
-        method, checkpoint, writer, file, read, max_length=max_length, instruction=instruction, note=note
-    )
+    return WrittenScorer(method, checkpoint, writer, prompt_of(prompt, checkpoint, own), read, **how)
