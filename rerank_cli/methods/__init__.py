@@ -156,6 +156,7 @@ def load(
     engines = None if cache_dir is None else cache_dir / "tensorrt" / record.source_hash / record.precision
     fused = bool(record.report.get("fused"))
     placed: dict[str, Any] = {"provider": provider, "device": device, "threads": threads, "note": note}
+    placed |= {"precision": record.precision, "longest": record.longest}
     with ThreadPoolExecutor(1) as beside:
         opening = beside.submit(OnnxBackend, folder / GRAPH, engines=engines, fused=fused, **placed)
         tokenizer = load_tokenizer(folder / TOKENIZER)
