@@ -122,10 +122,8 @@ def _cuda(graph: Path, device: Device, note: Callable[[str], None], fused: bool,
 def _tensorrt(
     graph: Path, device: Device, engines: Path, note: Callable[[str], None], precision: str, longest: int | None
 ) -> LengthRanges:
-    import onnxruntime
-
     inputs = [one.name for one in _session(graph, "cpu", _providers("cpu", device), 1, fused=True).get_inputs()]
-    folder = engine_folder(engines, gpu_name(device), onnxruntime.__version__, tensorrt_version())
+    folder = engines_of_gpu(engines, device)
 
     def open_range(end: int, kept: Path) -> Any:
         own = (PROVIDERS["tensorrt"], provider_options(inputs, end, device.index, kept, precision))
@@ -133,6 +131,13 @@ def _tensorrt(
 
     provider_options(inputs, 1, 0, folder)  # a graph that it is not offered for is refused before the first batch
     return LengthRanges(open_range, folder, note, longest)
+
+
+def engines_of_gpu(engines: Path, device: Device) -> Path:
+    """Where a model's engines for this GPU and the versions installed here lie; only where TensorRT loads."""
+    import onnxruntime
+
+    return engine_folder(engines, gpu_name(device), onnxruntime.__version__, tensorrt_version())
 
 
 def _session(graph: Path, provider: str, providers: list[Any], threads: int, *, fused: bool = False) -> Any:

@@ -51,7 +51,7 @@ def used(captured: Buckets) -> int:
     return len(captured._kept)
 
 
-@pytest.mark.parametrize("name", ["bert-2", "xlm-roberta-1", "modernbert-1", "deberta-1", "t5", "bi-mean"])
+@pytest.mark.parametrize("name", ["bert-1", "xlm-roberta-1", "modernbert-1", "t5"])
 def test_padded_and_bound_batches_answer_as_unpadded_ones(tiny, name: str) -> None:
     opened = on_cpu(tiny.exported(name) / "model.onnx")
     plain, captured = opened(False), Buckets(opened, Device("cpu"), pytest.fail, LONGEST)

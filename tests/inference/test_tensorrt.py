@@ -160,7 +160,6 @@ def test_a_graph_for_tensorrt_holds_operators_of_the_standard_only(tiny, tmp_pat
     from onnx import load
 
     checkpoint = find(str(tiny.folder("bert-1")))
-    for fuses in (True, False):
-        folder = ensure_exported(checkpoint, tmp_path, note=lambda _: None, offline=True, fuses=fuses)
-        domains = {node.domain for node in load(folder / "model.onnx").graph.node}
-        assert (domains == {""}) is not fuses
+    plain = ensure_exported(checkpoint, tmp_path, note=lambda _: None, offline=True, fuses=False)
+    assert {node.domain for node in load(plain / "model.onnx").graph.node} == {""}
+    assert {node.domain for node in load(tiny.exported("bert-1") / "model.onnx").graph.node} > {""}
