@@ -23,6 +23,9 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
 }
 
+#: Batches at once on a GPU: one that it computes, and one that is made ready meanwhile.
+ON_GPU = 2
+
 
 @dataclass(frozen=True)
 class Device:

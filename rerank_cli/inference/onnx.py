@@ -16,7 +16,7 @@ import numpy as np
 
 from rerank_cli.errors import DeviceUnavailable, Missing, WorkFailed, WrongUsage
 from rerank_cli.inference.buckets import Buckets
-from rerank_cli.inference.devices import PROVIDERS, Device, gpu_name, onnx_provider, tensorrt_version
+from rerank_cli.inference.devices import ON_GPU, PROVIDERS, Device, gpu_name, onnx_provider, tensorrt_version
 from rerank_cli.inference.memory import failed_batch
 from rerank_cli.inference.tensorrt import LengthRanges, engine_folder, provider_options
 
@@ -54,9 +54,9 @@ class OnnxBackend:
         Raises `DeviceUnavailable` for what was asked for by name, `Missing` without its weights, `WorkFailed` on a broken graph."""
         self.provider, self.device = onnx_provider(provider, device, note)
         #: How many batches it takes at once.
-        self.workers = threads if self.provider == "cpu" and threads > 1 else 1
+        self.workers = {"cpu": max(1, threads), "cuda": ON_GPU}.get(self.provider, 1)
         self._graph = graph
-        self._threads = 1 if self.workers > 1 else threads
+        self._threads = 1 if self.workers > 1 else threads  # of a batch on the processor
         self._session: Any
         if self.provider == "tensorrt":
             if fused:

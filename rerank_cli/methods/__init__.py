@@ -201,7 +201,8 @@ def load_torch(
     permitted(module, precision, source.checkpoint.name)
     record = replace(instructed(module.record(source), instruction), precision=precision)
     where = torch_device(device)
-    model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
+    fused = where.kind == "cuda"
+    model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision, fused=fused)
     if by_torch := getattr(module, "by_torch", None):
         lengths = {"max_length": max_length, "batch_tokens": batch_tokens}
         opened: LoadedScorer = by_torch(model, record, source.tokenizer, device=str(where), threads=threads, **lengths)
