@@ -56,8 +56,10 @@ def bench(
     by a tab: pairs and tokens a second, the milliseconds that one pair alone takes, the seconds of each
     stage, and the share that the model reaches of the machine's peak, which is measured by a product of large
     matrices on as many threads. Nothing is read from a cache of scores. The time to open a model, and to
-    export it once, is not counted.
+    export it once, is not counted. On a GPU, what was measured of --provider cuda and of --provider tensorrt is kept,
+    and --provider auto takes the quicker from then on.
     """
+    from rerank_cli.cli.providers import keep_measured
     from rerank_cli.cli.scorer import open_scorer
     from rerank_cli.cli.settings import Setting, Settings
     from rerank_cli.cli.sources import collection_of, overrides
@@ -94,7 +96,9 @@ def bench(
     asked = _pairs(found, WARM + ALONE + pairs, words)
     if len(asked) < WARM + ALONE + pairs:
         terminal.note(f"the collection has documents for {len(asked) - WARM - ALONE} pairs only")
-    _write(speed(scorer, watching[0], asked, terminal.threads))
+    measured = speed(scorer, watching[0], asked, terminal.threads)
+    keep_measured(scorer.description, measured, settings)
+    _write(measured)
 
 
 def _pairs(found: Collection, n: int, words: int | None) -> list[Pair]:

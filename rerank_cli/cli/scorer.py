@@ -86,8 +86,11 @@ def _opened(
     running: dict[str, Any],
 ) -> LoadedScorer:
     """Open a checkpoint in one precision: as a model that writes, by PyTorch where ONNX Runtime cannot, else its graph."""
+    from functools import partial
+
     from rerank_cli import export, methods
     from rerank_cli.cli.precisions import real_lists
+    from rerank_cli.cli.providers import on_gpu
     from rerank_cli.export.reduced import ensure_reduced
     from rerank_cli.inference.devices import onnx_provider
     from rerank_cli.methods.exported import RECORD, read_record
@@ -123,7 +126,13 @@ def _opened(
         raise WrongUsage(f"{asked}: ONNX Runtime does not compute {checkpoint.name} in {precision} here")
     if by_torch:
         return methods.load_torch(checkpoint, cache_dir=settings.cache_dir, precision=precision, **fetching, **running)
-    folder = export.ensure_exported(checkpoint, settings.cache_dir, max_length=running["max_length"], **fetching)
+    exported = partial(
+        export.ensure_exported, checkpoint, settings.cache_dir, max_length=running["max_length"], **fetching
+    )
+    if on_cpu:
+        folder = exported()
+    else:
+        provider, folder = on_gpu(provider, running["device"], precision, exported, settings, terminal)
     if precision != own:
         if own != "fp32":
             raise WrongUsage(f"{checkpoint.name} is a graph in {own}, and --precision {precision} was asked for")

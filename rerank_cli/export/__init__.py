@@ -38,11 +38,13 @@ def ensure_exported(
     offline: bool,
     trust_remote_code: bool = False,
     max_length: int | None = None,
+    fuses: bool = True,
 ) -> Path:
     """The folder of `checkpoint`'s graph: its own when it is an exported one, else exported once into `cache_dir/onnx`.
 
     Processes that start together export once. A `max_length` that the model cannot take is refused
-    before the work (the graph itself takes any length). Needs the extra `torch` unless the graph is already there. Raises
+    before the work (the graph itself takes any length). Without `fuses` it holds operators of the standard only, which
+    TensorRT can read. Needs the extra `torch` unless the graph is already there. Raises
     `Missing` for files that cannot be had, `WorkFailed` when graph and PyTorch disagree.
     """
     from rerank_cli.methods import method_named
@@ -55,12 +57,13 @@ def ensure_exported(
     source = open_source(
         checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
     )
-    key = hashlib.sha256(f"{source.source_hash}\n{GRAPHS}\nfp32".encode()).hexdigest()[:20]
+    told = f"{source.source_hash}\n{GRAPHS}\nfp32{'' if fuses else ' unfused'}"
+    key = hashlib.sha256(told.encode()).hexdigest()[:20]
 
     def build(folder: Path) -> None:
         if max_length is not None:
             chosen_length(method_named(source.checkpoint.method).record(source), max_length, 0)
-        agreement = write_export(source, folder)
+        agreement = write_export(source, folder, fuses=fuses)
         if not acceptable(agreement):
             raise WorkFailed(
                 f"the ONNX graph of {checkpoint.name} differs from PyTorch by {agreement.difference:.2g}",
@@ -80,7 +83,13 @@ def acceptable(agreement: Agreement) -> bool:
 
 
 def write_export(
-    source: Source, folder: Path, *, max_length: int | None = None, device: str = "cpu", threads: int = 0
+    source: Source,
+    folder: Path,
+    *,
+    max_length: int | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+    fuses: bool = True,
 ) -> Agreement:
     """Write graph, tokenizer and record of `source` into the empty `folder`, and measure it against PyTorch.
 
@@ -118,7 +127,7 @@ def write_export(
             return agreement(wanted, _onnx_answers(record, source, path, device, threads))
 
         fused: dict[str, int] = {}
-        if module.FUSION is not None:
+        if fuses and module.FUSION is not None:
             fused = fuse(traced, path, module.FUSION, model.config)
             found, complaint = _tried(measured)
             if complaint:

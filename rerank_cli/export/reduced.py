@@ -76,7 +76,8 @@ def ensure_reduced(
     Raises `WorkFailed` when it ranks otherwise than fp32 on `lists()` (tau below `HOLDS`).
     """
     record = read_record(exact)
-    told = f"{record.source_hash}\n{record.max_length}\n{record.versions}\n{precision}\n{REDUCED}"
+    made = f"{record.versions}\n{record.report.get('fused')}"
+    told = f"{record.source_hash}\n{record.max_length}\n{made}\n{precision}\n{REDUCED}"
     key = hashlib.sha256(told.encode()).hexdigest()[:20]
 
     def build(folder: Path) -> None:

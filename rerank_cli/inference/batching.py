@@ -89,11 +89,13 @@ def computed(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Run all rows through the backend in sorted batches; yields (positions of a batch's rows, its numbers) batch by batch.
 
-    A backend with `workers` runs as many batches at once; see `at_once`.
+    A backend with `workers` runs as many batches at once; see `at_once`. On a processor there are enough for all of them,
+    however few the rows; a GPU wants them large.
     """
     lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
     workers: int = getattr(backend, "workers", 1)
-    if workers > 1:
+    on_gpu = getattr(getattr(backend, "device", None), "kind", "cpu") == "cuda"
+    if workers > 1 and not on_gpu:
         budget = min(budget, int(lengths.sum()) // (_BATCHES_EACH * workers))
 
     def answered(positions: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

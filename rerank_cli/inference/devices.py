@@ -23,6 +23,9 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
 }
 
+#: Batches at once on a GPU: one that it computes, and one that is made ready meanwhile.
+ON_GPU = 2
+
 
 @dataclass(frozen=True)
 class Device:
@@ -116,10 +119,22 @@ def provider_obstacle(provider: str) -> str | None:
         return None
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
         onnxruntime.preload_dlls()
-    capi = Path(onnxruntime.__file__).parent / "capi"
     try:
-        ctypes.CDLL(str(capi / "libonnxruntime_providers_shared.so"), mode=ctypes.RTLD_GLOBAL)
-        ctypes.CDLL(str(capi / f"libonnxruntime_providers_{provider}.so"))
+        _library(provider)
     except OSError as error:
         return str(error)
     return None
+
+
+def tensorrt_version() -> str:
+    """The version of the TensorRT that ONNX Runtime links to, as one number; only where `provider_obstacle` finds none."""
+    return str(_library("tensorrt").getInferLibVersion())
+
+
+def _library(provider: str) -> ctypes.CDLL:
+    """ONNX Runtime's library of a provider, with all that it links to; raises `OSError` for what is not there."""
+    import onnxruntime
+
+    capi = Path(onnxruntime.__file__).parent / "capi"
+    ctypes.CDLL(str(capi / "libonnxruntime_providers_shared.so"), mode=ctypes.RTLD_GLOBAL)
+    return ctypes.CDLL(str(capi / f"libonnxruntime_providers_{provider}.so"))

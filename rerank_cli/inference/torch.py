@@ -1,4 +1,8 @@
-"""PyTorch: the same graph module that is exported, run as it is; on a processor a batch a thread, as in `onnx`."""
+"""PyTorch: the same graph module that is exported, run as it is; on a processor a batch a thread, as in `onnx`.
+
+A GPU does one batch after the other, and starts the next without a pause when somebody has it ready: so two threads have a
+batch each, of which one waits for its answer while the other pads the next and puts its kernels behind those of the first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.errors import DeviceUnavailable
-from rerank_cli.inference.devices import Device, parsed
+from rerank_cli.inference.devices import ON_GPU, Device, parsed
 from rerank_cli.inference.memory import failed_batch
 
 
@@ -24,9 +28,10 @@ class TorchBackend:
         import torch
 
         self.device = torch_device(device)
+        on_cpu = self.device.kind == "cpu"
         #: How many batches it takes at once.
-        self.workers = threads if self.device.kind == "cpu" and threads > 1 else 1
-        torch.set_num_threads(1 if self.workers > 1 else threads)
+        self.workers = max(1, threads) if on_cpu else ON_GPU
+        torch.set_num_threads(1 if on_cpu and threads > 1 else threads)
         self._module = module.to(str(self.device)).eval()
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
@@ -38,7 +43,9 @@ class TorchBackend:
         import torch
 
         with computing(batch):
-            arrays = [torch.from_numpy(array).to(str(self.device)) for array in batch.values()]
+            arrays = [torch.from_numpy(array) for array in batch.values()]
+            if self.device.kind == "cuda":  # from memory that stays where it is, nobody waits for the copy
+                arrays = [array.pin_memory().to(str(self.device), non_blocking=True) for array in arrays]
             made = self._module(*arrays)
             return [one.float().cpu().numpy() for one in (made if isinstance(made, tuple) else (made,))]
 

@@ -168,6 +168,7 @@ def load(
     engines = None if cache_dir is None else cache_dir / "tensorrt" / record.source_hash / record.precision
     fused = bool(record.report.get("fused"))
     placed: dict[str, Any] = {"provider": provider, "device": device, "threads": threads, "note": note}
+    placed |= {"precision": record.precision, "longest": record.longest}
     halves = Halves(note)
     with ThreadPoolExecutor(1) as beside:
         opening = beside.submit(OnnxBackend, folder / GRAPH, engines=engines, fused=fused, **placed)
@@ -214,7 +215,8 @@ def load_torch(
     permitted(module, precision, source.checkpoint.name)
     record = replace(instructed(module.record(source), instruction), precision=precision)
     where = torch_device(device)
-    model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
+    fused = where.kind == "cuda"
+    model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision, fused=fused)
     halves = Halves(note)
     if by_torch := getattr(module, "by_torch", None):
         placed = Placed(

@@ -16,11 +16,13 @@ _TORCH_NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 ModelClass = str | Callable[[dict[str, Any]], Any]
 
 
-def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, ...], precision: str = "fp32") -> Any:
+def load_model(
+    source: Source, model_class: ModelClass, *, may_lack: tuple[str, ...], precision: str = "fp32", fused: bool = False
+) -> Any:
     """Load the checkpoint as a transformers model, ready for inference; needs the extra `torch`.
 
     `model_class`: a class of transformers by name, or a function that returns a class for a config.json. In fp32
-    with the attention that exports; in fp16 and bf16 with PyTorch's fused one, and its label logits still in fp32.
+    with the attention that exports unless `fused`; in fp16 and bf16 with PyTorch's fused one, and label logits still in fp32.
     Raises `BadData` when weights are absent (they would be random), but for names that contain one of `may_lack`.
     """
     name = source.checkpoint.name
@@ -39,7 +41,7 @@ def load_model(source: Source, model_class: ModelClass, *, may_lack: tuple[str, 
                 source.folder,
                 **elsewhere,
                 dtype=getattr(torch, _TORCH_NAMES[precision]),
-                attn_implementation="eager" if precision == "fp32" else None,
+                attn_implementation="eager" if precision == "fp32" and not fused else None,
                 trust_remote_code=source.trust_remote_code,
                 output_loading_info=True,
             )

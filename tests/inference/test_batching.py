@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rerank_cli.inference.batching import Row, batches, computed, padded
+from rerank_cli.inference.devices import Device
 
 rows = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=30), max_size=40).map(
     lambda lists: [Row(np.array(ids), None, False) for ids in lists]
@@ -61,3 +63,25 @@ def test_further_arrays_are_padded_each_to_its_own_longest() -> None:
     assert arrays["other_input_ids"].tolist() == [[4, 5, 6, 7, 8], [3, 5, 5, 5, 5]]
     nothing = [Row(np.arange(2), None, False, {"labels": np.array([], dtype=np.int64)})]
     assert padded(nothing, ("labels",), 5)["labels"].tolist() == [[-100]], "a graph wants no axis of length 0"
+
+
+class AtOnce:
+    """A backend of two workers that notes its batches; each row's answer is its sum."""
+
+    def __init__(self, kind: str) -> None:
+        self.workers, self.device, self.sizes = 2, Device(kind), list[int]()
+
+    def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        self.sizes.append(batch["input_ids"].size)
+        return np.asarray(batch["input_ids"].sum(1))
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cpu", 4), ("cuda", 1)])
+def test_few_rows_are_shared_among_a_processors_workers_and_stay_together_on_a_gpu(kind: str, expected: int) -> None:
+    backend = AtOnce(kind)
+    rows = [Row(np.full(10, number), None, False) for number in range(8)]
+    answers = dict[int, int]()
+    for positions, values in computed(backend, rows, ["input_ids"], 0, 1000):
+        answers |= dict(zip(positions.tolist(), values.tolist(), strict=True))
+    assert len(backend.sizes) == expected
+    assert answers == {number: 10 * number for number in range(8)}
