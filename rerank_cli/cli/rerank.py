@@ -177,7 +177,7 @@ def rerank(
     typed = dict(locals())
     from functools import partial
 
-    from rerank_cli.cli.endpoints import say_paid
+    from rerank_cli.cli.endpoints import paid
     from rerank_cli.cli.reranking import Reranking
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
@@ -251,9 +251,8 @@ def rerank(
             share=share,
         )
         mine = total if share is None or total is None else share.count(total)
-        seen = write_answers(written, work.answers(candidates), terminal, mine, stats, max_repaired=max_repaired)
-        if here is not None and here.ledger is not None:
-            say_paid(here.ledger, terminal)
+        with paid(here.ledger if here else None, terminal):
+            seen = write_answers(written, work.answers(candidates), terminal, mine, stats, max_repaired=max_repaired)
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen if share is None else share.ids)
