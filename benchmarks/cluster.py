@@ -6,8 +6,8 @@ environment; Markdown tables.
 - overhead: minilm over distinct texts, by one process and by one worker with the same cores, in turn;
 - memory: the driver's peak at 10,000 and 100,000 pairs, with --full 1,000,000, of a few documents that a worker remembers;
 - dl19: TREC DL 2019's 43 topics x 100 documents of BM25, by one process and by two nodes of a core: same run, same nDCG@10;
-- kills: a node killed at a random moment of 3,600 pairs, the run compared with that of one process, and what the kill cost:
-  pairs of the block that died, those of them that had been kept, and the rest, which is the most that was scored twice.
+- kills: a node killed at a random moment of 3,600 pairs of short texts, the run compared with that of one process, and what
+  the kill cost: pairs of the block that died, those of them that had been kept, and the rest, the most that was scored twice.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ DEPTH = 100
 _WORDS = [path.stem for path in (ROOT / "rerank_cli").rglob("*.py") if path.stem.isalpha()]
 
 
-def written(folder: Path, pairs: int, documents: int) -> Path:
-    """A collection of `documents` texts of random words, and a run of `pairs` pairs over it, 100 a query."""
+def written(folder: Path, pairs: int, documents: int, longest: int = 120) -> Path:
+    """A collection of `documents` texts of up to `longest` random words, and a run of `pairs` pairs over it, 100 a query."""
     chance = random.Random(pairs)
     folder.mkdir()
     with (folder / "corpus.jsonl").open("w") as corpus:
         for number in range(documents):
-            text = " ".join(chance.choices(_WORDS, k=chance.randint(20, 120)))
+            text = " ".join(chance.choices(_WORDS, k=chance.randint(longest // 6, longest)))
             corpus.write(json.dumps({"_id": f"d{number}", "title": "", "text": text}) + "\n")
     with (folder / "queries.jsonl").open("w") as topics, (folder / "first.run").open("w") as run:
         for number in range(pairs // DEPTH):
@@ -141,7 +141,7 @@ def dl19(options: argparse.Namespace, place: Path, environment: dict[str, str]) 
 
 def cost_of(said: str, stats: Path) -> tuple[int, int]:
     """Of a run with one kill: pairs of the blocks that workers died on, and pairs that were found kept."""
-    begun = re.findall(r"a worker is gone: (?:query|the (\d+) queries)", said)
+    begun = re.findall(r"a worker is gone; put again: (?:query|the (\d+) queries)", said)
     kept = sum(json.loads(line)["cached"] for line in stats.read_text().splitlines()) if stats.exists() else 0
     return sum(int(queries or 1) for queries in begun) * DEPTH, kept
 
@@ -196,9 +196,9 @@ def main() -> None:
         place = Path(temporary)
         environment["RERANK_CACHE_DIR"] = str(place / "cache")
 
-        def ready(name: str, pairs: int) -> Path:
+        def ready(name: str, pairs: int, longest: int = 120) -> Path:
             """A collection of distinct texts; the model is exported, and they are indexed, before anything is measured."""
-            folder = written(place / name, pairs, pairs)
+            folder = written(place / name, pairs, pairs, longest)
             warm = [*command(folder, place / "warm.run"), "--dry-run"]
             subprocess.run(warm, env=environment, check=True, stdout=subprocess.DEVNULL)
             return folder
@@ -212,7 +212,7 @@ def main() -> None:
         if "dl19" in wanted:
             dl19(options, place, environment)
         if "kills" in wanted:
-            kills(options, ready("killed", 3_600), environment)
+            kills(options, ready("killed", 3_600, 24), environment)
 
 
 if __name__ == "__main__":

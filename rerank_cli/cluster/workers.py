@@ -230,8 +230,7 @@ class Workers:
         again = list(hired.has)
         run.waiting.extendleft(reversed(again))
         if again:
-            named = " and ".join(self._name(run.blocks[number]) for number in again)
-            self._note(f"a worker is gone: {named} are put again")
+            self._note(f"a worker is gone; put again: {', '.join(self._name(run.blocks[number]) for number in again)}")
             self._blame(again[0], hired.node, run)
         elif not hired.opened:
             self._stillborn.append(hired.node)
