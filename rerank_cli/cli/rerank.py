@@ -175,6 +175,7 @@ def rerank(
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
+    import math
     from functools import partial
 
     from rerank_cli.cli.endpoints import paid
@@ -226,7 +227,8 @@ def rerank(
             assert cluster is not None
             from rerank_cli.cli.rerank_on_ray import opened_on_ray
 
-            away = opened_on_ray(cluster, typed, settings, terminal, open_cache, blocks.header, carries_texts)
+            queries = total if total is None or own is None else math.ceil(total / own[0].of)
+            away = opened_on_ray(cluster, typed, settings, terminal, open_cache, blocks.header, carries_texts, queries)
             work = opened.enter_context(away)
         else:
             work = here

@@ -21,6 +21,7 @@ from rerank_cli.errors import WorkFailed, WrongUsage, missing_extra
 LOCAL = "local"
 #: Seconds that a cluster has to take a connection.
 _PATIENCE = 5.0
+#: Of Ray's own words.
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
 #: Bytes that a local cluster may hold of blocks and answers under way.
 _OBJECTS = 200 * 2**20
@@ -56,7 +57,7 @@ def connected(address: str, cores: int) -> Iterator[Any]:
         try:
             if address == LOCAL:
                 folder = tempfile.mkdtemp(prefix="ray-", dir=None if len(tempfile.gettempdir()) < _LONGEST else "/tmp")
-                own = {"num_cpus": cores, "object_store_memory": _OBJECTS, "_temp_dir": folder}
+                own: dict[str, Any] = {"num_cpus": cores, "object_store_memory": _OBJECTS, "_temp_dir": folder}
                 ray.init(address=LOCAL, include_dashboard=False, **own, **_QUIET)
             else:
                 _join(ray, address)

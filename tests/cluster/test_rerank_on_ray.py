@@ -15,13 +15,15 @@ from typing import IO, Any
 
 import pytest
 
+from rerank_cli.cli.rerank_on_ray import in_equal_parts
+
 RERANK = [sys.executable, "-P", "-m", "rerank_cli"]
 MINILM = ["rerank", "-c", "demo", "-m", "minilm", "--no-cache"]
 
 
 @pytest.fixture(scope="module")
 def candidates(environment, tmp_path_factory) -> Path:
-    """BM25's lists for the demo collection: three blocks."""
+    """BM25's lists for the demo collection: 40 queries, some blocks of them."""
     path = tmp_path_factory.mktemp("candidates") / "bm25.run"
     subprocess.run([*RERANK, "retrieve", "-c", "demo", "-k", "60", "-q", "-o", path], env=environment, check=True)
     return path
@@ -106,6 +108,14 @@ def test_the_run_is_that_of_one_process(inside, nodes, candidates, way, tmp_path
             for text in (line, another)
         )
         assert told == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("queries", "of", "workers", "each"),
+    [(12, 43, 2, 6), (12, 43, 16, 1), (12, 6980, 16, 12), (7, 43, 2, 7), (12, 3, 16, 1), (12, None, 16, 12)],
+)
+def test_few_queries_are_cut_so_that_every_worker_has_some(queries, of, workers, each):
+    assert in_equal_parts(queries, of, workers) == each
 
 
 @pytest.mark.slow
