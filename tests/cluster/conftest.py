@@ -48,6 +48,8 @@ def all_nodes() -> Iterator[Nodes]:
     ray = pytest.importorskip("ray")
     patched = pytest.MonkeyPatch()
     patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's workers would wait for everything else that this machine does.
+    patched.setenv("RAY_worker_niceness", "0")
     # What is installed on every node.
     patched.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
