@@ -110,7 +110,7 @@ def nodes_of_a_core() -> Iterator[tuple[Any, list[Any], dict[str, Any]]]:
     from ray.cluster_utils import Cluster
 
     # As urgent as the process that they are compared with.
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ.update(RAY_worker_niceness="0")
     node = {"num_cpus": 1, "object_store_memory": 150 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "num_cpus": 0, "include_dashboard": False})
     try:
