@@ -1,10 +1,13 @@
 """What `rerank --ray local` costs beside the engine of one process, how much memory its driver takes, and what kills change.
 
-`python benchmarks/cluster.py [--pairs 20000] [--turns 2] [--kills 10] [--full] [PART ...]` with the Python of the environment; Markdown tables.
+`python benchmarks/cluster.py [--pairs 20000] [--turns 2] [--kills 10] [--full] [--data DIR] [PART ...]` with the Python of the
+environment; Markdown tables.
 
 - overhead: minilm over distinct texts, by one process and by one worker with the same cores, in turn;
 - memory: the driver's peak at 10,000 and 100,000 pairs, with --full 1,000,000, of a few documents that a worker remembers;
-- kills: a node killed at a random moment of 2,000 pairs, and the run compared with that of one process.
+- dl19: TREC DL 2019's 43 topics x 100 documents of BM25, by one process and by two nodes of a core: same run, same nDCG@10;
+- kills: a node killed at a random moment of 3,600 pairs of short texts, the run compared with that of one process, and what
+  the kill cost: pairs of the block that died, those of them that had been kept, and the rest, the most that was scored twice.
 """
 
 from __future__ import annotations
@@ -13,11 +16,15 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RERANK = [sys.executable, "-P", "-m", "rerank_cli", "rerank"]
@@ -25,13 +32,13 @@ DEPTH = 100
 _WORDS = [path.stem for path in (ROOT / "rerank_cli").rglob("*.py") if path.stem.isalpha()]
 
 
-def written(folder: Path, pairs: int, documents: int) -> Path:
-    """A collection of `documents` texts of random words, and a run of `pairs` pairs over it, 100 a query."""
+def written(folder: Path, pairs: int, documents: int, longest: int = 120) -> Path:
+    """A collection of `documents` texts of up to `longest` random words, and a run of `pairs` pairs over it, 100 a query."""
     chance = random.Random(pairs)
     folder.mkdir()
     with (folder / "corpus.jsonl").open("w") as corpus:
         for number in range(documents):
-            text = " ".join(chance.choices(_WORDS, k=chance.randint(20, 120)))
+            text = " ".join(chance.choices(_WORDS, k=chance.randint(longest // 6, longest)))
             corpus.write(json.dumps({"_id": f"d{number}", "title": "", "text": text}) + "\n")
     with (folder / "queries.jsonl").open("w") as topics, (folder / "first.run").open("w") as run:
         for number in range(pairs // DEPTH):
@@ -96,58 +103,118 @@ def memory(options: argparse.Namespace, place: Path, environment: dict[str, str]
         print(f"| {pairs} | {peak(command(few, place / 'few.run', '--ray', 'local'), environment):.0f} |", flush=True)
 
 
-def kills(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> None:
-    """A cluster of a head and two nodes of a core; one of these ends at a random moment, and another begins."""
+@contextmanager
+def nodes_of_a_core() -> Iterator[tuple[Any, list[Any], dict[str, Any]]]:
+    """A cluster of a head without cores and two nodes of one; yields it, these nodes, and what another one is begun with."""
     import ray
     from ray.cluster_utils import Cluster
 
+    # As urgent as the process that they are compared with.
+    os.environ.update(RAY_worker_niceness="0")
     node = {"num_cpus": 1, "object_store_memory": 150 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "num_cpus": 0, "include_dashboard": False})
-    nodes = [cluster.add_node(**node), cluster.add_node(**node)]
+    try:
+        yield cluster, [cluster.add_node(**node), cluster.add_node(**node)], node
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def dl19(options: argparse.Namespace, place: Path, environment: dict[str, str]) -> None:
+    if not options.data:
+        print(
+            "\ndl19 was left out: neither --data nor RERANK_TEST_DATA names the folder of real collections", flush=True
+        )
+        return
+    folder = Path(options.data) / "dl19-passage"
+    line = [*RERANK, str(folder / "runs/BM25.trec"), "-c", str(folder), "-m", "minilm", "--device", "cpu", "--no-cache"]
+    here, there = place / "here.run", place / "there.run"
+    own = ["--progress", "none", "-q", "-o"]
+    subprocess.run([*line, "--dry-run"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    with nodes_of_a_core() as (cluster, _, _):
+        ways = {"one process": (here, ["--threads", "2"]), "two nodes": (there, ["--ray", cluster.address])}
+        print("\n| 43 x 100 by | s | nDCG@10 | same run |\n|---|---|---|---|")
+        for name, (path, how) in ways.items():
+            took = seconds_of([*line, *how, *own, str(path)], environment)
+            judge = [*RERANK[:-1], "eval", str(path), "-Q", str(folder / "qrels.trec"), "-m", "nDCG@10", "-q"]
+            judged = subprocess.run(judge, env=environment, check=True, capture_output=True, text=True).stdout
+            print(f"| {name} | {took:.1f} | {judged.split()[-1]} | {same(here, path)} |", flush=True)
+
+
+def cost_of(said: str, stats: Path) -> tuple[int, int]:
+    """Of a run with one kill: pairs of the blocks that workers died on, and pairs that were found kept."""
+    begun = re.findall(r"a worker is gone; put again: (?:query|the (\d+) queries)", said)
+    kept = sum(json.loads(line)["cached"] for line in stats.read_text().splitlines()) if stats.exists() else 0
+    return sum(int(queries or 1) for queries in begun) * DEPTH, kept
+
+
+def kills(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> None:
+    """One of two nodes ends at a random moment, and another begins; answers are kept, in a store of the run's own."""
     chance = random.Random(7)
-    here, there = folder / "here.run", folder / "there.run"
+    here, there, stats = (folder / name for name in ("here.run", "there.run", "stats.jsonl"))
     subprocess.run(command(folder, here), env=environment, check=True)
-    line = command(folder, there, "--ray", cluster.address)
-    whole = seconds_of(line, environment)
-    print(f"\n| node killed after, s (of {whole:.0f}) | exit code | same run |\n|---|---|---|")
-    for _ in range(options.kills):
-        process = subprocess.Popen(line, env=environment)
-        moment = chance.uniform(0, whole)
-        time.sleep(moment)
-        cluster.remove_node(nodes.pop(0), allow_graceful=False)
-        nodes.append(cluster.add_node(**node))
-        code = process.wait()
-        print(f"| {moment:.1f} | {code} | {code == 0 and same(here, there)} |", flush=True)
-    ray.shutdown()
-    cluster.shutdown()
+
+    def begun(number: int, address: str) -> subprocess.Popen[str]:
+        cache = folder / f"cache{number}"
+        cache.mkdir()
+        for path in Path(environment["RERANK_CACHE_DIR"]).iterdir():
+            if path.name != "answers":
+                (cache / path.name).symlink_to(path)
+        line = [*RERANK, str(folder / "first.run"), "-c", str(folder), "-m", "minilm", "--progress", "none"]
+        line += ["-o", str(there), "--stats", str(stats), "--ray", address]
+        own = {**environment, "RERANK_CACHE_DIR": str(cache)}
+        return subprocess.Popen(line, env=own, stderr=subprocess.PIPE, text=True)
+
+    with nodes_of_a_core() as (cluster, nodes, node):
+        began = time.perf_counter()
+        begun(0, cluster.address).communicate()
+        whole = time.perf_counter() - began
+        titles = ["exit code", "same run", "pairs put again", "of them kept", "scored twice at most"]
+        print(f"\n| node killed after, s (of {whole:.0f}) | {' | '.join(titles)} |\n|{'---|' * 6}")
+        for number in range(options.kills):
+            stats.unlink(missing_ok=True)
+            process = begun(number + 1, cluster.address)
+            moment = chance.uniform(0, whole)
+            time.sleep(moment)
+            cluster.remove_node(nodes.pop(0), allow_graceful=False)
+            nodes.append(cluster.add_node(**node))
+            said = process.communicate()[1]
+            again, kept = cost_of(said, stats)
+            equal = process.returncode == 0 and same(here, there)
+            print(f"| {moment:.1f} | {process.returncode} | {equal} | {again} | {kept} | {again - kept} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="overhead, memory, kills; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="overhead, memory, dl19, kills; default: all")
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--data", default=os.environ.get("RERANK_TEST_DATA"), metavar="DIR", help="real collections")
     parser.add_argument("--full", action="store_true", help="memory at 1,000,000 pairs too")
     options = parser.parse_args()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        environment.setdefault("RERANK_CACHE_DIR", str(place / "cache"))
-        folder = written(place / "distinct", options.pairs, options.pairs)
-        # The model is exported, and the texts are indexed, before anything is measured.
-        small = written(place / "small", DEPTH, DEPTH)
-        for one in (small, folder):
-            subprocess.run(
-                [*command(one, place / "warm.run"), "--dry-run"], env=environment, check=True, stdout=subprocess.DEVNULL
-            )
-        wanted = options.parts or ["overhead", "memory", "kills"]
+        environment["RERANK_CACHE_DIR"] = str(place / "cache")
+
+        def ready(name: str, pairs: int, longest: int = 120) -> Path:
+            """A collection of distinct texts; the model is exported, and they are indexed, before anything is measured."""
+            folder = written(place / name, pairs, pairs, longest)
+            warm = [*command(folder, place / "warm.run"), "--dry-run"]
+            subprocess.run(warm, env=environment, check=True, stdout=subprocess.DEVNULL)
+            return folder
+
+        wanted = options.parts or ["overhead", "memory", "dl19", "kills"]
         if "overhead" in wanted:
-            overhead(options, folder, environment)
+            overhead(options, ready("distinct", options.pairs), environment)
         if "memory" in wanted:
+            ready("small", DEPTH)
             memory(options, place, environment)
+        if "dl19" in wanted:
+            dl19(options, place, environment)
         if "kills" in wanted:
-            kills(options, written(place / "killed", 2_000, 2_000), environment)
+            kills(options, ready("killed", 3_600, 24), environment)
 
 
 if __name__ == "__main__":

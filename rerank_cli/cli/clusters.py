@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rerank_cli.cluster.workers import Make, Workers
     from rerank_cli.core.protocols import Cache
 
-#: What this program wants of Ray, unless the user wants something else.
-_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+#: What this program wants of Ray, unless the user wants something else; workers on this machine are as urgent as one process.
+_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_worker_niceness": "0"}
 
 
 class Cluster(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from rerank_cli.cli.settings import Setting, Settings
@@ -116,11 +117,20 @@ def key_from(variable: str | None, environment: Mapping[str, str]) -> str:
     return environment[variable].strip()
 
 
-def say_paid(ledger: Ledger, terminal: Terminal) -> None:
-    """What servers were asked and what it cost, and what each of several did."""
-    terminal.note(f"the servers answered {ledger}")
-    for line in ledger.of_each():
-        terminal.note(line)
+@contextmanager
+def paid(ledger: Ledger | None, terminal: Terminal) -> Iterator[None]:
+    """Around the work of servers: tell at its end, a failure's too, what they were asked, what it cost, and what each of several did."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Who closed a pipe wants to hear no more.
+        ledger = None
+        raise
+    finally:
+        if ledger is not None:
+            terminal.note(f"the servers answered {ledger}")
+            for line in ledger.of_each():
+                terminal.note(line)
 
 
 def _ledger(max_cost: float | None, price: str | None) -> Ledger:

@@ -175,9 +175,10 @@ def rerank(
     """
     #: Everything that was typed, for who takes a group of it.
     typed = dict(locals())
+    import math
     from functools import partial
 
-    from rerank_cli.cli.endpoints import say_paid
+    from rerank_cli.cli.endpoints import paid
     from rerank_cli.cli.reranking import Reranking
     from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
@@ -226,7 +227,8 @@ def rerank(
             assert cluster is not None
             from rerank_cli.cli.rerank_on_ray import opened_on_ray
 
-            away = opened_on_ray(cluster, typed, settings, terminal, open_cache, blocks.header, carries_texts)
+            queries = total if total is None or own is None else math.ceil(total / own[0].of)
+            away = opened_on_ray(cluster, typed, settings, terminal, open_cache, blocks.header, carries_texts, queries)
             work = opened.enter_context(away)
         else:
             work = here
@@ -251,11 +253,10 @@ def rerank(
             share=share,
         )
         mine = total if share is None or total is None else share.count(total)
-        seen = write_answers(written, work.answers(candidates), terminal, mine, stats, max_repaired=max_repaired)
+        with paid(here.ledger if here else None, terminal):
+            seen = write_answers(written, work.answers(candidates), terminal, mine, stats, max_repaired=max_repaired)
         if here is not None:
             here.say_refused()
-            if here.ledger is not None:
-                say_paid(here.ledger, terminal)
         if blocks.repairs:
             terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
     require(required, seen if share is None else share.ids)

@@ -2,11 +2,13 @@
 
 A worker is told what was typed and opens model and texts from it; blocks of whole queries go there, finished lists come
 back. Texts are looked up where the work is, and travel only when the run is to carry them. A block is two of the
-windows in which a model batches pairs by length, so that batches are those of one process.
+windows in which a model batches pairs by length, so that batches are those of one process; a run of few queries is cut
+smaller, so that every worker has some.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Windows in a block: one is read while the other is scored.
 _WINDOWS = 2
+#: Blocks that each worker is to have at least, so that none works long while others are done.
+_BLOCKS_EACH = 2
 
 
 class _Block(NamedTuple):
@@ -75,8 +79,8 @@ def _answered(work: Reranking, with_texts: bool, block: _Block) -> list[Reranked
 class OnRay:
     """A run reranked by workers."""
 
-    def __init__(self, workers: Workers, typed: Mapping[str, Any]) -> None:
-        self._workers, self._typed = workers, typed
+    def __init__(self, workers: Workers, typed: Mapping[str, Any], queries: int | None) -> None:
+        self._workers, self._typed, self._queries = workers, typed, queries
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -93,10 +97,21 @@ class OnRay:
 
         until = None
         windows = gathered(candidates, Options(self._typed["depth"]))
-        while some := list(islice(windows, _WINDOWS)):
+        while some := [one for window in islice(windows, _WINDOWS) for one in window]:
             if until is None and self._typed["deadline"] is not None:
                 until = time.time() + self._typed["deadline"]
-            yield _Block([one for window in some for one in window], until)
+            size = in_equal_parts(len(some), self._queries, self._workers.share.workers)
+            for start in range(0, len(some), size):
+                yield _Block(some[start : start + size], until)
+
+
+def in_equal_parts(queries: int, of: int | None, workers: int) -> int:
+    """How many of some `queries` go into a block, when there are `of` in all (None: nobody knows) for so many workers."""
+    if of is None:
+        return queries
+    most = max(1, of // (_BLOCKS_EACH * workers))
+    parts = math.ceil(queries / most)
+    return math.ceil(queries / parts)
 
 
 def _name(block: _Block) -> str:
@@ -119,10 +134,11 @@ def opened_on_ray(
     open_cache: Callable[[Callable[[str], None]], Cache] | None,
     header: dict[str, Any] | None,
     carries_texts: bool,
+    queries: int | None,
 ) -> Iterator[OnRay]:
-    """The workers of a cluster, begun; raises what `Workers` raises, and what opening raised in a worker."""
+    """The workers of a cluster, begun, for a run of so many `queries` (None: nobody knows); raises what `Workers` raises, and what opening raised in a worker."""
     told = {name: value for name, value in typed.items() if name != "terminal"}
     opening = _Opening(told, terminal, settings.for_elsewhere(), cluster.device, header, carries_texts)
     kept = open_cache and partial(_warning, open_cache)
     with workers_of(cluster, opening, terminal, name=_name, open_cache=kept) as workers:
-        yield OnRay(workers, typed)
+        yield OnRay(workers, typed, queries)

@@ -32,7 +32,7 @@ def opened_writer(
     unless None. For a --dry-run no server is asked for anything: its tokens are estimates. Raises as `open_endpoint` and
     `load_writer`, `Missing` when nobody is named.
     """
-    from rerank_cli.cli.endpoints import open_endpoint, say_paid
+    from rerank_cli.cli.endpoints import open_endpoint, paid
     from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.inference.kept_words import KeptWriter
     from rerank_cli.rewriting.asking import LimitedWriter, Unasked
@@ -63,13 +63,11 @@ def opened_writer(
     apart, ledger = getattr(writer, "apart", False), getattr(writer, "ledger", None)
     if max_calls is not None:
         writer = LimitedWriter(writer, max_calls)
-    with ExitStack() as opened:
+    with paid(ledger, terminal), ExitStack() as opened:
         if kept is not None:
             store = opened.enter_context(AnswerCache(settings.cache_dir / "answers", kept, terminal.warn))
             writer = KeptWriter(writer, store)
         yield writer, apart
-    if ledger is not None:
-        say_paid(ledger, terminal)
 
 
 def _on_this_machine(model: str, settings: Settings, terminal: Terminal, running: dict[str, Any]) -> Any:

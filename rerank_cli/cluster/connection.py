@@ -21,6 +21,8 @@ from rerank_cli.errors import WorkFailed, WrongUsage, missing_extra
 LOCAL = "local"
 #: Seconds that a cluster has to take a connection.
 _PATIENCE = 5.0
+#: Of Ray's own words.
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
 #: Bytes that a local cluster may hold of blocks and answers under way.
 _OBJECTS = 200 * 2**20
 #: What Ray makes of a folder for its sockets is this much longer, and a socket's path holds 107 bytes.
@@ -49,24 +51,21 @@ def connected(address: str, cores: int) -> Iterator[Any]:
 
     # Ray tells of every death on stderr, in colours; who watches the workers tells it in a line.
     worker._worker_logs_enabled = False
-    quiet: Any = {"log_to_driver": False, "logging_level": "CRITICAL"}
     folder = None
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
-        if address == LOCAL:
-            folder = tempfile.mkdtemp(prefix="ray-", dir=None if len(tempfile.gettempdir()) < _LONGEST else "/tmp")
-            ray.init(
-                address=LOCAL,
-                num_cpus=cores,
-                include_dashboard=False,
-                object_store_memory=_OBJECTS,
-                _temp_dir=folder,
-                **quiet,
-            )
-        else:
-            _join(ray, address, quiet)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_terminate)
+        try:
+            if address == LOCAL:
+                folder = tempfile.mkdtemp(prefix="ray-", dir=None if len(tempfile.gettempdir()) < _LONGEST else "/tmp")
+                own: dict[str, Any] = {"num_cpus": cores, "object_store_memory": _OBJECTS, "_temp_dir": folder}
+                ray.init(address=LOCAL, include_dashboard=False, **own, **_QUIET)
+            else:
+                ray.init(address=_found(address), **_QUIET)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise _not_begun(address, error) from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_terminate)
         yield ray
     finally:
         ray.shutdown()
@@ -74,21 +73,25 @@ def connected(address: str, cores: int) -> Iterator[Any]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
+def _found(address: str) -> str:
+    """The address that auto stands for: what Ray was told, or left behind of a cluster that may be long gone."""
+    if address != "auto":
+        return address
     from ray._private.services import canonicalize_bootstrap_address
 
-    try:
-        if address == "auto":
-            # What Ray was told, or left behind of a cluster that may be long gone.
-            address = canonicalize_bootstrap_address(address) or address
-            _reachable(address)
-        ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WorkFailed(
-            f"no Ray cluster could be joined at {address}: {reason}",
-            "run this on a machine of the cluster, with the RAY_AUTH_MODE that it was begun with; ray status shows it",
-        ) from error
+    found = canonicalize_bootstrap_address(address) or address
+    _reachable(found)
+    return found
+
+
+def _not_begun(address: str, error: Exception) -> WorkFailed:
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    if address == LOCAL:
+        return WorkFailed(f"Ray could not begin on this machine: {reason}", "is there room in /tmp and /dev/shm?")
+    return WorkFailed(
+        f"no Ray cluster could be joined at {address}: {reason}",
+        "run this on a machine of the cluster, with the RAY_AUTH_MODE that it was begun with; ray status shows it",
+    )
 
 
 def _reachable(address: str) -> None:

@@ -230,7 +230,7 @@ class Workers:
         again = list(hired.has)
         run.waiting.extendleft(reversed(again))
         if again:
-            self._note(f"a worker is gone: {len(again)} blocks are put again")
+            self._note(f"a worker is gone; put again: {', '.join(self._name(run.blocks[number]) for number in again)}")
             self._blame(again[0], hired.node, run)
         elif not hired.opened:
             self._stillborn.append(hired.node)

@@ -7,6 +7,7 @@ fills its own places and nobody else's.
 One that fails for a passing reason is ejected for a wait that doubles and differs from time to time, so that many do not
 come back at the same moment. Then it is looked at, which costs no request, and is well when it has answered one. A server
 that says how long to wait (Retry-After) gets nothing from anybody until then. Where none is well, requests find out.
+One that refuses whatever it is asked is left out and not looked at again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rerank_cli.errors import WorkFailed
 from rerank_cli.http import server_errors
 from rerank_cli.http.ledger import Tally
-from rerank_cli.http.transport import Passing
+from rerank_cli.http.transport import Passing, Refused
 
 #: Seconds: of the first wait, of the longest of our own, and the longest that a server may ask for when it is the last.
 _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 30.0, 600.0
@@ -43,6 +44,8 @@ class Server:
         self.closed_until = self.rests_until = 0.0
         #: What it did when it failed last.
         self.wrong = ""
+        #: How it refuses whatever it is asked; it is left out.
+        self.refused: Refused | None = None
         #: Since it failed: whether it is being looked at, whether it was found well, and whether a request tries it.
         self.looked_at = self.found_well = self.tried = False
         #: Whether its failure was told, until when the next one is not, and for how long after that.
@@ -50,7 +53,9 @@ class Server:
 
     def is_well(self, now: float) -> bool:
         """Whether it may be given a request; one at a time when it has failed and was found well since."""
-        return self.closed_until <= now and (not self.failures or (self.found_well and not self.tried))
+        if self.refused is not None or self.closed_until > now:
+            return False
+        return not self.failures or (self.found_well and not self.tried)
 
 
 class Pool:
@@ -70,12 +75,14 @@ class Pool:
         self.servers = list(servers)
         self._each, self._look, self._note = each, look, note
         self._changed = threading.Condition()
+        self._last_refusal: Refused | None = None
 
     def take(self, work: int, failed: Counter[Server]) -> Server:
         """The server to ask for something of `work` bytes, which was in vain as often as `failed` says.
 
-        Waits while none is ready, and raises `WorkFailed` when that is for too long; to be given back by `leave`. Of the servers that are well, those where this request
-        failed least come first, even when it has to wait for them: so one server that works is found in the end.
+        To be given back by `leave`. Waits while none is ready, and raises `WorkFailed` when that is for too long, `Refused`
+        when none is left. Of the servers that are well, those where this request failed least come first, even when it has
+        to wait for them: so one server that works is found in the end.
         """
         again = bool(failed)
         with self._changed:
@@ -90,8 +97,12 @@ class Pool:
                         return self._taken(free, work, now)
                     self._changed.wait(_FIRST_WAIT)
                     continue
+                left = [server for server in self.servers if server.refused is None]
+                if not left:
+                    assert self._last_refusal is not None
+                    raise Refused(self._last_refusal.message, self._last_refusal.hint)
                 best = min(
-                    self.servers,
+                    left,
                     key=lambda one: (
                         max(one.closed_until, now),
                         # One request at a time finds out whether a server that failed is back.
@@ -149,11 +160,21 @@ class Pool:
             server.rests_until = max(server.rests_until, until)
             if failure.wait or failure.status in server_errors.BUSY:
                 server.closed_until = max(server.closed_until, until)
-            tell = tell and not server.told and server.quiet_until <= now
+            tell = tell and not server.told and server.quiet_until <= now and server.refused is None
             if tell:
                 server.told, server.quiet_until, server.quiet = True, now + server.quiet, 2 * server.quiet
         if tell:
             self._note(f"{server.root} {failure.what}: asked again, later or elsewhere")
+
+    def refused(self, server: Server, refusal: Refused) -> None:
+        """Leave a server out from now on, and tell it, unless it was the last."""
+        with self._changed:
+            new = server.refused is None
+            server.refused = self._last_refusal = refusal
+            last = all(one.refused is not None for one in self.servers)
+            self._changed.notify_all()
+        if new and not last:
+            self._note(f"{refusal.message}: it is left out")
 
     def _with_room(self, servers: Iterable[Server]) -> Server | None:
         """The one of them with the least to do."""
@@ -175,7 +196,8 @@ class Pool:
         """Begin to look at every server whose wait is over."""
         for server in self.servers:
             waits = max(server.closed_until, server.rests_until) > now
-            if server.failures and not (server.found_well or server.looked_at or waits):
+            settled = server.found_well or server.looked_at or server.refused is not None
+            if server.failures and not settled and not waits:
                 server.looked_at = True
                 threading.Thread(target=self._look_at, args=(server,), name="look", daemon=True).start()
 

@@ -14,6 +14,8 @@ PASSING = frozenset({408, 429, 500, 502, 503, 504, 529})
 BUSY = frozenset({429, 503, 529})
 #: OpenAI's way to say with 429 that there is no money left; waiting does not help.
 _NO_MONEY = "insufficient_quota"
+#: By these a server refuses whatever it is asked: a key, an account, a model or an address that it does not take.
+_WHATEVER = frozenset({401, 402, 403, 404, 405, 429})
 _TOO_LONG = re.compile(r"context.{0,20}(length|window|size)|maximum context|max_model_len|too (long|many tokens)", re.I)
 _LONGEST = 300
 #: Where what went wrong is said, the first that is there; the last are those of search engines.
@@ -23,6 +25,11 @@ _NAMES = ("error", "errors", "message", "detail", "msg", "root_cause", "reason",
 def is_passing(status: int, body: bytes) -> bool:
     """Whether the same request is worth sending again."""
     return status in PASSING and not (status == 429 and _NO_MONEY.encode() in body)
+
+
+def is_for_good(status: int) -> bool:
+    """Whether a refusal that does not pass is of this server rather than of this request: another may answer."""
+    return 300 <= status < 400 or status in _WHATEVER
 
 
 def said(body: bytes) -> str:

@@ -1,7 +1,8 @@
 """Several servers asked as if they were one: a request is sent, sent again where that helps, and answered once.
 
 A request that fails for a passing reason is sent again, to another server where there is one; who is asked, and when, is
-the `Pool`'s. Requests that cannot succeed (a wrong key, a prompt that is too long) fail at once. A hedged request, one that
+the `Pool`'s. A server that refuses whatever it is asked (a wrong key, a model that it does not have) is left out, and the
+others answer. A request that no server can answer (a prompt that is too long) fails at once. A hedged request, one that
 takes longer than the hedge delay, is sent to a second server that has little to do: the first answer counts, the other is
 counted when it comes.
 
@@ -24,7 +25,7 @@ from rerank_cli.errors import BudgetSpent, WorkFailed, WrongUsage
 from rerank_cli.http import server_errors
 from rerank_cli.http.ledger import Ledger, Tally
 from rerank_cli.http.pool import Pool, Server
-from rerank_cli.http.transport import Passing, Transport, bearer
+from rerank_cli.http.transport import Passing, Refused, Transport, bearer
 
 T = TypeVar("T")
 #: Times that one request is sent to a server before it has failed.
@@ -99,8 +100,9 @@ class Servers:
         """Post `body` (JSON) to `path` of a server; `read` makes (answer, tokens read, tokens written) of the reply.
 
         A reply that `read` cannot make sense of (ValueError, KeyError, …) is as good as none, and so is one of which it
-        raises `Passing`. Raises `WorkFailed` with address, status and what the server said, and `BudgetSpent` before
-        anything is sent. Costs one request, and as many more as it takes: as long as one server answers, it does.
+        raises `Passing`. Raises `WorkFailed` with address, status and what the server said (`Refused`: when every server refuses
+        whatever it is asked), and `BudgetSpent` before anything is sent. Costs one request, and as many more as it takes: as
+        long as one server answers, it does.
         """
         request = _Request(path, body, read, content_type, threading.Lock())
         sent = self._sent if self._hedge_delay is None else self._hedged
@@ -112,6 +114,9 @@ class Servers:
                     self.ledger.retried()
                 try:
                     return sent(server, request)
+                except Refused:
+                    # Who is left is asked; with nobody left `take` raises it.
+                    failed[server] += 1
                 except Passing as failure:
                     failed[server] += 1
                     if failed[server] == TRIES:
@@ -164,6 +169,8 @@ class Servers:
             self.ledger.failed(server.tally)
             if isinstance(error, Passing):
                 self._pool.failed(server, error)
+            elif isinstance(error, Refused):
+                self._pool.refused(server, error)
             raise
         finally:
             self._pool.leave(server, len(request.body))
@@ -223,7 +230,8 @@ class Servers:
             shown = self._transport.without_key(f"answered {status}" + (f" ({message})" if message else ""))
             wait = server_errors.seconds_asked(retry_after)
             if not server_errors.is_passing(status, reply):
-                raise WorkFailed(f"{server.root}{path} {shown}", self._hint(status, message))
+                kind = Refused if server_errors.is_for_good(status) else WorkFailed
+                raise kind(f"{server.root}{path} {shown}", self._hint(status, message))
             raise Passing(shown, status, wait)
         try:
             return request.read(json.loads(reply))

@@ -24,6 +24,10 @@ class Passing(Exception):
         self.what, self.status, self.wait = what, status, wait
 
 
+class Refused(WorkFailed):
+    """A server refuses, and would refuse whatever it is asked; others may answer."""
+
+
 def bearer(key: str) -> str:
     """The Authorization header of most servers."""
     return f"Bearer {key}"
@@ -61,7 +65,7 @@ class Transport:
         """Status, Retry-After and body of the reply; raises `Passing` when the connection or the clock fails.
 
         `timeout` stands in for the transport's own.
-        Raises `WorkFailed` for a certificate that is not trusted, and for a reply of more than 64 MiB.
+        Raises `Refused` for a certificate that is not trusted, and `WorkFailed` for a reply of more than 64 MiB.
         """
         import requests
         import urllib3
@@ -90,7 +94,7 @@ class Transport:
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise Passing(f"did not answer in {timeout:g} seconds") from None
         except requests.exceptions.SSLError:
-            raise WorkFailed(f"{root} shows no certificate that is trusted here") from None
+            raise Refused(f"{root} shows no certificate that is trusted here") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             never = isinstance(
                 getattr(error.args and error.args[0], "reason", None), urllib3.exceptions.NewConnectionError

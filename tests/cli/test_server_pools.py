@@ -11,10 +11,12 @@ from conftest import Runner
 from inference.loopback import Loopback, Reply
 
 
-def tei(after=0.0, ill=None):
-    """A rerank server: a text's score is a sum over its bytes; `ill`: when it answers nothing."""
+def tei(after=0.0, ill=None, refuses=None):
+    """A rerank server: a text's score is a sum over its bytes; `ill`: when it answers nothing; `refuses`: the status of every answer."""
 
     def answer(seen):
+        if refuses is not None and seen.method == "POST":
+            return Reply({"error": "Invalid token"}, refuses)
         if ill is not None and ill(seen):
             return Reply(b"", drop=0, headers={"Content-Length": "9"})
         if seen.method == "GET":
@@ -85,3 +87,24 @@ def test_there_must_be_somebody_to_hedge_to(rerank: Runner, alone: tuple[Path, b
 def test_when_all_are_dead_nothing_is_written(rerank: Runner, alone: tuple[Path, bytes]):
     found = asked(rerank, alone[0], "http://127.0.0.1:9", "http://127.0.0.1:10")
     assert found.code == 1 and "http://127.0.0.1:9, http://127.0.0.1:10: cannot be reached" in found.err
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "--api-key-env"), (404, "--served-model")])
+def test_a_server_that_refuses_is_left_out_by_name_and_only_the_last_one_ends_the_run(
+    rerank: Runner, alone: tuple[Path, bytes], status: int, hint: str
+):
+    run, expected = alone
+    with tei(refuses=status) as refusing, tei() as well, tei(refuses=status) as too:
+        found = asked(rerank, run, refusing, well, more=("--concurrency", "1"))
+        assert (found.code, found.out) == (0, expected), found.err
+        told = f"rerank: {refusing.url}/rerank answered {status} (Invalid token): it is left out"
+        assert found.err.splitlines().count(told) == 1 and found.err.count("left out") == 1
+        assert f"rerank: {refusing.url}: 0 answers, 0 tokens, 1 failures\n" in found.err
+        found = asked(rerank, run, refusing, too)
+        assert (found.code, found.out) == (1, b"") and found.err.count("left out") == 1
+        said, hinted = found.err.splitlines()[-2:]
+        assert re.fullmatch(rf"rerank: error: http\S+/rerank answered {status} \(Invalid token\)", said)
+        assert hint in hinted
+        alone_too = asked(rerank, run, too)
+        assert alone_too.code == 1 and "left out" not in alone_too.err
+        assert "rerank: the servers answered" in alone_too.err, "what a run that failed has cost is told as well"

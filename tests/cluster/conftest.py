@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rerank_cli.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 _NODE = {"object_store_memory": 150 * 2**20}
@@ -46,6 +48,8 @@ def all_nodes() -> Iterator[Nodes]:
     ray = pytest.importorskip("ray")
     patched = pytest.MonkeyPatch()
     patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's workers would wait for everything else that this machine does.
+    patched.setenv("RAY_worker_niceness", "0")
     # What is installed on every node.
     patched.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
@@ -62,3 +66,18 @@ def nodes(all_nodes: Nodes) -> Nodes:
     """The cluster, two nodes at work."""
     all_nodes.ready()
     return all_nodes
+
+
+@pytest.fixture
+def inside(cache_dir: Path, tmp_path: Path, monkeypatch, capfd) -> Callable[..., tuple[int, str, str]]:
+    """`inside(*arguments)` runs the program in this process, which has loaded everything: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RERANK_CACHE_DIR", str(cache_dir))
+    for name in [name for name in os.environ if name.startswith("RERANK_") and name != "RERANK_CACHE_DIR"]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = int(main([str(argument) for argument in arguments]))
+        return code, *capfd.readouterr()
+
+    return run

@@ -10,10 +10,14 @@ from rerank_cli.errors import Missing
 
 
 class Job:
-    """Doubles numbers, and does to itself what a block's name says; each block leaves a line in `log`."""
+    """Doubles numbers, and does to itself what a block's name says; each block leaves a line in `log`.
 
-    def __init__(self, log: Path, seconds: float = 0.0, opening: str = "") -> None:
+    On a block of `dying` its process dies the first time. An answer waits until `among` processes have begun a block.
+    """
+
+    def __init__(self, log: Path, seconds: float = 0.0, opening: str = "", dying=(), among: int = 1) -> None:
         self.log, self.seconds, self.opening = log, seconds, opening
+        self.dying, self.among = dying, among
 
     def __call__(self, place):
         if self.opening == "die":
@@ -26,8 +30,12 @@ class Job:
             with self.log.open("a") as log:
                 log.write(f"{block} {os.getpid()}\n")
             time.sleep(self.seconds)
-            if block == "poison":
+            if block == "poison" or (
+                block in self.dying and sum(one == str(block) for one, _ in log_of(self.log)) == 1
+            ):
                 os.kill(os.getpid(), 9)
+            while len({process for _, process in log_of(self.log)}) < self.among:
+                time.sleep(0.01)
             if block == "missing":
                 raise Missing("no text", "name another collection")
             if place.cache is not None:

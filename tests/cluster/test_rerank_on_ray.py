@@ -1,7 +1,8 @@
-"""`rerank rerank --ray` through the real program: the run of one process, whoever dies on the way."""
+"""`rerank rerank --ray` through the program: the run of one process, whoever dies on the way."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -10,18 +11,57 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
+from rerank_cli.cli.rerank_on_ray import in_equal_parts
+
 RERANK = [sys.executable, "-P", "-m", "rerank_cli"]
+MINILM = ["rerank", "-c", "demo", "-m", "minilm", "--no-cache"]
 
 
 @pytest.fixture(scope="module")
 def candidates(environment, tmp_path_factory) -> Path:
-    """BM25's lists for the demo collection."""
+    """BM25's lists for the demo collection: 40 queries, some blocks of them."""
     path = tmp_path_factory.mktemp("candidates") / "bm25.run"
     subprocess.run([*RERANK, "retrieve", "-c", "demo", "-k", "60", "-q", "-o", path], env=environment, check=True)
     return path
+
+
+@pytest.fixture(scope="module")
+def alone(environment, candidates) -> str:
+    """What one process makes of them."""
+    command = [*RERANK, *MINILM, "-q", candidates]
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+@pytest.fixture
+def begun(environment) -> Any:
+    """`begun(*arguments, env={})` starts the real program, as a terminal would; its stdin is open until somebody closes it."""
+    started = []
+
+    def start(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        # Who runs the tests in the background ignores SIGINT, and children would too.
+        heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        how = {"env": {**environment, **(env or {})}, "text": True, "start_new_session": True, "preexec_fn": heeding}
+        started.append(subprocess.Popen([*RERANK, *map(str, arguments)], **pipes, **how))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def given_but_for_the_last(stdin: IO[str], candidates: Path) -> str:
+    """Write all of the run but its last ten queries, so that whoever reads it cannot be done; returns these."""
+    lines = candidates.read_text().splitlines(keepends=True)
+    first = len(lines) - 10 * 60
+    stdin.write("".join(lines[:first]))
+    stdin.flush()
+    return "".join(lines[first:])
 
 
 def scores(text: str) -> dict[str, dict[str, float]]:
@@ -45,19 +85,19 @@ def same(here: str, there: str) -> None:
 WAYS = {
     "minilm": ["-m", "minilm", "--passages", "32:16", "--interpolate", "0.7"],
     "blend": [],
-    "strategy": ["-m", "minilm", "--strategy", "heapsort", "--top", "5", "-k", "20"],
+    "strategy": ["-m", "minilm", "--strategy", "heapsort", "--top", "5", "-k", "30"],
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_the_run_is_that_of_one_process(rerank, nodes, candidates, way, tmp_path):
+def test_the_run_is_that_of_one_process(inside, nodes, candidates, way, tmp_path):
     common = ["rerank", candidates, "-c", "demo", "--no-cache", *way]
-    here = rerank(*common, "--stats", "here.jsonl", "-o", "here.run")
-    there = rerank(*common, "--ray", nodes.address, "--stats", "there.jsonl", "-o", "there.run")
-    assert (here.code, there.code) == (0, 0), there.err
-    assert "2 workers, each with 1 cores, on 3 nodes" in there.err
-    assert all(line.startswith("rerank: ") for line in there.err.splitlines()), there.err
+    code, _, said = inside(*common, "--stats", "here.jsonl", "-o", "here.run")
+    assert code == 0, said
+    code, _, said = inside(*common, "--ray", nodes.address, "--stats", "there.jsonl", "-o", "there.run")
+    assert code == 0, said
+    assert "2 workers, each with 1 cores, on 3 nodes" in said
     same((tmp_path / "here.run").read_text(), (tmp_path / "there.run").read_text())
     one, other = (json.loads((tmp_path / name).read_text()) for name in ("here.run.json", "there.run.json"))
     assert one == other
@@ -70,56 +110,80 @@ def test_the_run_is_that_of_one_process(rerank, nodes, candidates, way, tmp_path
         assert told == elsewhere
 
 
+@pytest.mark.parametrize(
+    ("queries", "of", "workers", "each"),
+    [(12, 43, 2, 6), (12, 43, 16, 1), (12, 6980, 16, 12), (7, 43, 2, 7), (12, 3, 16, 1), (12, None, 16, 12)],
+)
+def test_few_queries_are_cut_so_that_every_worker_has_some(queries, of, workers, each):
+    assert in_equal_parts(queries, of, workers) == each
+
+
 @pytest.mark.slow
-def test_a_run_with_texts_needs_no_collection_there_and_keeps_them(rerank, nodes, tmp_path):
+@pytest.mark.data
+def test_dl19_by_two_nodes_is_the_run_and_the_ndcg_of_one_process(inside, nodes, data, tmp_path):
+    """The first 14 topics: a block for each of the two; `python benchmarks/cluster.py dl19` takes all 43."""
+    folder = data / "dl19-passage"
+    with (folder / "runs/BM25.trec").open() as run:
+        (tmp_path / "first.run").write_text("".join(line for _, line in zip(range(14 * 100), run)))
+    common = ["rerank", "first.run", "-c", folder, "-m", "minilm", "--device", "cpu", "--no-cache"]
+    values = []
+    for name, how in (("here.run", []), ("there.run", ["--ray", nodes.address])):
+        code, _, said = inside(*common, *how, "-o", name)
+        assert code == 0, said
+        code, judged, said = inside("eval", name, "-Q", folder / "qrels.trec", "-m", "nDCG@10", "--per-query")
+        assert code == 0, said
+        values.append(judged)
+    same((tmp_path / "here.run").read_text(), (tmp_path / "there.run").read_text())
+    assert values[0] == values[1] and values[0].count("nDCG@10") > 14
+
+
+@pytest.mark.slow
+def test_a_run_with_texts_needs_no_collection_there_and_keeps_them(inside, rerank, nodes, tmp_path):
     first = rerank("retrieve", "-c", "demo", "-k", "5", "--output-format", "jsonl", "-q")
-    common = ["rerank", "-m", "minilm", "--no-cache", "--output-format", "jsonl"]
-    here, there = (rerank(*common, *how, stdin=first.out) for how in ([], ["--ray", nodes.address]))
-    assert there.code == 0, there.err
-    for one, other in zip(here.lines, there.lines, strict=True):
-        one, other = json.loads(one), json.loads(other)
+    (tmp_path / "texts.jsonl").write_bytes(first.out)
+    common = ["rerank", "texts.jsonl", "-m", "minilm", "--no-cache", "--output-format", "jsonl"]
+    runs = []
+    for how in ([], ["--ray", nodes.address, "--workers", "1"]):
+        code, out, said = inside(*common, *how)
+        assert code == 0, said
+        runs.append([json.loads(line) for line in out.splitlines()])
+    for one, other in zip(*runs, strict=True):
         assert one["query"] == other["query"]
-        assert [document["doc"] for document in one["candidates"]] == [
-            document["doc"] for document in other["candidates"]
-        ]
+        texts = [[document["doc"] for document in line["candidates"]] for line in (one, other)]
+        assert texts[0] == texts[1] and len(texts[0]) > 0
 
 
 @pytest.mark.slow
-def test_a_node_killed_in_the_middle_changes_nothing(rerank, nodes, candidates, environment, tmp_path):
-    common = ["rerank", candidates, "-c", "demo", "-m", "minilm", "--no-cache"]
-    here = rerank(*common)
-    process = subprocess.Popen(
-        [*RERANK, *map(str, common), "--ray", nodes.address],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def test_a_node_killed_in_the_middle_changes_nothing(begun, nodes, candidates, alone):
+    process = begun(*MINILM, "--ray", nodes.address)
+    last = given_but_for_the_last(process.stdin, candidates)
     first = process.stdout.readline()
     nodes.kill()
-    rest = process.stdout.read()
-    assert process.wait() == 0
-    same(here.text, first + rest)
+    rest, said = process.communicate(last)
+    assert process.returncode == 0, said
+    assert all(line.startswith("rerank: ") for line in said.splitlines()), said
+    same(alone, first + rest)
 
 
 @pytest.mark.slow
-def test_what_was_answered_before_the_driver_was_killed_is_kept(rerank, nodes, candidates, environment, tmp_path):
-    common = ["rerank", candidates, "-c", "demo", "-m", "minilm", "--ray", nodes.address]
-    own = {"RERANK_CACHE_DIR": str(tmp_path / "cache")}
-    process = subprocess.Popen(
-        [*RERANK, *map(str, common)], env={**environment, **own}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
+def test_what_was_answered_before_the_driver_was_killed_is_kept(
+    begun, inside, nodes, candidates, alone, tmp_path, monkeypatch
+):
+    common = ["rerank", "-c", "demo", "-m", "minilm", "--ray", nodes.address]
+    process = begun(*common, env={"RERANK_CACHE_DIR": str(tmp_path / "cache")})
+    given_but_for_the_last(process.stdin, candidates)
     written = process.stdout.readline().split()[0]
     process.kill()
     process.wait()
-    again = rerank(*common, "--stats", "stats.jsonl", env=own)
-    assert again.code == 0, again.err
+    monkeypatch.setenv("RERANK_CACHE_DIR", str(tmp_path / "cache"))
+    code, out, said = inside(*common, candidates, "--stats", "stats.jsonl")
+    assert code == 0, said
     stats = {line["qid"]: line for line in map(json.loads, (tmp_path / "stats.jsonl").open())}
-    assert stats[written.decode()]["cached"] == stats[written.decode()]["pairs"] > 0
-    same(rerank(*common[:-2], "--no-cache").text, again.text)
+    assert stats[written]["cached"] == stats[written]["pairs"] > 0
+    same(alone, out)
 
 
-def test_errors_keep_their_exit_codes(rerank, nodes, candidates, tmp_path):
+def test_errors_keep_their_exit_codes(inside, nodes, candidates, tmp_path):
     (tmp_path / "lost.run").write_text("PLAIN-1 Q0 nosuch 1 2.0 x\n")
     topic = candidates.read_text().split()[0]
     (tmp_path / "textless.run").write_text(f"{topic} Q0 nosuch 1 2.0 x\n")
@@ -127,32 +191,10 @@ def test_errors_keep_their_exit_codes(rerank, nodes, candidates, tmp_path):
         ("lost.run", 4, "have no text in demo"),
         ("textless.run", 4, "1 of 1 documents have no text"),
     ):
-        result = rerank("rerank", run, "-c", "demo", "-m", "minilm", "--ray", nodes.address)
-        assert (result.code, result.out) == (code, b""), result.err
-        assert what in result.err
-        assert "Traceback" not in result.err
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "what"),
-    [
-        (["--device", "cuda:0,cuda:1"], 5, "the device cuda:0 is not available"),
-        (["--device", "cuda:0,cuda:0"], 2, "several devices are different GPUs"),
-        (["--device", "cuda:0,cuda:1", "--ray", "local"], 2, "does not go together with --ray"),
-        (["--ray", "local", "--endpoint", "http://localhost:9"], 2, "--ray does not go together with --endpoint"),
-        (["--ray", "localhost:9"], 1, "no Ray cluster answers at localhost:9"),
-        (["--ray", "ray://localhost"], 2, "there is no cluster 'ray://localhost'"),
-        (["--workers", "2"], 2, "--workers is for workers"),
-        (["--ray", "local", "--device", "cpu", "--gpus-per-worker", "1"], 2, "--device cpu does not go together"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_what_cannot_be_is_told_at_once(rerank, candidates, options, code, what):
-    began = time.monotonic()
-    result = rerank("rerank", candidates, "-c", "demo", *options)
-    assert (result.code, result.out) == (code, b""), result.err
-    assert any(what in line for line in result.err.splitlines()[-2:] if line.startswith("rerank: error: "))
-    assert time.monotonic() - began < 30
+        found, out, said = inside("rerank", run, "-c", "demo", "-m", "minilm", "--ray", nodes.address, "--workers", "1")
+        assert (found, out) == (code, ""), said
+        assert what in said
+        assert "Traceback" not in said
 
 
 def test_a_dry_run_begins_no_cluster(rerank, candidates):
@@ -173,31 +215,30 @@ def offspring(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (None, 0)])
-def test_a_local_cluster_leaves_nothing(environment, candidates, number, code, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9), (0, 0)]
+)
+def test_a_local_cluster_leaves_nothing(begun, candidates, number, code):
+    """Neither processes nor, when it is given the time, a folder."""
     pytest.importorskip("ray")
     temporary = Path(f"/tmp/rr{os.getpid()}")
     temporary.mkdir(exist_ok=True)
-    command = [*RERANK, "rerank", str(candidates), "-c", "demo", "-m", "minilm", "--no-cache", "--ray", "local"]
-    process = subprocess.Popen(
-        command,
-        env={**environment, "TMPDIR": str(temporary)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = begun(*MINILM, "--ray", "local", "--workers", "1", env={"TMPDIR": str(temporary)})
+    last = given_but_for_the_last(process.stdin, candidates)
     assert process.stdout.readline()
     assert offspring(temporary)
-    if number is not None:
+    if number == signal.SIGKILL:
+        process.kill()
+    elif number:
         # As a terminal does: to all processes of the group.
         os.killpg(process.pid, number)
-    _, err = process.communicate(timeout=120)
+    last = "" if number else last
+    _, err = process.communicate(last)
     assert process.returncode == code, err
-    assert "Traceback" not in err
-    end = time.monotonic() + 20
+    assert all(line.startswith("rerank: ") for line in err.splitlines()), err
+    end = time.monotonic() + 120
     while offspring(temporary) and time.monotonic() < end:
         time.sleep(0.2)
     assert not offspring(temporary)
-    assert not list(temporary.glob("ray-*"))
+    assert number == signal.SIGKILL or not list(temporary.glob("ray-*"))
     shutil.rmtree(temporary)

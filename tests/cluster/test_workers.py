@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
@@ -10,6 +9,7 @@ import pytest
 
 import rerank_cli
 from cluster.jobs import FileCache, Job, log_of
+from rerank_cli.cluster import workers as workers_module
 from rerank_cli.cluster.workers import Workers
 from rerank_cli.errors import DeviceUnavailable, Missing, WorkFailed
 
@@ -28,8 +28,8 @@ def hired(nodes, tmp_path):
 
 
 def until(true) -> None:
-    """Wait for something to become true, a minute at most."""
-    end = time.monotonic() + 60
+    """Wait for something to become true, for minutes if need be."""
+    end = time.monotonic() + 300
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -43,7 +43,7 @@ def test_answers_come_in_order_and_input_is_read_no_further_than_there_is_room(h
             read.append(number)
             yield number
 
-    with hired(Job(tmp_path / "log", 0.01)) as workers:
+    with hired(Job(tmp_path / "log", among=2)) as workers:
         assert workers.share == (2, 1, 0.0)
         assert workers.told == "double"
         for at, answer in enumerate(workers.answers(blocks())):
@@ -58,27 +58,26 @@ def test_an_answer_does_not_wait_for_the_next_block(hired, tmp_path):
 
     def blocks():
         yield 1
-        assert more.wait(60), "the first answer was held back"
+        assert more.wait(300), "the first answer was held back"
         yield 2
 
-    with hired(Job(tmp_path / "log")) as workers:
+    with hired(Job(tmp_path / "log"), workers=1) as workers:
         answers = workers.answers(blocks())
         assert next(answers) == 2
         more.set()
         assert list(answers) == [4]
 
 
-def test_a_worker_that_is_killed_is_replaced(hired, tmp_path):
+def test_a_worker_that_dies_is_replaced_and_what_it_had_is_named(hired, tmp_path):
     log = tmp_path / "log"
-    found = []
-    with hired(Job(log, 0.05)) as workers:
-        for answer in workers.answers(range(60)):
-            found.append(answer)
-            if len(found) in (5, 30):
-                os.kill(log_of(log)[-1][1], 9)
-    assert found == [number * 2 for number in range(60)]
-    assert len({process for _, process in log_of(log)}) == 4
-    assert sum("a worker is gone" in text for text in workers.said) == 2
+    with hired(Job(log, dying=(5, 30)), workers=1) as workers:
+        assert list(workers.answers(range(60))) == [number * 2 for number in range(60)]
+    begun = log_of(log)
+    assert len({process for _, process in begun}) == 3
+    # Nothing but what it died on is begun twice; what waited there is only put again.
+    assert sorted(int(block) for block, _ in begun) == sorted([*range(60), 5, 30])
+    gone = [text for text in workers.said if "a worker is gone" in text]
+    assert [text.partition(",")[0] for text in gone] == [f"a worker is gone; put again: block {n}" for n in (5, 30)]
 
 
 def test_a_node_that_is_killed_takes_nothing_along(hired, nodes, tmp_path):
@@ -92,7 +91,8 @@ def test_a_node_that_is_killed_takes_nothing_along(hired, nodes, tmp_path):
 
 
 @pytest.mark.slow
-def test_all_nodes_may_go_and_others_come(hired, nodes, tmp_path):
+def test_all_nodes_may_go_and_others_come(hired, nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers_module, "_PATIENCE", 1.0)
     found = []
     with hired(Job(tmp_path / "log", 0.05)) as workers:
         answers = threading.Thread(target=lambda: found.extend(workers.answers(range(80))))
@@ -102,7 +102,7 @@ def test_all_nodes_may_go_and_others_come(hired, nodes, tmp_path):
         nodes.kill()
         until(lambda: any("waiting for the cluster to have room" in text for text in workers.said))
         nodes.ready()
-        answers.join(60)
+        answers.join(300)
     assert found == [number * 2 for number in range(80)]
     assert sum("waiting for the cluster to have room" in text for text in workers.said) == 1
 
@@ -111,19 +111,19 @@ def test_a_poisoned_block_is_named_after_three_tries(hired, tmp_path):
     log = tmp_path / "log"
     found = []
     with (
-        hired(Job(log)) as workers,
+        hired(Job(log), workers=1) as workers,
         pytest.raises(WorkFailed, match="3 workers died, one after the other, on block poison"),
     ):
         found.extend(workers.answers([1, 2, "poison", *range(3, 40)]))
-    assert found == [2, 4] or found == []
+    assert found == [2, 4]
     assert sum(block == "poison" for block, _ in log_of(log)) == 3
 
 
 def test_what_a_worker_raises_arrives_as_itself(hired, tmp_path):
-    with hired(Job(tmp_path / "log")) as workers, pytest.raises(Missing) as caught:
+    with hired(Job(tmp_path / "log"), workers=1) as workers, pytest.raises(Missing) as caught:
         list(workers.answers([1, "missing", 2]))
     assert (caught.value.message, caught.value.hint) == ("no text", "name another collection")
-    with pytest.raises(Missing, match="no such model"), hired(Job(tmp_path / "log", opening="missing")):
+    with pytest.raises(Missing, match="no such model"), hired(Job(tmp_path / "log", opening="missing"), workers=1):
         pass
 
 
@@ -132,20 +132,20 @@ def test_what_reading_raises_arrives_as_itself(hired, tmp_path):
         yield 1
         raise Missing("no more")
 
-    with hired(Job(tmp_path / "log")) as workers, pytest.raises(Missing, match="no more"):
+    with hired(Job(tmp_path / "log"), workers=1) as workers, pytest.raises(Missing, match="no more"):
         list(workers.answers(blocks()))
 
 
 def test_workers_that_die_at_the_beginning_are_not_replaced_for_ever(hired, tmp_path):
     with pytest.raises(WorkFailed, match="workers in a row died before they had begun"):
-        hired(Job(tmp_path / "log", opening="die")).__enter__()
+        hired(Job(tmp_path / "log", opening="die"), workers=1).__enter__()
 
 
 def test_a_worker_of_another_version_is_refused(hired, tmp_path, monkeypatch):
     theirs = rerank_cli.__version__
     monkeypatch.setattr(rerank_cli, "__version__", "0.0.1")
     with pytest.raises(WorkFailed, match=f"a worker runs rerank {theirs}, and this is 0.0.1"):
-        hired(Job(tmp_path / "log")).__enter__()
+        hired(Job(tmp_path / "log"), workers=1).__enter__()
 
 
 def test_gpus_that_the_cluster_has_not(hired, tmp_path):
@@ -158,7 +158,8 @@ def test_one_cache_for_all_workers_has_what_a_dead_one_put(hired, tmp_path):
 
     folder = tmp_path / "cache"
     folder.mkdir()
-    with hired(Job(tmp_path / "log"), open_cache=partial(FileCache, folder)) as workers:
+    job = Job(tmp_path / "log", dying=(4,), among=2)
+    with hired(job, open_cache=partial(FileCache, folder)) as workers:
         assert list(workers.answers(range(10))) == [number * 2 for number in range(10)]
     assert {path.name for path in folder.iterdir()} == {str(number) for number in range(10)}
     assert workers.said.count("the cache is open") == 1
