@@ -94,7 +94,11 @@ def open_served(
 
     module: Any = None
     if model.origin != "default" or method is not None:
-        checkpoint = catalog.find(model.value or "", method=method)
+        try:
+            checkpoint = catalog.find(model.value or "", method=method)
+        except Missing as error:
+            served_there = "with --endpoint, -m is the method and its prompt (rankgpt), --served-model the model there"
+            raise Missing(error.message, f"{served_there}; {error.hint}") from error
         module = methods.method_named(checkpoint.method) if checkpoint.method else None
     in_words = hasattr(module, "asked") and api not in _RERANKS
     opened = open_endpoint(endpoint, settings.environment, terminal, in_words=in_words, api=api, **how)

@@ -112,14 +112,31 @@ def _run(arguments: list[str]) -> None:
     try:
         build_app(arguments[0])(args=arguments, prog_name="rerank", standalone_mode=False)
     except TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "rerank"
-        raise WrongUsage(error.format_message().rstrip("."), f"see {command} --help") from error
+        raise _wrong_usage(error, arguments[0]) from error
     except SystemExit as error:
         # typer makes exit 1 of a closed pipe; what it caught is what we want.
         if isinstance(error.__context__, BrokenPipeError):
             raise error.__context__ from None
         raise
+
+
+def _wrong_usage(error: Any, typed: str) -> WrongUsage:
+    """What typer found wrong, with the command's help as the hint, or what an option of other programs is called here."""
+    from rerank_cli.cli.app import COMMANDS
+
+    context = getattr(error, "ctx", None)
+    # An option at the end that lacks its value comes without a context.
+    command = context.info_name if context and context.parent else typed if typed in COMMANDS.values() else ""
+    see = f"see rerank {command} --help" if command else "see rerank --help"
+    option = getattr(error, "option_name", None)
+    if option is not None and hasattr(error, "possibilities") and context:
+        from rerank_cli.cli.guesses import meant
+
+        own = {name for parameter in context.command.params for name in parameter.opts}
+        advice = meant(option, command, own)
+        if advice is not None:
+            return WrongUsage(f"No such option: {option}", f"{advice}; {see}")
+    return WrongUsage(error.format_message().rstrip("."), see)
 
 
 def _help_for_nothing() -> int:

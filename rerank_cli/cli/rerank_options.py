@@ -134,7 +134,10 @@ Stats = Annotated[
 ]
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what it would cost (pairs, tokens, truncation); score nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", help="Say what it would cost (pairs, tokens, truncation, with --price money); score nothing."
+    ),
 ]
 
 

@@ -147,13 +147,14 @@ class Reranking:
         from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
         from rerank_cli.pipeline.cached import CachedScorer
 
-        scorer, plan = self._scorer, self._plan
+        scorer, plan, price = self._scorer, self._plan, self._typed["price"]
         if plan is not None:
             ranker = pipeline.as_ranker(scorer)
-            say_asked_estimate(pipeline.estimate_asked(candidates, self._sources, ranker, plan, self._limits), plan)
+            asked = pipeline.estimate_asked(candidates, self._sources, ranker, plan, self._limits)
+            say_asked_estimate(asked, plan, price)
             return
         cost = pipeline.estimate(candidates, self._sources, scorer, self._limits)
-        say_estimate(cost, cached=scorer.found if isinstance(scorer, CachedScorer) else 0)
+        say_estimate(cost, scorer.found if isinstance(scorer, CachedScorer) else 0, price)
 
     def answers(self, candidates: Iterable[Candidates], seconds_left: float | None = None) -> Generator[Reranked]:
         """See `pipeline.rerank`; `seconds_left` of the strategy's deadline, where not all of them are."""

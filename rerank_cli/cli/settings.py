@@ -51,7 +51,7 @@ class Settings:
 
     @cached_property
     def files(self) -> tuple[TomlFile, ...]:
-        """The nearest rerank.toml upwards, then the user's config.toml; raises `BadData` on a broken one."""
+        """The nearest rerank.toml upwards, then the user's config.toml; raises `BadData` on a broken or misspelled one."""
         home = self.environment.get("HOME", "~")
         user = Path(self.environment.get("XDG_CONFIG_HOME") or Path(home) / ".config") / "rerank" / "config.toml"
         nearest = next(
@@ -125,6 +125,17 @@ def _read_toml(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadData(str(error), "the file must be TOML", where=str(path)) from error
+    unknown = [key for key in tables if key not in KEYS and key != "collections"]
+    if unknown:
+        raise BadData(
+            f"there is no setting {unknown[0]!r}",
+            f"the settings are {', '.join(KEYS)}, and the tables [collections.NAME]",
+            where=str(path),
+        )
+    collections = tables.get("collections", {})
+    if not (isinstance(collections, dict) and all(isinstance(table, dict) for table in collections.values())):
+        raise BadData("collections holds something that is no table", "write it as [collections.NAME]", where=str(path))
+    return tables

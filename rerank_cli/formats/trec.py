@@ -16,6 +16,7 @@ from rerank_cli.formats.lines import Faults, shown_field
 Row = tuple[bytes, bytes, float | None, str | None, Document | None]
 
 _SIX = "a line is: qid Q0 docid rank score tag (another format: see --input-format)"
+_JUDGEMENTS = "four fields are judgements, which are named with -Q; a line of a run is: qid Q0 docid rank score tag"
 _THREE = "a line is: qid docid rank, ranks from 1"
 
 
@@ -23,7 +24,7 @@ def parse_trec(line: bytes, fault: Faults) -> Sequence[Row]:
     """The row of a six-column line. Lenient: one with junk behind six good fields is cut, others are dropped."""
     fields = line.split()
     if len(fields) != 6:
-        fault(f"{len(fields)} fields, where a TREC run has 6", _SIX)
+        fault(f"{len(fields)} fields, where a TREC run has 6", _JUDGEMENTS if len(fields) == 4 else _SIX)
         if len(fields) < 6 or not fields[3].lstrip(b"-").isdigit() or not _is_score(fields[4]):
             return ()
     qid, docid, field = fields[0], fields[2], fields[4]

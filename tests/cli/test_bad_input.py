@@ -264,6 +264,12 @@ def test_a_bad_line_that_comes_late_in_a_large_file(folder: Path, rerank: Runner
         says_one_line(done, 3, "large.run:65433: the score 'oops' is not a finite number")
 
 
+def test_judgements_named_as_a_run_are_recognised(folder: Path, inside: Runner) -> None:
+    done = inside("eval", "good.qrels", "good.run")
+    says_one_line(done, 3, "good.qrels:1: 4 fields, where a TREC run has 6")
+    assert "-Q" in done.err
+
+
 def test_a_fifo_that_holds_junk(folder: Path, rerank: Runner) -> None:
     os.mkfifo(folder / "pipe")
     writer = threading.Thread(

@@ -244,3 +244,18 @@ def test_the_cost_of_a_strategy_is_told_before(rerank: Runner, first_stage: Path
     lengths = [len(ids) for ids in order(first_stage.read_text()).values()]
     assert int(cost["calls"]) == int(cost["calls_at_most"]) == sum(1 + -(-max(n - 8, 0) // 4) for n in lengths)
     assert cost["strategy"] == "sliding"
+
+
+def test_what_servers_would_be_paid_is_told_before(rerank: Runner, first_stage: Path) -> None:
+    with talker(last_first) as server:
+        said = ("rerank", first_stage, "-c", "demo", "-m", "rankgpt", "--endpoint", server.url, "--dry-run")
+        cost = dict(line.split("\t") for line in rerank(*said, "--price", "150,600").lines)
+        assert float(cost["cost_read"]) == pytest.approx(int(cost["tokens"]) * 150 / 1e6, rel=1e-5)
+        assert "cost_read" not in rerank(*said).text
+        assert not server.posts
+
+
+def test_who_names_the_served_model_with_m_is_told_of_the_other_option(rerank: Runner, first_stage: Path) -> None:
+    done = rerank("rerank", first_stage, "-c", "demo", "-m", "gpt-4o", "--endpoint", "http://127.0.0.1:9")
+    assert done.code == 4
+    assert "--served-model" in done.err

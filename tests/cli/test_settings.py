@@ -71,7 +71,15 @@ def test_flag_over_header_over_environment_over_toml_over_user_over_default(rera
 
 @pytest.mark.parametrize(
     ("toml", "says"),
-    [("collection = ", "rerank.toml"), ("collection = 7", "collection is 7"), ("[collections.x]\ndocz = 'a'", "docz")],
+    [
+        ("collection = ", "rerank.toml"),
+        ("collection = 7", "collection is 7"),
+        ("[collections.x]\ndocz = 'a'", "docz"),
+        ("colection = 'demo'", "there is no setting 'colection'"),
+        ("[collection.x]\ndocs = 'a'", "not a string"),
+        ("[collections]\nx = 'a'", "[collections.NAME]"),
+        ("collections = 'a'", "[collections.NAME]"),
+    ],
 )
 def test_a_broken_toml_is_one_clear_error(rerank, tmp_path, toml, says):
     (tmp_path / "rerank.toml").write_text(toml)
