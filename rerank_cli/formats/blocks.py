@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from rerank_cli.core.arrays import save_array
 from rerank_cli.errors import BadData
 
 #: Uncompressed bytes in a block.
@@ -45,7 +46,7 @@ class BlockWriter:
         if self._pending:
             self._flush(len(self._pending))
         self._file.close()
-        np.save(self._path.with_name(self._path.name + ".npy"), np.array(self._starts, dtype=np.int64))
+        save_array(self._path.with_name(self._path.name + ".npy"), np.array(self._starts, dtype=np.int64))
 
     def _flush(self, size: int) -> None:
         frame = self._compress(bytes(self._pending[:size]))

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rerank_cli.core.arrays import save_array
 from rerank_cli.core.build_once import build_once
 from rerank_cli.core.by_place import by_place
 from rerank_cli.core.growing import Growing
@@ -82,8 +83,8 @@ def _build(corpus: IndexedCorpus, field: str, folder: Path) -> None:
     every = every[order]
     if np.any(every[1:] == every[:-1]):
         raise WorkFailed("two document ids have the same 64-bit hash, so a filter cannot tell them apart")
-    np.save(folder / "keys.npy", every)
-    np.save(folder / "codes.npy", np.frombuffer(codes, dtype=np.int32)[order])
+    save_array(folder / "keys.npy", every)
+    save_array(folder / "codes.npy", np.frombuffer(codes, dtype=np.int32)[order])
     (folder / "values.json").write_text(json.dumps(list(numbers)), encoding="utf-8")
     told = {"field": field, "documents": len(every), "fingerprint": corpus.fingerprint}
     (folder / "meta.json").write_text(json.dumps(told), encoding="utf-8")

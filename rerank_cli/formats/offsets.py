@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_cli.core.arrays import save_array
 from rerank_cli.core.build_once import build_once
 from rerank_cli.errors import WorkFailed
 from rerank_cli.formats.blocks import BlockWriter
@@ -125,7 +126,7 @@ def _write_sorted(columns: tuple[array[int], array[int], array[int]], folder: Pa
     arrays = [np.frombuffer(column, dtype=kind) for column, (_, kind) in zip(columns, COLUMNS, strict=True)]
     order = np.argsort(arrays[0], kind="stable")
     for values, (name, _) in zip(arrays, COLUMNS, strict=True):
-        np.save(folder / f"{name}.npy", values[order])
+        save_array(folder / f"{name}.npy", values[order])
 
 
 class _Counted:

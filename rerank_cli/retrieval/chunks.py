@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rerank_cli.core.arrays import save_array
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.sharing import Batch
@@ -76,7 +77,7 @@ def write_chunks(aside: Path, chunks: Iterable[Counted]) -> Written:
         path = aside / str(chunk.first_document)
         path.with_suffix(".terms").write_bytes(chunk.terms)
         for name, column in chunk.columns.items():
-            np.save(path.with_suffix(f".{name}.npy"), column)
+            save_array(path.with_suffix(f".{name}.npy"), column)
         paths.append(path)
         lengths.append(chunk.lengths)
     return Written(paths, np.concatenate(lengths))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rerank_cli.core.arrays import save_array
 from rerank_cli.core.ids import id_slices, shown
 from rerank_cli.errors import BadData
 
@@ -64,8 +65,8 @@ class DocIds:
 
 def write_docids(ids: Sequence[bytes], folder: Path) -> None:
     """Write the ids of N documents into a folder; raises `BadData` when one comes twice. O(N log N)."""
-    np.save(folder / "docid_order.npy", order_of(ids))
-    np.save(folder / "docid_ends.npy", np.cumsum([len(docid) for docid in ids], dtype=np.int64))
+    save_array(folder / "docid_order.npy", order_of(ids))
+    save_array(folder / "docid_ends.npy", np.cumsum([len(docid) for docid in ids], dtype=np.int64))
     (folder / "docids.bin").write_bytes(b"".join(ids))
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from rerank_cli.core.arrays import mapped_array, save_array
 from rerank_cli.core.by_place import by_place
 from rerank_cli.retrieval.docids import DocIds, write_docids
 from rerank_cli.retrieval.encoding import Parts, Unfinished
@@ -94,9 +95,9 @@ def write_impacts(work: Unfinished, docids: list[bytes], folder: Path, about: di
     size = max((int(terms[block].max()) + 1 for block in blocks), default=0)
     counts = sum((np.bincount(terms[block], minlength=size) for block in blocks), np.zeros(size, dtype=np.int64))
     ends = np.cumsum(counts)
-    np.save(folder / "ends.npy", ends)
+    save_array(folder / "ends.npy", ends)
     out_documents, out_impacts = (
-        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, (len(terms),))
+        mapped_array(folder / f"{name}.npy", np.dtype(dtype), len(terms))
         for name, dtype in (("documents", np.int32), ("impacts", np.float32))
     )
     free = ends - counts

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from rerank_cli.core.arrays import save_array
 from rerank_cli.retrieval.ahead import in_processes
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.chunks import (
@@ -79,12 +80,14 @@ def build_index(
             written += _written(batches, aside, analyzer, chunk_tokens, processes)
     ends = np.frombuffer(docid_ends, dtype=np.int64) if docid_ends else np.empty(0, dtype=np.int64)
     lengths = np.concatenate([np.empty(0, dtype=np.int32), *(batch.lengths for batch in written)])
-    np.save(folder / "docid_ends.npy", ends)
+    save_array(folder / "docid_ends.npy", ends)
     docids = (folder / "docids.bin").read_bytes()
-    np.save(folder / "docid_order.npy", order_of([docids[one:other] for one, other in pairwise([0, *ends.tolist()])]))
+    save_array(
+        folder / "docid_order.npy", order_of([docids[one:other] for one, other in pairwise([0, *ends.tolist()])])
+    )
     del docids
-    np.save(folder / "lengths.npy", lengths)
-    np.save(folder / "length_bytes.npy", length_bytes(lengths))
+    save_array(folder / "lengths.npy", lengths)
+    save_array(folder / "length_bytes.npy", length_bytes(lengths))
     _merge([opened(path) for batch in written for path in batch.chunks], folder)
     shutil.rmtree(aside)
     counts = {
@@ -136,16 +139,16 @@ def _merge(chunks: list[Chunk], folder: Path) -> None:
         counts[number] += chunk.counts
         most[number] = np.maximum(most[number], chunk.most)
         shortest[number] = np.minimum(shortest[number], chunk.shortest)
-    np.save(folder / "most.npy", most)
-    np.save(folder / "shortest.npy", shortest)
+    save_array(folder / "most.npy", most)
+    save_array(folder / "shortest.npy", shortest)
     ends = np.cumsum(counts)
-    np.save(folder / "term_ends.npy", term_ends)
-    np.save(folder / "postings_ends.npy", ends)
+    save_array(folder / "term_ends.npy", term_ends)
+    save_array(folder / "postings_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
     narrow = next(np.dtype(t) for t in (np.uint8, np.uint16, np.int32) if most.max(initial=0) <= np.iinfo(t).max)
     keys = [chunk.pairs[:, 0].astype(np.int64) << 32 | chunk.pairs[:, 1] for chunk in chunks]
     pairs = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *keys]))
-    np.save(folder / "pairs.npy", np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1).astype(np.int32))
+    save_array(folder / "pairs.npy", np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1).astype(np.int32))
     code = np.dtype(np.uint16 if len(pairs) <= 1 << 16 else np.int32)
     firsts = [np.concatenate([[0], np.cumsum(chunk.counts, dtype=np.int64)]) for chunk in chunks]
     final = [np.searchsorted(pairs, own).astype(code) for own in keys]
@@ -162,7 +165,7 @@ def _write_forward(chunks: list[Chunk], numbers: list[np.ndarray], folder: Path,
     """Write what each document holds, chunk after chunk: their documents follow each other as they came."""
     counts = np.concatenate([np.empty(0, dtype=np.int64), *(chunk.document_counts for chunk in chunks)])
     ends = np.cumsum(counts, dtype=np.int64)
-    np.save(folder / "document_ends.npy", ends)
+    save_array(folder / "document_ends.npy", ends)
     total = int(ends[-1]) if len(ends) else 0
     with (
         open(folder / "document_terms.npy", "wb") as terms_file,
