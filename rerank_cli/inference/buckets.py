@@ -77,7 +77,9 @@ class Buckets:
                 return self._as_it_is(names, batch)
             wanted = self._as_it_is(names, batch)
             if max(one.nbytes // len(one) * shape[0] for one in wanted) <= MOST_BYTES:
-                self._add(shape, batch, wanted)
+                obstacle = self._captured(shape, batch, wanted)
+                if obstacle:
+                    self._without(f"a batch of {shape[0]} x {shape[1]} tokens cannot be captured ({obstacle})")
             return wanted
         return self._kept[shape].run(batch)
 
@@ -96,17 +98,16 @@ class Buckets:
         answers: list[np.ndarray] = self._session.run(names, batch, _captured_as(-1))
         return answers
 
-    def _add(self, shape: tuple[int, int], batch: dict[str, np.ndarray], wanted: list[np.ndarray]) -> None:
-        """Capture a shape, and believe it when it gives `batch`, which it has not seen before, the answers that are `wanted`."""
-        why = "it gets other answers"
+    def _captured(self, shape: tuple[int, int], batch: dict[str, np.ndarray], wanted: list[np.ndarray]) -> str:
+        """Keep a shape that gives `batch`, over which it was not captured, the answers that are `wanted`; or say why not."""
         try:
             made = _Shape(self._session, self._device, shape, batch, len(self._kept))
-            if all(_close(a, b) for a, b in zip(made.run(batch), wanted, strict=True)):
-                self._kept[shape] = made
-                return
+            if not all(_close(a, b) for a, b in zip(made.run(batch), wanted, strict=True)):
+                return "it gets other answers"
         except Exception as error:  # onnxruntime's own classes share no public base
-            why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        self._without(f"a batch of {shape[0]} x {shape[1]} tokens cannot be captured ({why})")
+            return (str(error).strip() or type(error).__name__).splitlines()[0]
+        self._kept[shape] = made
+        return ""
 
     def _without(self, why: str) -> None:
         """Go on with a session that captures nothing; said once, for there is nothing left to say it again."""

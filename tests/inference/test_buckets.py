@@ -102,6 +102,13 @@ def test_large_batches_other_graphs_and_shapes_beyond_the_room_are_not_padded(ti
     assert captured._shape({"input_ids": np.ones((2, 9)), "owner": np.zeros(2)}) is None
 
 
+def test_no_batch_is_padded_beyond_the_positions_of_the_model(tiny) -> None:
+    """The tiny model has 64; were it told to have 61, a batch of 60 tokens had to stay within them."""
+    opened = on_cpu(tiny.exported("bert-1") / "model.onnx")
+    short = Buckets(opened, Device("cpu"), pytest.fail, 61)
+    assert [short._shape({"input_ids": np.ones((2, length))}) for length in (50, 60, 61)] == [(2, 56), (2, 61), (2, 61)]
+
+
 class Session:
     """A session whose runs that were captured answer wrongly, as where a GPU's kernels kept what they were captured over."""
 
