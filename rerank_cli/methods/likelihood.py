@@ -10,16 +10,20 @@ leaves the graph; an encoder-decoder's cross-attention makes no keys or values o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
 from rerank_cli.methods.graphs.t5_decoder import TYPES, output_scale, require_t5, teacher_forced
+from rerank_cli.methods.pointwise import PairScorer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rerank_cli.methods.exported import Record
-    from rerank_cli.methods.pointwise import LoadedBackend, PairScorer
+    from rerank_cli.methods.pointwise import Description, LoadedBackend, PairRows
     from rerank_cli.methods.source import Source
 
 MAY_LACK: tuple[str, ...] = ()
@@ -183,11 +187,11 @@ def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -
 
 def scorer(
     record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
-) -> PairScorer:
+) -> LikelihoodScorer:
     """A `Scorer` of what the template says; raises `WrongUsage` for a template that says neither or a length too short."""
     from rerank_cli.inference.likelihood_tokens import BothDirections, Ends, LikelihoodTokens
     from rerank_cli.methods.exported import chosen_length
-    from rerank_cli.methods.pointwise import PairScorer, description
+    from rerank_cli.methods.pointwise import description
 
     params = record.params
     templates = record.template.split(TURN)
@@ -209,9 +213,29 @@ def scorer(
 
     length = chosen_length(record, max_length, max(tokens.overhead() for tokens in directions(record.max_length)))
     tokens = directions(length)
-    return PairScorer(
+
+    def asked_by(template: str) -> LikelihoodScorer:
+        return scorer(replace(record, template=template), tokenizer, backend, max_length, batch_tokens)
+
+    return LikelihoodScorer(
         tokens[0] if len(tokens) == 1 else BothDirections(*tokens),
         backend,
         record,
         description(record, backend, length, record.template, batch_tokens),
+        asked_by,
     )
+
+
+class LikelihoodScorer(PairScorer):
+    """A `core.protocols.Scorer`; `asked_by(template)` is the same model asked in other words, with nothing loaded again."""
+
+    def __init__(
+        self,
+        tokens: PairRows,
+        backend: LoadedBackend,
+        record: Record,
+        description: Description,
+        asked_by: Callable[[str], LikelihoodScorer],
+    ) -> None:
+        super().__init__(tokens, backend, record, description)
+        self.asked_by = asked_by

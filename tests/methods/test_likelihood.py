@@ -163,7 +163,7 @@ def test_a_prompt_is_measured_by_the_mean_over_relevant_pairs(tiny: Any, pairs: 
     relevant = plain(pairs)[:4]
     model = Transformers(tiny.folder("co-prompt:opt"))
     wanted = np.mean([expected("co-prompt", model, pair) for pair in relevant])
-    assert abs(co_prompt.quality(scorer, relevant) - wanted) < CLOSE
+    assert abs(co_prompt.quality(scorer, relevant).value - wanted) < CLOSE
     with pytest.raises(ValueError, match="there are none"):
         co_prompt.quality(scorer, [])
 
