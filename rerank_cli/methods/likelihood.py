@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.errors import BadData, WrongUsage
@@ -144,10 +145,12 @@ def _of_causal(model: Any) -> Any:
         def __init__(self, inner: Any) -> None:
             super().__init__()
             self.inner = inner
-            self.places: Any = None
+            #: By thread: several batches may be on their way through the model at once.
+            self.places: dict[int, Any] = {}
 
         def forward(self, hidden: Any) -> Any:
-            return self.inner(hidden.gather(1, self.places[..., None].expand(-1, -1, hidden.shape[-1])))
+            places = self.places.pop(get_ident())
+            return self.inner(hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1])))
 
     class Given(torch.nn.Module):
         def __init__(self) -> None:
@@ -159,7 +162,7 @@ def _of_causal(model: Any) -> Any:
         def forward(self, input_ids: Any, attention_mask: Any, labels: Any) -> Any:
             first = attention_mask.sum(1, keepdim=True) - (labels >= 0).sum(1, keepdim=True)
             places = first - 1 + torch.arange(labels.shape[1], device=labels.device)
-            self.head.places = places.clamp(min=0).minimum(attention_mask.sum(1, keepdim=True) - 1)
+            self.head.places[get_ident()] = places.clamp(min=0).minimum(attention_mask.sum(1, keepdim=True) - 1)
             return self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
 
     return Given()

@@ -16,7 +16,7 @@ from rerank_cli.export import ensure_exported
 from rerank_cli.inference.likelihood_tokens import Ends, LikelihoodTokens, parts_of
 from rerank_cli.inference.onnx import OnnxBackend
 from rerank_cli.inference.tokens import load_tokenizer
-from rerank_cli.methods import co_prompt, method_named
+from rerank_cli.methods import co_prompt, load_torch, method_named
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
 
@@ -98,6 +98,17 @@ def test_a_likelihood_does_not_depend_on_its_company(tiny: Any, pairs: list[Pair
     order = np.random.default_rng(0).permutation(len(pairs))
     small = tiny.scorer(name, batch_tokens=64).score([pairs[i] for i in order])
     np.testing.assert_allclose(small.values, together.values[order], atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["co-prompt:gpt2", "upr:t5"])
+def test_batches_that_go_through_a_model_at_once_do_not_mix(tiny: Any, pairs: list[Pair], name: str) -> None:
+    """Eight threads, batches of all sizes: places of one batch may not be read for another."""
+    folder, method = tiny.folder(name), name.partition(":")[0]
+    many = [pair._replace(query=" ".join([pair.query] * times)) for times in range(1, 7) for pair in pairs]
+    wanted = tiny.scorer(name, "torch").score(many).values
+    eight = load_torch(find(str(folder), method=method), threads=8, note=lambda _: None, batch_tokens=200)
+    for _ in range(3):
+        np.testing.assert_allclose(eight.score(many).values, wanted, atol=CLOSE, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["qlm:mt5", "coder-reviewer:t5", "co-prompt:opt"])
