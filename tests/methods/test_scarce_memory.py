@@ -207,7 +207,7 @@ def test_a_corpus_is_encoded_in_halves_and_a_document_without_room_is_named(open
     scorer.memory.all(DOCUMENTS[:2], False)
     with room_for(lambda _, length: length < 16), pytest.raises(OutOfMemory) as caught:
         scorer.memory.all([*DOCUMENTS[:3], LONG], False)
-    assert caught.value.texts == (LONG,), "beside texts that are known already"
+    assert (caught.value.row, caught.value.texts) == (3, (LONG,)), "beside texts that are known already"
     encode(tmp_path / "free", lambda *_: True)
     encode(tmp_path / "scarce", lambda rows, _: rows <= 2)
     np.testing.assert_allclose(kept[1], kept[0], atol=1e-5)
