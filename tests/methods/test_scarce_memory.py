@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import tiny_fid
 import tiny_labels
 import tiny_models
 import tiny_t5
+from scarce_room import room_for
 
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.protocols import ListScorer, Pair, Ranker, Slate, gathered
@@ -28,8 +28,6 @@ from rerank_cli.pipeline import Options, Sources, as_ranker, planned, rerank
 from rerank_cli.retrieval.encoding import encoded_once, encoded_queries
 from rerank_cli.retrieval.retriever import Topic
 
-#: More numbers than any machine has room for, and the rows of a vocabulary (position tables have fewer).
-VAST, VOCABULARY = 1 << 46, 60
 QUERIES = ["what is the price of copper", "lighthouse"]
 DOCUMENTS = [
     "copper in a mine",
@@ -75,28 +73,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         return load_torch(checkpoint, threads=1, note=said.append, batch_tokens=4096, offline=True)
 
     return model
-
-
-@contextmanager
-def room_for(fits: Callable[[int, int], bool]) -> Iterator[list[tuple[int, int]]]:
-    """Let every model ask for a vast array when it is given ids (rows, length) that do not fit; yields what was refused."""
-    import torch
-    from torch.nn.modules.module import register_module_forward_pre_hook
-
-    refused: list[tuple[int, int]] = []
-
-    def look(module: Any, inputs: Any) -> None:
-        if isinstance(module, torch.nn.Embedding) and module.num_embeddings > VOCABULARY:
-            rows, length = inputs[0].shape
-            if not fits(rows, length):
-                refused.append((rows, length))
-                torch.empty(VAST)
-
-    hook: Any = register_module_forward_pre_hook(look)
-    try:
-        yield refused
-    finally:
-        hook.remove()
 
 
 def answers(model: Any) -> list[np.ndarray]:
