@@ -26,12 +26,27 @@ EXAMPLES = [
 ]
 
 
+#: Pairs that speed is measured with.
+PAIRS_OF_SPEED = 256
+
+
 def bench(
     terminal: Terminal,
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A name from 'rerank models', a Hugging Face id, or a folder.")
     ],
-    pairs: Annotated[int, typer.Option("--pairs", metavar="N", min=1, help="Score N pairs.")] = 256,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompt",
+            metavar="FILE",
+            help="Compare prompts of a likelihood model (upr, qlm, co-prompt); may be repeated.",
+        ),
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option("--pairs", metavar="N", min=1, help="Score N pairs; default: 256, with --prompt up to 1500."),
+    ] = None,
     words: Annotated[
         int | None,
         typer.Option(
@@ -42,6 +57,7 @@ def bench(
         ),
     ] = None,
     collection: options.Collection = "demo",
+    split: options.Split = "test",
     method: model_options.MethodName = None,
     max_length: model_options.MaxLength = None,
     trust_remote_code: model_options.TrustRemoteCode = False,
@@ -50,7 +66,7 @@ def bench(
     provider: model_options.ProviderName = model_options.Provider.auto,
     batch_tokens: model_options.BatchTokens = None,
 ) -> None:
-    """Measure how fast a model scores on this machine.
+    """Measure how fast a model scores on this machine, or how good its prompts are.
 
     Pairs each of the collection's queries with documents of it, scores them, and prints WHAT and VALUE, separated
     by a tab: pairs and tokens a second, the milliseconds that one pair alone takes, the seconds of each
@@ -58,7 +74,14 @@ def bench(
     matrices on as many threads. Nothing is read from a cache of scores. The time to open a model, and to
     export it once, is not counted. On a GPU, what was measured of --provider cuda and of --provider tensorrt is kept,
     and --provider auto takes the quicker from then on.
+
+    With --prompt it measures prompts instead, as Co-Prompt does: for each FILE the mean log-likelihood of the collection's
+    queries given their relevant documents, best first, as FILE and QUALITY separated by a tab. A FILE is one text with
+    {query} and {document}, as for rerank --prompt, which takes the best one then; {scored} may stand where
+    the text begins whose probability is asked for. One model call a relevant pair and prompt. The likelihood is that of a
+    whole query with upr and qlm, and a token's with co-prompt. No prompt is searched for, and none is written.
     """
+    from rerank_cli.cli.bench_prompts import PAIRS, compare_prompts
     from rerank_cli.cli.providers import keep_measured
     from rerank_cli.cli.scorer import open_scorer
     from rerank_cli.cli.settings import Setting, Settings
@@ -67,7 +90,11 @@ def bench(
     from rerank_cli.inference.bench import ALONE, WARM, Watched, speed
 
     settings = Settings()
-    found = collection_of(collection, overrides(all_topics=True), settings, terminal)
+    if prompt:
+        terminal.refuse(["words"], "cuts the documents that speed is measured with, and --prompt measures prompts")
+    else:
+        terminal.refuse(["split"], "names judgements, and only --prompt reads any")
+    found = collection_of(collection, overrides(split=split, all_topics=True), settings, terminal)
     assert found is not None
     watching: list[Watched] = []
 
@@ -88,13 +115,17 @@ def bench(
         trust_remote_code=trust_remote_code,
         around=around,
     )
+    if prompt:
+        compare_prompts(scorer, prompt, found, pairs or PAIRS, terminal)
+        return
     if isinstance(scorer, Ranker) or not watching:
         raise WrongUsage(
             f"{model} is asked about several documents at once, and rerank bench measures models that score one",
             "--stats FILE of rerank rerank tells tokens and seconds of any model",
         )
-    asked = _pairs(found, WARM + ALONE + pairs, words)
-    if len(asked) < WARM + ALONE + pairs:
+    wanted = WARM + ALONE + (pairs or PAIRS_OF_SPEED)
+    asked = _pairs(found, wanted, words)
+    if len(asked) < wanted:
         terminal.note(f"the collection has documents for {len(asked) - WARM - ALONE} pairs only")
     measured = speed(scorer, watching[0], asked, terminal.threads)
     keep_measured(scorer.description, measured, settings)

@@ -17,14 +17,16 @@ _FIELD = re.compile(r"\{(?:query|document|instruction|\|)\}")
 def with_template(checkpoint: Checkpoint, path: str | None) -> Checkpoint:
     """The checkpoint asked by the text in a file; raises `Missing` or `BadData` for one that cannot be used."""
     from dataclasses import replace
+
+    return checkpoint if path is None else replace(checkpoint, template=read_template(path, checkpoint.name))
+
+
+def read_template(path: str, name: str) -> str:
+    """The prompt in a file, for the model `name`; raises `Missing` or `BadData` for one that cannot be used."""
     from pathlib import Path
 
-    if path is None:
-        return checkpoint
     if not Path(path).is_file():
-        raise Missing(
-            f"--prompt {path}: no such file", f"{checkpoint.name} reads one text with {{query}} and {{document}}"
-        )
+        raise Missing(f"--prompt {path}: no such file", f"{name} reads one text with {{query}} and {{document}}")
     try:
         text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
     except UnicodeDecodeError as error:
@@ -32,7 +34,7 @@ def with_template(checkpoint: Checkpoint, path: str | None) -> Checkpoint:
     for field in ("{query}", "{document}"):
         if text.count(field) != 1:
             raise BadData(f"a prompt has {field} once, and this has it {text.count(field)} times", where=path)
-    return replace(checkpoint, template=text)
+    return text
 
 
 def check_template(scorer: LoadedScorer, checkpoint: Checkpoint, path: str | None) -> None:

@@ -99,9 +99,8 @@ class Reranking:
         """Say how many batches memory had no room for."""
         halves = self._halves
         if halves is not None and halves.refused:
-            self._terminal.note(
-                f"{halves.refused} batches had no room in memory and were halved: --batch-tokens {halves.most} saves the tries"
-            )
+            told = f"{halves.refused} (--batch-tokens {halves.most} saves the tries)"
+            self._terminal.note(f"batches that had no room in memory and were halved: {told}")
 
     @property
     def texts(self) -> Texts | None:

@@ -10,16 +10,21 @@ leaves the graph; an encoder-decoder's cross-attention makes no keys or values o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.errors import BadData, WrongUsage
 from rerank_cli.methods.graphs.t5_decoder import PRECISIONS as PRECISIONS
 from rerank_cli.methods.graphs.t5_decoder import TYPES, output_scale, require_t5, teacher_forced
+from rerank_cli.methods.pointwise import PairScorer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rerank_cli.methods.exported import Record
-    from rerank_cli.methods.pointwise import LoadedBackend, PairScorer
+    from rerank_cli.methods.pointwise import Description, LoadedBackend, PairRows
     from rerank_cli.methods.source import Source
 
 MAY_LACK: tuple[str, ...] = ()
@@ -138,10 +143,12 @@ def _of_causal(model: Any) -> Any:
         def __init__(self, inner: Any) -> None:
             super().__init__()
             self.inner = inner
-            self.places: Any = None
+            #: By thread: several batches may be on their way through the model at once.
+            self.places: dict[int, Any] = {}
 
         def forward(self, hidden: Any) -> Any:
-            return self.inner(hidden.gather(1, self.places[..., None].expand(-1, -1, hidden.shape[-1])))
+            places = self.places.pop(get_ident())
+            return self.inner(hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1])))
 
     class Given(torch.nn.Module):
         def __init__(self) -> None:
@@ -153,7 +160,7 @@ def _of_causal(model: Any) -> Any:
         def forward(self, input_ids: Any, attention_mask: Any, labels: Any) -> Any:
             first = attention_mask.sum(1, keepdim=True) - (labels >= 0).sum(1, keepdim=True)
             places = first - 1 + torch.arange(labels.shape[1], device=labels.device)
-            self.head.places = places.clamp(min=0).minimum(attention_mask.sum(1, keepdim=True) - 1)
+            self.head.places[get_ident()] = places.clamp(min=0).minimum(attention_mask.sum(1, keepdim=True) - 1)
             return self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
 
     return Given()
@@ -181,11 +188,11 @@ def reference(model: Any, record: Record, folder: Path, batch: dict[str, Any]) -
 
 def scorer(
     record: Record, tokenizer: Any, backend: LoadedBackend, max_length: int | None, batch_tokens: int | None
-) -> PairScorer:
+) -> LikelihoodScorer:
     """A `Scorer` of what the template says; raises `WrongUsage` for a template that says neither or a length too short."""
     from rerank_cli.inference.likelihood_tokens import BothDirections, Ends, LikelihoodTokens
     from rerank_cli.methods.exported import chosen_length
-    from rerank_cli.methods.pointwise import PairScorer, description
+    from rerank_cli.methods.pointwise import description
 
     params = record.params
     templates = record.template.split(TURN)
@@ -207,9 +214,29 @@ def scorer(
 
     length = chosen_length(record, max_length, max(tokens.overhead() for tokens in directions(record.max_length)))
     tokens = directions(length)
-    return PairScorer(
+
+    def asked_by(template: str) -> LikelihoodScorer:
+        return scorer(replace(record, template=template), tokenizer, backend, max_length, batch_tokens)
+
+    return LikelihoodScorer(
         tokens[0] if len(tokens) == 1 else BothDirections(*tokens),
         backend,
         record,
         description(record, backend, length, record.template, batch_tokens),
+        asked_by,
     )
+
+
+class LikelihoodScorer(PairScorer):
+    """A `core.protocols.Scorer`; `asked_by(template)` is the same model asked in other words, with nothing loaded again."""
+
+    def __init__(
+        self,
+        tokens: PairRows,
+        backend: LoadedBackend,
+        record: Record,
+        description: Description,
+        asked_by: Callable[[str], LikelihoodScorer],
+    ) -> None:
+        super().__init__(tokens, backend, record, description)
+        self.asked_by = asked_by

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tiny_fid import DOCUMENTS, QUERIES, Fused, slate
 
 from rerank_cli.core.protocols import Ranker, Slate
+from rerank_cli.inference.memory import Halves
 from rerank_cli.methods.fid import ordered
 
 pytest_plugins = ["tiny_fused"]
@@ -135,7 +136,8 @@ def test_lit5_windows(fused: Fused) -> None:
     assert (ranker.most, ranker.strategy, ranker.settings) == (20, "sliding", {"window": 20, "step": 10})
     source = fused.source("lit5-distill")
     second = replace(source, checkpoint=replace(source.checkpoint, settings={"window": 100}))
-    model, settings = fused.model("lit5-distill"), {"device": "cpu", "threads": 1, "max_length": None}
+    model: Any = fused.model("lit5-distill")
+    settings: Any = {"device": "cpu", "threads": 1, "max_length": None, "halves": Halves(pytest.fail)}
     wide = lit5_distill.by_torch(model, lit5_distill.record(second), source.tokenizer, batch_tokens=None, **settings)
     assert (wide.most, wide.settings) == (100, {"window": 100, "step": 50})
     assert ranker.longest == 140

@@ -16,7 +16,7 @@ from rerank_cli.export import ensure_exported
 from rerank_cli.inference.likelihood_tokens import Ends, LikelihoodTokens, parts_of
 from rerank_cli.inference.onnx import OnnxBackend
 from rerank_cli.inference.tokens import load_tokenizer
-from rerank_cli.methods import method_named
+from rerank_cli.methods import co_prompt, load_torch, method_named
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.exported import GRAPH, TOKENIZER, read_record
 
@@ -100,6 +100,17 @@ def test_a_likelihood_does_not_depend_on_its_company(tiny: Any, pairs: list[Pair
     np.testing.assert_allclose(small.values, together.values[order], atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["co-prompt:gpt2", "upr:t5"])
+def test_batches_that_go_through_a_model_at_once_do_not_mix(tiny: Any, pairs: list[Pair], name: str) -> None:
+    """Eight threads, batches of all sizes: places of one batch may not be read for another."""
+    folder, method = tiny.folder(name), name.partition(":")[0]
+    many = [pair._replace(query=" ".join([pair.query] * times)) for times in range(1, 7) for pair in pairs]
+    wanted = tiny.scorer(name, "torch").score(many).values
+    eight = load_torch(find(str(folder), method=method), threads=8, note=lambda _: None, batch_tokens=200)
+    for _ in range(3):
+        np.testing.assert_allclose(eight.score(many).values, wanted, atol=CLOSE, rtol=0)
+
+
 @pytest.mark.parametrize("name", ["qlm:mt5", "coder-reviewer:t5", "co-prompt:opt"])
 def test_a_likelihood_of_any_text(tiny: Any, name: str) -> None:
     texts = ["", " ", "</s>" * 30, "<extra_id_0><s>", "\ud800 half", "{query} {scored} {document}", "mine " * 600]
@@ -156,6 +167,16 @@ def test_another_prompt_is_another_score_of_the_same_graph(tiny: Any, pairs: lis
     np.testing.assert_allclose(scores, wanted, atol=CLOSE, rtol=0)
     with pytest.raises(WrongUsage, match="the template has 2"):
         method_named("upr").scorer(replace(record, template=f"{record.template}\n---\n{record.template}"), *parts)
+
+
+def test_a_prompt_is_measured_by_the_mean_over_relevant_pairs(tiny: Any, pairs: list[Pair]) -> None:
+    scorer = tiny.scorer("co-prompt:opt")
+    relevant = plain(pairs)[:4]
+    model = Transformers(tiny.folder("co-prompt:opt"))
+    wanted = np.mean([expected("co-prompt", model, pair) for pair in relevant])
+    assert abs(co_prompt.quality(scorer, relevant).value - wanted) < CLOSE
+    with pytest.raises(ValueError, match="there are none"):
+        co_prompt.quality(scorer, [])
 
 
 def test_an_encoder_writes_no_query(tiny: Any, tmp_path: Path) -> None:

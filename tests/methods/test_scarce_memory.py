@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,21 @@ import tiny_fid
 import tiny_labels
 import tiny_models
 import tiny_t5
+from scarce_room import room_for
 
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.protocols import ListScorer, Pair, Ranker, Slate, gathered
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document, MemoryTexts
 from rerank_cli.errors import OutOfMemory
-from rerank_cli.methods import load_torch
+from rerank_cli.inference.cache import AnswerCache
+from rerank_cli.methods import load_torch, method_named
 from rerank_cli.methods.catalog import find
+from rerank_cli.methods.words.writers import load_writer
 from rerank_cli.pipeline import Options, Sources, as_ranker, planned, rerank
 from rerank_cli.retrieval.encoding import encoded_once, encoded_queries
 from rerank_cli.retrieval.retriever import Topic
 
-#: More numbers than any machine has room for, and the rows of a vocabulary (position tables have fewer).
-VAST, VOCABULARY = 1 << 46, 60
 QUERIES = ["what is the price of copper", "lighthouse"]
 DOCUMENTS = [
     "copper in a mine",
@@ -38,6 +38,7 @@ DOCUMENTS = [
 ]
 PAIRS = [Pair(query, document) for query in QUERIES for document in DOCUMENTS]
 SLATES = [Slate(query, DOCUMENTS[:n], 9.0 - np.arange(n), np.arange(n)) for query in QUERIES for n in (5, 3, 2)]
+DUELS = [Slate(one.query, one.documents[:2], 9.0 - np.arange(2), np.arange(2)) for one in SLATES]
 FAMILIES: dict[str, tuple[Callable[[Path], Any], str | None]] = {
     "cross-encoder": (lambda folder: tiny_models.bert_like(folder, "bert", 1), None),
     "monot5": (tiny_models.t5, "monot5"),
@@ -53,12 +54,18 @@ FAMILIES: dict[str, tuple[Callable[[Path], Any], str | None]] = {
 }
 
 
+#: Those that read a list in one row, of which no half can be read.
+WHOLE: dict[str, tuple[Callable[[Path], Any], str | None]] = {
+    "icr": (lambda folder: tiny_causal.causal(folder, "qwen3", longest=2048), "icr"),
+}
+
+
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     place = tmp_path_factory.mktemp("scarce")
 
     def model(family: str, said: list[str]) -> Any:
-        builder, method = FAMILIES[family]
+        builder, method = (FAMILIES | WHOLE)[family]
         folder = place / family
         if not folder.is_dir():
             builder(folder)
@@ -68,32 +75,9 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     return model
 
 
-@contextmanager
-def room_for(fits: Callable[[int, int], bool]) -> Iterator[list[tuple[int, int]]]:
-    """Let every model ask for a vast array when it is given ids (rows, length) that do not fit; yields what was refused."""
-    import torch
-    from torch.nn.modules.module import register_module_forward_pre_hook
-
-    refused: list[tuple[int, int]] = []
-
-    def look(module: Any, inputs: Any) -> None:
-        if isinstance(module, torch.nn.Embedding) and module.num_embeddings > VOCABULARY:
-            rows, length = inputs[0].shape
-            if not fits(rows, length):
-                refused.append((rows, length))
-                torch.empty(VAST)
-
-    hook: Any = register_module_forward_pre_hook(look)
-    try:
-        yield refused
-    finally:
-        hook.remove()
-
-
 def answers(model: Any) -> list[np.ndarray]:
     if isinstance(model, Ranker):
-        most = model.most or len(DOCUMENTS)
-        slates = [one for one in SLATES if len(one.documents) <= most]
+        slates = SLATES if model.most != 2 else DUELS
         replies = dict(model.answer(slates))
         return [replies[at].values for at in range(len(slates))]
     if isinstance(model, ListScorer):
@@ -128,7 +112,7 @@ SOURCES = Sources(
 )
 
 
-@pytest.mark.parametrize(("family", "strategy"), [(name, None) for name in FAMILIES] + [("monot5", "heapsort")])
+@pytest.mark.parametrize(("family", "strategy"), [(name, None) for name in FAMILIES | WHOLE] + [("monot5", "heapsort")])
 def test_what_has_no_room_by_itself_is_named_by_its_ids(opened: Any, family: str, strategy: str | None) -> None:
     model = opened(family, [])
     candidates = [Candidates(Ranking.build(qid, [b"short", b"long"], [2.0, 1.0])) for qid in (b"q1", b"q2")]
@@ -144,6 +128,21 @@ def test_what_has_no_room_by_itself_is_named_by_its_ids(opened: Any, family: str
         list(rerank(candidates, SOURCES, model, Options(), plan))
     assert "1 x " in caught.value.message and "--max-length" in caught.value.hint
     assert caught.value.message.startswith("query") or family in ("bi-encoder", "splade", "e2rank")
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_prompt_without_room_is_named_by_its_query(opened: Any, tmp_path: Path, cached: bool) -> None:
+    """A model that writes: its prompts and answers, kept or not."""
+    checkpoint = find(str(tiny_causal.causal(tmp_path / "writer", "qwen3", longest=2048)), method="listwise")
+    writer = load_writer(checkpoint, threads=1, note=lambda said: None, device="cpu", offline=True)
+    asked: Any = method_named("listwise")
+    model = asked.asked(checkpoint, writer, None, max_length=None, instruction=None, note=lambda said: None)
+    with AnswerCache(tmp_path / "answers", 1 << 20, pytest.fail) as cache:
+        if cached:
+            model.keep_in(cache)
+        candidates = [Candidates(Ranking.build(qid, [b"short", b"long"], [2.0, 1.0])) for qid in (b"q1", b"q2")]
+        with pytest.raises(OutOfMemory, match=r"^query q[12], 2 documents from short on: "), room_for(lambda *_: False):
+            list(rerank(candidates, SOURCES, model, Options(), planned(model, None, {})))
 
 
 class InOrder(MemoryTexts):
@@ -180,6 +179,11 @@ def test_a_corpus_is_encoded_in_halves_and_a_document_without_room_is_named(open
                 note=lambda said: None,
             )
 
+    scorer = opened("bi-encoder", [])
+    scorer.memory.all(DOCUMENTS[:2], False)
+    with room_for(lambda _, length: length < 16), pytest.raises(OutOfMemory) as caught:
+        scorer.memory.all([*DOCUMENTS[:3], LONG], False)
+    assert (caught.value.row, caught.value.texts) == (3, (LONG,)), "beside texts that are known already"
     encode(tmp_path / "free", lambda *_: True)
     encode(tmp_path / "scarce", lambda rows, _: rows <= 2)
     np.testing.assert_allclose(kept[1], kept[0], atol=1e-5)
