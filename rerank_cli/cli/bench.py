@@ -66,7 +66,6 @@ def bench(
 
     settings = Settings()
     found = collection_of(collection, overrides(all_topics=True), settings, terminal)
-    assert found is not None
     watching: list[Watched] = []
 
     def around(backend: object) -> Watched:

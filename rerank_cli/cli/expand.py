@@ -126,12 +126,12 @@ def _documents(
     """The documents of a file or stdin with their other fields, else those of the collection; and what the model sees of one."""
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
+    from rerank_cli.core.texts import TITLE_AND_TEXT
     from rerank_cli.formats.documents import read_records
 
     if path is None and (collection or docs):
         found = collection_of(collection, overrides(docs, doc_template=template), settings, terminal)
-        assert found is not None
         yield ((document, {}) for document in found.documents()), found.doc_template
         return
     with input_stream(path, "documents") as (stream, name):
-        yield read_records(stream, name), template or "{title} {text}"
+        yield read_records(stream, name), template or TITLE_AND_TEXT

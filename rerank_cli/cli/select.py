@@ -95,7 +95,7 @@ def select(
     """
     from rerank_cli.cli.amounts import byte_count
     from rerank_cli.cli.idle import note_collection, refuse_cache_size
-    from rerank_cli.cli.run_input import checked_file, peeked
+    from rerank_cli.cli.run_input import checked_file, peeked, say_repairs
     from rerank_cli.cli.run_output import provenance, write_nothing, written_run
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.streams import input_stream
@@ -148,8 +148,7 @@ def select(
         lists = selected(candidates, words, steps, memory)
         with writing as writer:
             _write(lists, writer, stats, None if qids is None else len(qids), terminal)
-        if blocks.repairs:
-            terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
+        say_repairs(blocks.repairs, name, terminal)
 
 
 def _check(steps: Steps) -> None:
@@ -206,11 +205,11 @@ def _open_words(
     terminal: Terminal,
 ) -> tuple[Words | None, dict[str, Any]]:
     """Where the texts are, None where the run carries them; and what provenance says of it."""
-    from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.cli.sources import overrides, texts_of
     from rerank_cli.pipeline.selecting import Words
 
     named = overrides(docs, all_topics=True, doc_template=doc_template)
-    found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
+    found = texts_of(collection, named, settings, terminal, header=blocks.header, carried=carries_texts)
     if found is None:
         return None, {}
     facts = {"collection": found.name or None, "fingerprint": found.fingerprint()}
@@ -222,10 +221,10 @@ def _write(lists: Any, writer: Any, stats: str | None, total: int | None, termin
     import json
 
     from rerank_cli.cli.run_output import say_ties, stats_file
-    from rerank_cli.core.ids import shown
+    from rerank_cli.core.ids import first_few, shown
 
     left_out = Counter[str]()
-    emptied: list[str] = []
+    emptied: list[bytes] = []
     documents = truncated = 0
     one: Selected
     with stats_file(stats) as stats_stream, terminal.progress(total, "queries") as progress:
@@ -233,7 +232,7 @@ def _write(lists: Any, writer: Any, stats: str | None, total: int | None, termin
             qid, n = shown(one.ranking.qid), len(one.ranking)
             writer.write(one.ranking, query=one.query, documents=one.documents)
             if not n:
-                emptied.append(qid)
+                emptied.append(one.ranking.qid)
             left_out.update(one.left_out)
             documents += n + sum(one.left_out.values())
             truncated += one.truncated
@@ -247,5 +246,4 @@ def _write(lists: Any, writer: Any, stats: str | None, total: int | None, termin
     if truncated:
         terminal.note(f"{truncated} documents were cut to the model's length before they were compared")
     if emptied:
-        first = ", ".join(emptied[:3]) + (", …" if len(emptied) > 3 else "")
-        terminal.warn(f"{len(emptied)} queries have no document left and are not in the run: {first}")
+        terminal.warn(f"{len(emptied)} queries have no document left and are not in the run: {first_few(emptied)}")
