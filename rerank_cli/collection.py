@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_cli.core.qrels import Qrels
-from rerank_cli.core.texts import Corpus
+from rerank_cli.core.texts import TITLE_AND_TEXT, Corpus
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.formats.compression import open_input
 from rerank_cli.formats.corpus_files import plain_or_compressed
@@ -29,7 +29,6 @@ from rerank_cli.formats.weights import weighted_documents, weighted_topics
 DEMO = "demo"
 #: Where the collection of that name lies, whatever the working directory holds.
 SHIPPED = Path(__file__).parent / "demo"
-_DEFAULT_TEMPLATE = "{title} {text}"
 _TRY_DEMO = "name one with -c, or try the collection that comes with the program: -c demo"
 _TEXT_KEYS = {"topics", "qrels", "index", "doc_template", "instruction"}
 _LIST_KEYS = {"docs", "topic_fields"}
@@ -59,7 +58,7 @@ class _Sources:
     folder: Path | None = None
     judged_only: bool = False
     topic_fields: tuple[str, ...] = ("title",)
-    doc_template: str = _DEFAULT_TEMPLATE
+    doc_template: str = TITLE_AND_TEXT
     instruction: str | None = None
     index: Path | None = None
     rel: int | None = None

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "rerank_cli"
@@ -126,13 +125,14 @@ def test_the_table_in_the_document_is_the_one_tested() -> None:
     assert documented == expected
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_go_through_the_doors(module: str) -> None:
-    mine = room(module)
-    open_to_all = set() if mine == "errors" else {"errors"} if mine == "core" else {"errors", "core"}
-    allowed = {mine} | DOORS[mine] | open_to_all
-    wrong = [f"line {line}: {name}" for name, line in own_imports(module) if room(name) not in allowed]
-    assert not wrong, f"{module} is in {mine}, which may import {', '.join(sorted(allowed))} only: {wrong}"
+def test_imports_go_through_the_doors() -> None:
+    wrong = []
+    for module in MODULES:
+        mine = room(module)
+        open_to_all = set() if mine == "errors" else {"errors"} if mine == "core" else {"errors", "core"}
+        allowed = {mine} | DOORS[mine] | open_to_all
+        wrong += [f"{module}:{line}: {name}" for name, line in own_imports(module) if room(name) not in allowed]
+    assert not wrong, "not through a door of docs/architecture.md"
 
 
 def test_no_import_cycle() -> None:
@@ -151,50 +151,54 @@ def test_no_import_cycle() -> None:
         visit(module, ())
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_heavy_packages_are_imported_inside_functions(module: str) -> None:
-    wrong = [f"line {line}: {name}" for name, line in top_level_imports(module) if name.split(".")[0] in HEAVY]
-    assert not wrong
+def test_heavy_packages_are_imported_inside_functions() -> None:
+    tops = ((module, *at) for module in MODULES for at in top_level_imports(module))
+    assert not [f"{module}:{line}: {name}" for module, name, line in tops if name.split(".")[0] in HEAVY]
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if room(module) == "cli"])
-def test_a_command_file_imports_little_at_its_top(module: str) -> None:
+def test_a_command_file_imports_little_at_its_top() -> None:
     """`rerank --help` imports every file of `cli`: they may need the standard library, typer, each other and errors."""
     light = {"rerank_cli", "typer"} | set(sys.stdlib_module_names)
+    tops = ((module, *at) for module in MODULES if room(module) == "cli" for at in top_level_imports(module))
     wrong = [
-        f"line {line}: {name}"
-        for name, line in top_level_imports(module)
+        f"{module}:{line}: {name}"
+        for module, name, line in tops
         if name.split(".")[0] not in light or (name.startswith("rerank_cli.") and room(name) not in ("cli", "errors"))
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if room(module) != "cli"])
-def test_only_cli_touches_the_edge(module: str) -> None:
-    found = list(imports(tree(MODULES[module]), module))
-    wrong = [f"line {line}: {name}" for name, line in found if EDGE.get(name.split(".")[0]) == set()]
+def touched_of_the_edge(module: str) -> Iterator[tuple[str, int]]:
+    """(what, line) of everything in a module that only `cli` may touch."""
+    for name, line in imports(tree(MODULES[module]), module):
+        if EDGE.get(name.split(".")[0]) == set():
+            yield name, line
     for node in ast.walk(tree(MODULES[module])):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.attr in EDGE.get(node.value.id, ()):
-                wrong.append(f"line {node.lineno}: {node.value.id}.{node.attr}")
+                yield f"{node.value.id}.{node.attr}", node.lineno
         elif isinstance(node, ast.ImportFrom):
             names = EDGE.get(node.module or "", set())
-            wrong += [f"line {node.lineno}: {node.module}.{a.name}" for a in node.names if a.name in names]
+            yield from ((f"{node.module}.{a.name}", node.lineno) for a in node.names if a.name in names)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "input"):
-            wrong.append(f"line {node.lineno}: {node.func.id}()")
-    assert not wrong, f"{module}: what a room has to say goes through `note`, what it needs is an argument: {wrong}"
+            yield f"{node.func.id}()", node.lineno
 
 
-def python_files() -> list[Path]:
-    return [path for folder in ("rerank_cli", "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+def test_only_cli_touches_the_edge() -> None:
+    rooms = (module for module in MODULES if room(module) != "cli")
+    wrong = [f"{module}:{line}: {what}" for module in rooms for what, line in touched_of_the_edge(module)]
+    assert not wrong, "what a room has to say goes through `note`, what it needs is an argument"
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_stay_small_and_say_what_they_are(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    docstring = ast.get_docstring(tree(path)) or ""
-    assert docstring or lines == 0, "a file begins with a docstring that says what it is about"
-    assert lines <= LINES or f"over {LINES} lines because" in " ".join(docstring.split()), (
-        f"{lines} lines: split it, or say in the docstring 'over {LINES} lines because ...'"
-    )
-    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "manager", "handler"}
+def test_files_stay_small_and_say_what_they_are() -> None:
+    wrong = []
+    for path in (path for folder in ("rerank_cli", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        docstring = ast.get_docstring(tree(path)) or ""
+        if not docstring and lines:
+            wrong.append(f"{path}: a file begins with a docstring that says what it is about")
+        if lines > LINES and f"over {LINES} lines because" not in " ".join(docstring.split()):
+            wrong.append(f"{path}: {lines} lines: split it, or say in the docstring 'over {LINES} lines because ...'")
+        if path.stem in {"utils", "util", "helpers", "helper", "common", "misc", "manager", "handler"}:
+            wrong.append(f"{path}: the name says nothing")
+    assert not wrong

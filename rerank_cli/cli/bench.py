@@ -95,7 +95,6 @@ def bench(
     else:
         terminal.refuse(["split"], "names judgements, and only --prompt reads any")
     found = collection_of(collection, overrides(split=split, all_topics=True), settings, terminal)
-    assert found is not None
     watching: list[Watched] = []
 
     def around(backend: object) -> Watched:

@@ -115,21 +115,16 @@ def _known(
 ) -> Known:
     """What the runs are held against: only what was named, and of a collection what it has."""
     from rerank_cli.cli.settings import Settings
-    from rerank_cli.cli.sources import collection_of, overrides
-    from rerank_cli.collection import open_collection
+    from rerank_cli.cli.sources import collection_of, files_alone, overrides
     from rerank_cli.formats.run_check import Known
 
     if not (qrels or collection or docs or topics):
         return Known()
     settings, named = Settings(), overrides(docs, topics, qrels, split)
-    opened: Collection | None
     if collection is None:
-        opened = open_collection(
-            None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
-        )
+        opened = files_alone(named, settings, terminal)
     else:
         opened = collection_of(collection, named, settings, terminal)
-    assert opened is not None
     judged = _part(opened, "qrels", qrels, collection, terminal)
     asked = _part(opened, "topics", topics, collection, terminal)
     texts = _part(opened, "documents", docs, collection, terminal)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from rerank_cli.inference.writing import Writer
     from rerank_cli.pipeline import AskedEstimate, Estimate, Plan
+    from rerank_cli.rewriting.rewriter import Asking
 
 
 def say_estimate(cost: Estimate, cached: int, price: str | None) -> None:
@@ -40,6 +43,26 @@ def say_asked_estimate(cost: AskedEstimate, plan: Plan, price: str | None) -> No
         missing=cost.missing,
         **_money(cost.tokens, price),
     )
+
+
+def say_writing_estimate(
+    what: str, texts: Iterable[tuple[str, Sequence[str]]], how: Asking, writer: Writer, price: str | None
+) -> None:
+    """What asking a model that writes about `texts` (query, documents) would cost at the most."""
+    from rerank_cli.cli.endpoints import prices
+
+    count = tokens = 0
+    for query, documents in texts:
+        count += 1
+        tokens += how.replies * writer.count(how.prompts(query, documents, writer)[:1])[0]
+    calls = count * how.replies
+    written = calls * how.decoding(writer).max_tokens
+    facts: dict[str, Any] = {what: count, "calls": calls, "tokens": tokens, "written_at_most": written}
+    facts |= {"truncated": how.tally.cut}
+    if price is not None:
+        for_read, for_written = prices(price)
+        facts["cost_at_most"] = f"{(tokens * for_read + written * for_written) / 1e6:.6g}"
+    _say(**facts)
 
 
 def _money(tokens: int, price: str | None) -> dict[str, str]:

@@ -77,18 +77,22 @@ class _Words:
         self._analyzer = analyzer_named("english")
 
     def of_query(self, qid: bytes) -> list[str]:
+        from rerank_cli.core.ids import shown
+
         if qid not in self._topics:
-            name = qid.decode("utf-8", "replace")
-            raise Missing(f"query {name} has no text in {self._found.name}", "see -c and --split")
+            raise Missing(f"query {shown(qid)} has no text in {self._found.name}", "see -c and --split")
         return self._analyzer.terms(self._topics[qid])
 
     def of_documents(self, docids: Sequence[bytes]) -> list[list[str]]:
+        from rerank_cli.core.ids import shown
         from rerank_cli.core.texts import rendered
 
         documents = self._texts.lookup(docids)
         if None in documents:
-            absent = docids[documents.index(None)].decode("utf-8", "replace")
-            raise Missing(f"document {absent} is not in {self._found.name}", "name the run's own collection with -c")
+            absent = docids[documents.index(None)]
+            raise Missing(
+                f"document {shown(absent)} is not in {self._found.name}", "name the run's own collection with -c"
+            )
         template = self._found.doc_template
         return [self._analyzer.terms(rendered(d, template)) for d in documents if d is not None]
 

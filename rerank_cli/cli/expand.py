@@ -82,9 +82,10 @@ def expand(
     typed = dict(locals())
     from contextlib import ExitStack
 
-    from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.cli.estimates import say_writing_estimate
+    from rerank_cli.cli.scorer import cache_opener
     from rerank_cli.cli.streams import output_stream
-    from rerank_cli.cli.writer import opened_writer, say_cost, say_room, say_tally
+    from rerank_cli.cli.writer import opened_writer, say_room, say_tally
     from rerank_cli.core.texts import rendered
     from rerank_cli.formats.fields import json_line
     from rerank_cli.rewriting.expander import ASKED, TRAINED, expanded
@@ -93,16 +94,16 @@ def expand(
     if documents is not None:
         terminal.refuse(["collection", "docs"], f"names documents, and those to expand are in {documents}")
     settings = Settings()
-    kept = byte_count(cache_size, "--cache-size") if cache else None
+    open_cache = cache_opener(settings, cache_size) if cache else None
     with ExitStack() as opened:
-        writer, apart = opened.enter_context(opened_writer(typed, settings, terminal, kept))
+        writer, apart = opened.enter_context(opened_writer(typed, settings, terminal, open_cache))
         named, usual = TRAINED if apart else ASKED
         how = asking(prompt or named, n or usual, shows=("documents",), instruction=instruction, seed=terminal.seed)
         given, template = opened.enter_context(
             _documents(documents, collection, docs, doc_template, settings, terminal)
         )
         if dry_run:
-            say_cost("documents", (("", [rendered(one, template)]) for one, _ in given), how, writer, price)
+            say_writing_estimate("documents", (("", [rendered(one, template)]) for one, _ in given), how, writer, price)
             return
         say_room(how, writer, terminal)
         stream = opened.enter_context(output_stream(output))
@@ -126,12 +127,12 @@ def _documents(
     """The documents of a file or stdin with their other fields, else those of the collection; and what the model sees of one."""
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import input_stream
+    from rerank_cli.core.texts import TITLE_AND_TEXT
     from rerank_cli.formats.documents import read_records
 
     if path is None and (collection or docs):
         found = collection_of(collection, overrides(docs, doc_template=template), settings, terminal)
-        assert found is not None
         yield ((document, {}) for document in found.documents()), found.doc_template
         return
     with input_stream(path, "documents") as (stream, name):
-        yield read_records(stream, name), template or "{title} {text}"
+        yield read_records(stream, name), template or TITLE_AND_TEXT

@@ -69,11 +69,7 @@ class Feeding:
             return None
         from rerank_cli.retrieval.rm3 import Rm3, Rocchio
 
-        told = _given(terms=self.fb_terms)
-        weight = () if self.fb_weight is None else (self.fb_weight,)
-        way: Any = Rm3 if self.rm3 else Rocchio
-        expansion: Expansion = way(told.get("terms", 10), *weight)
-        return expansion
+        return (Rm3 if self.rm3 else Rocchio)(**_given(terms=self.fb_terms, weight=self.fb_weight))
 
     def words(self) -> Asked | None:
         """How the documents' words are asked."""

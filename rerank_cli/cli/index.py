@@ -79,7 +79,6 @@ def index(
     given.check(chosen)
     cluster = cluster_for(typed, needs_models(chosen), settings)
     found = collection_of(collection, overrides(docs, doc_template=doc_template), settings, terminal)
-    assert found is not None
     workers_of = nullcontext() if cluster is None else crew_of(cluster, settings, terminal)
     with workers_of as crew:
         for part in parts_of(chosen):

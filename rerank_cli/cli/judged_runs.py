@@ -30,20 +30,14 @@ def open_judged(
 ) -> Collection:
     """The collection whose judgements (and, where it has them, texts) go with these runs."""
     from rerank_cli.cli.settings import Settings
-    from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.cli.sources import collection_of, files_alone, overrides
     from rerank_cli.cli.whole_runs import agreed_header
-    from rerank_cli.collection import open_collection
 
     settings = Settings()
     named = overrides(qrels=qrels, split=split)
     if qrels is not None and collection is None:
-        # A file of judgements stands alone: no setting and no header has a say.
-        return open_collection(
-            None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
-        )
-    opened = collection_of(collection, named, settings, terminal, header=agreed_header(files, paths))
-    assert opened is not None
-    return opened
+        return files_alone(named, settings, terminal)
+    return collection_of(collection, named, settings, terminal, header=agreed_header(files, paths))
 
 
 def judgements(collection: Collection, qrels: str | None) -> Qrels:

@@ -162,7 +162,7 @@ def _join_passages(
     terminal: Terminal,
 ) -> None:
     """Write a run of passages as a run of documents, each query as soon as it is read, and say what was joined."""
-    from rerank_cli.cli.run_input import checked_file, peeked
+    from rerank_cli.cli.run_input import checked_file, peeked, say_repairs
     from rerank_cli.cli.run_output import provenance, say_ties, write_nothing, written_run
     from rerank_cli.cli.streams import input_stream
     from rerank_cli.formats.runs import RunStream
@@ -188,8 +188,7 @@ def _join_passages(
     terminal.note(f"{passages} passages were joined into {documents} documents")
     if passages == documents:
         terminal.warn(f"no document has two passages in a list: is {separator!r} what stands before their numbers?")
-    if blocks.repairs:
-        terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
+    say_repairs(blocks.repairs, name, terminal)
 
 
 def _opened(paths: Sequence[str], opened: ExitStack) -> list[Part]:

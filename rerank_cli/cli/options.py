@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -121,6 +121,12 @@ Lenient = Annotated[
         "--lenient", help="Keep the best of what is doubled or broken in a run instead of stopping; counted on stderr."
     ),
 ]
+
+
+def given(typed: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of the options `typed` that the user named, as plain values."""
+    found = {name: typed[name] for name in names if typed[name] is not None}
+    return {name: value.value if isinstance(value, enum.Enum) else value for name, value in found.items()}
 
 
 def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -180,7 +180,7 @@ def rerank(
 
     from rerank_cli.cli.endpoints import paid
     from rerank_cli.cli.reranking import Reranking
-    from rerank_cli.cli.run_input import checked_file, peeked, require, topic_ids
+    from rerank_cli.cli.run_input import checked_file, peeked, require, say_repairs, topic_ids
     from rerank_cli.cli.run_output import provenance, write_answers, write_nothing, written_run
     from rerank_cli.cli.scorer import cache_opener
     from rerank_cli.cli.settings import Settings
@@ -257,6 +257,5 @@ def rerank(
             seen = write_answers(written, work.answers(candidates), terminal, mine, stats, max_repaired=max_repaired)
         if here is not None:
             here.say_refused()
-        if blocks.repairs:
-            terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
+        say_repairs(blocks.repairs, name, terminal)
     require(required, seen if share is None else share.ids)

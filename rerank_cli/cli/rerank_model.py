@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.idle import SERVED, refuse_for_place
+from rerank_cli.cli.options import given
 from rerank_cli.cli.settings import Setting, Settings
-from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
 
 if TYPE_CHECKING:

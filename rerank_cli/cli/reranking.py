@@ -71,7 +71,7 @@ class Reranking:
 
     def find_texts(self, header: dict[str, Any] | None, carries_texts: bool) -> None:
         """Open the collection of a run with this header, which may carry its texts; all topics, judged or not."""
-        from rerank_cli.cli.sources import collection_of, overrides
+        from rerank_cli.cli.sources import overrides, texts_of
         from rerank_cli.pipeline import Sources
 
         typed = self._typed
@@ -82,8 +82,8 @@ class Reranking:
             topic_fields=typed["topic_fields"],
             doc_template=typed["doc_template"],
         )
-        found = collection_of(
-            typed["collection"], named, self._settings, self._terminal, header=header, optional=carries_texts
+        found = texts_of(
+            typed["collection"], named, self._settings, self._terminal, header=header, carried=carries_texts
         )
         if found is None:
             self._terminal.refuse(

@@ -199,7 +199,6 @@ def retrieve(
                 raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
             run = feedback_run(feedback, given.feeding.documents) if feedback is not None else None
             found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
-            assert found is not None
             asked, filters = topics_of(found, named, topics == "-", topic_filters)
             filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
             if run is not None:
@@ -258,8 +257,7 @@ def retrieve(
 
 
 def _say_without(without: list[bytes], total: int, warn: Callable[[str], None]) -> None:
-    from rerank_cli.core.ids import shown
+    from rerank_cli.core.ids import first_few
 
     if without:
-        first = ", ".join(shown(qid) for qid in without[:3]) + (", …" if len(without) > 3 else "")
-        warn(f"{len(without)} of {total} topics match no document and are not in the run: {first}")
+        warn(f"{len(without)} of {total} topics match no document and are not in the run: {first_few(without)}")

@@ -98,12 +98,13 @@ def rewrite(
     typed = dict(locals())
     from contextlib import ExitStack
 
-    from rerank_cli.cli.amounts import byte_count
+    from rerank_cli.cli.estimates import say_writing_estimate
     from rerank_cli.cli.idle import refuse_for_rewrite
+    from rerank_cli.cli.scorer import cache_opener
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.sources import collection_of, overrides
     from rerank_cli.cli.streams import output_stream
-    from rerank_cli.cli.writer import opened_writer, say_cost, say_room, say_tally
+    from rerank_cli.cli.writer import opened_writer, say_room, say_tally
     from rerank_cli.rewriting.rewriter import WAYS, asking, rewritten
 
     from_collection = topics is None and collection is not None
@@ -126,7 +127,7 @@ def rewrite(
         seed=terminal.seed,
     )
     settings = Settings()
-    kept = byte_count(cache_size, "--cache-size") if cache else None
+    open_cache = cache_opener(settings, cache_size) if cache else None
     told = overrides(docs, None, None, split, all_topics, topic_fields, doc_template)
     found = collection_of(collection, told, settings, terminal) if collection or docs or context else None
     given = _topics(topics, context, found if collection else None, told.topic_fields)
@@ -134,9 +135,9 @@ def rewrite(
         terminal.note("there are no topics: nothing to rewrite")
     everything = _with_context(given, context, context_depth, found, terminal)
     with ExitStack() as opened:
-        writer, _ = opened.enter_context(opened_writer(typed, settings, terminal, kept))
+        writer, _ = opened.enter_context(opened_writer(typed, settings, terminal, open_cache))
         if dry_run:
-            say_cost("topics", ((topic.text, topic.context) for topic in everything), asked, writer, price)
+            say_writing_estimate("topics", ((topic.text, topic.context) for topic in everything), asked, writer, price)
             return
         say_room(asked, writer, terminal)
         stream = opened.enter_context(output_stream(output))

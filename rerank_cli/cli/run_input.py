@@ -7,6 +7,7 @@ import stat
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Unmet
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ def peeked(blocks: RunStream) -> tuple[Iterator[Candidates] | None, bool]:
     return chain([first], rest), carries
 
 
+def say_repairs(count: int, name: str, terminal: Terminal) -> None:
+    """Tell how many lines --lenient left out."""
+    if count:
+        terminal.warn(f"{count} broken or doubled lines of {name} were left out (--lenient)")
+
+
 def topic_ids(path: str) -> list[bytes]:
     """The ids of a topics file, in its order."""
     from rerank_cli.formats.compression import open_input
@@ -64,9 +71,8 @@ def topic_ids(path: str) -> list[bytes]:
 
 def require(required: list[bytes], seen: Collection[bytes]) -> None:
     """Raise `Unmet` when a required topic was not seen."""
-    from rerank_cli.core.ids import shown
+    from rerank_cli.core.ids import first_few
 
     absent = [qid for qid in required if qid not in seen]
     if absent:
-        first = ", ".join(shown(qid) for qid in absent[:3]) + (", …" if len(absent) > 3 else "")
-        raise Unmet(f"{len(absent)} of {len(required)} required topics are not in the run: {first}")
+        raise Unmet(f"{len(absent)} of {len(required)} required topics are not in the run: {first_few(absent)}")

@@ -38,11 +38,10 @@ def written_run(
     terminal: Terminal,
     share: Share | None = None,
 ) -> Iterator[Any]:
-    """Open a run for writing; yields a `formats.runs.RunWriter`.
+    """Open a run for writing; yields a `RunWriter`, or with a `share` a `PartWriter`.
 
-    `facts` go before the run when `header` says so, and into PATH.json beside a regular file. Scores
-    that had to be told apart are counted on stderr at the end. With a `share` the run is a part: it has its header always,
-    and a last line, written when all of the share has passed.
+    `facts` go before the run when `header` says so, and into PATH.json beside a regular file. With
+    a `share` the run is a part: it has its header always, and a last line, written when all of the share has passed.
     """
     from rerank_cli.formats.output import is_regular_target, open_output
     from rerank_cli.formats.parts import PartWriter
@@ -148,7 +147,6 @@ def stats_file(path: str | None) -> Iterator[BinaryIO | None]:
 
 def _stats_line(stats: Any) -> bytes:
     import dataclasses
-    import json
 
     return json.dumps(dataclasses.asdict(stats), ensure_ascii=False).encode() + b"\n"
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rerank_cli.methods import LoadedScorer
     from rerank_cli.methods.checkpoint import Checkpoint
 
+    #: Opens the answers that are kept, for who has a place for what they have to say.
+    OpenCache = Callable[[Callable[[str], None]], AnswerCache]
+
 
 def open_scorer(
     model: Setting,
@@ -202,7 +205,7 @@ def keeping_answers(scorer: LoadedScorer, cache: Cache) -> LoadedScorer:
     return scorer if isinstance(scorer, ListScorer) else CachedScorer(scorer, cache)
 
 
-def cache_opener(settings: Settings, limit: str) -> Callable[[Callable[[str], None]], AnswerCache]:
+def cache_opener(settings: Settings, limit: str) -> OpenCache:
     """Opens the answers of the cache directory, up to the size that was typed; picklable. Raises `WrongUsage` for no size."""
     from functools import partial
 

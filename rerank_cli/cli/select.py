@@ -12,6 +12,7 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.cli.scorer import OpenCache
     from rerank_cli.cli.settings import Settings
     from rerank_cli.formats.runs import RunStream
     from rerank_cli.methods.vectors import TextMemory
@@ -93,10 +94,10 @@ def select(
 
     How many documents a query needs can also be left to a language model: rerank rerank -m dps --select.
     """
-    from rerank_cli.cli.amounts import byte_count
     from rerank_cli.cli.idle import note_collection, refuse_cache_size
-    from rerank_cli.cli.run_input import checked_file, peeked
+    from rerank_cli.cli.run_input import checked_file, peeked, say_repairs
     from rerank_cli.cli.run_output import provenance, write_nothing, written_run
+    from rerank_cli.cli.scorer import cache_opener
     from rerank_cli.cli.settings import Settings
     from rerank_cli.cli.streams import input_stream
     from rerank_cli.formats.runs import RunStream
@@ -115,14 +116,14 @@ def select(
         terminal.refuse(["docs", "doc_template"], "is for --mmr and --near-duplicates, which read texts")
         note_collection(terminal)
     settings = Settings()
-    kept = byte_count(cache_size, "--cache-size") if cache else None
+    open_cache = cache_opener(settings, cache_size) if cache else None
     qids = checked_file(run, input_format.value, lenient, unordered)
     with ExitStack() as opened:
         stream, name = opened.enter_context(input_stream(run, "run"))
         memory, model_facts = None, None
         if mmr is not None:
             how = {"method": method, "max_length": max_length}
-            memory, model_facts = _open_model(model, how, device, kept, settings, terminal, opened)
+            memory, model_facts = _open_model(model, how, device, open_cache, settings, terminal, opened)
         blocks = RunStream(stream, name, format=input_format.value, lenient=lenient, unordered=unordered)
         candidates, carries_texts = peeked(blocks)
         if candidates is None:
@@ -148,8 +149,7 @@ def select(
         lists = selected(candidates, words, steps, memory)
         with writing as writer:
             _write(lists, writer, stats, None if qids is None else len(qids), terminal)
-        if blocks.repairs:
-            terminal.warn(f"{blocks.repairs} broken or doubled lines of {name} were left out (--lenient)")
+        say_repairs(blocks.repairs, name, terminal)
 
 
 def _check(steps: Steps) -> None:
@@ -168,15 +168,14 @@ def _open_model(
     model: str | None,
     how: dict[str, Any],
     device: str | None,
-    kept: int | None,
+    open_cache: OpenCache | None,
     settings: Settings,
     terminal: Terminal,
     opened: ExitStack,
 ) -> tuple[TextMemory, dict[str, Any]]:
-    """What a bi-encoder makes of texts, kept in the cache directory up to `kept` bytes; and what provenance says of it."""
+    """What a bi-encoder makes of texts, kept where `open_cache` says; and what provenance says of it."""
     from rerank_cli.cli.scorer import facts_of, open_scorer
     from rerank_cli.cli.settings import Setting
-    from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.methods import catalog
     from rerank_cli.methods.vectors import TextScorer
 
@@ -191,8 +190,8 @@ def _open_model(
     scorer = open_scorer(chosen, settings, terminal, device=settings.resolve("device", device).value or "auto", **how)
     if not isinstance(scorer, TextScorer) or scorer.description.method != "bi-encoder":
         raise other
-    if kept is not None:
-        scorer.memory.store = opened.enter_context(AnswerCache(settings.cache_dir / "answers", kept, terminal.warn))
+    if open_cache is not None:
+        scorer.memory.store = opened.enter_context(open_cache(terminal.warn))
     return scorer.memory, facts_of(scorer)
 
 
@@ -206,11 +205,11 @@ def _open_words(
     terminal: Terminal,
 ) -> tuple[Words | None, dict[str, Any]]:
     """Where the texts are, None where the run carries them; and what provenance says of it."""
-    from rerank_cli.cli.sources import collection_of, overrides
+    from rerank_cli.cli.sources import overrides, texts_of
     from rerank_cli.pipeline.selecting import Words
 
     named = overrides(docs, all_topics=True, doc_template=doc_template)
-    found = collection_of(collection, named, settings, terminal, header=blocks.header, optional=carries_texts)
+    found = texts_of(collection, named, settings, terminal, header=blocks.header, carried=carries_texts)
     if found is None:
         return None, {}
     facts = {"collection": found.name or None, "fingerprint": found.fingerprint()}
@@ -222,10 +221,10 @@ def _write(lists: Any, writer: Any, stats: str | None, total: int | None, termin
     import json
 
     from rerank_cli.cli.run_output import say_ties, stats_file
-    from rerank_cli.core.ids import shown
+    from rerank_cli.core.ids import first_few, shown
 
     left_out = Counter[str]()
-    emptied: list[str] = []
+    emptied: list[bytes] = []
     documents = truncated = 0
     one: Selected
     with stats_file(stats) as stats_stream, terminal.progress(total, "queries") as progress:
@@ -233,7 +232,7 @@ def _write(lists: Any, writer: Any, stats: str | None, total: int | None, termin
             qid, n = shown(one.ranking.qid), len(one.ranking)
             writer.write(one.ranking, query=one.query, documents=one.documents)
             if not n:
-                emptied.append(qid)
+                emptied.append(one.ranking.qid)
             left_out.update(one.left_out)
             documents += n + sum(one.left_out.values())
             truncated += one.truncated
@@ -247,5 +246,4 @@ def _write(lists: Any, writer: Any, stats: str | None, total: int | None, termin
     if truncated:
         terminal.note(f"{truncated} documents were cut to the model's length before they were compared")
     if emptied:
-        first = ", ".join(emptied[:3]) + (", …" if len(emptied) > 3 else "")
-        terminal.warn(f"{len(emptied)} queries have no document left and are not in the run: {first}")
+        terminal.warn(f"{len(emptied)} queries have no document left and are not in the run: {first_few(emptied)}")

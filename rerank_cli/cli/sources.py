@@ -35,18 +35,14 @@ def collection_of(
     terminal: Terminal,
     *,
     header: dict[str, Any] | None = None,
-    optional: bool = False,
-) -> Collection | None:
+) -> Collection:
     """Open the collection that a command is to use, and say which.
 
-    With `optional` (the run carries its texts) only one that was named by a flag is opened. A run's
-    header is believed when nothing else is typed, but only for what is already on this machine; a
+    A run's header is believed when nothing else is typed, but only for what is already on this machine; a
     collection whose documents are not those of the header's fingerprint is `BadData`.
     """
     from rerank_cli.collection import open_collection
 
-    if optional and flag is None and not (named.docs or named.topics or named.qrels):
-        return None
     told = (header or {}).get("collection")
     setting = settings.resolve("collection", flag, flag_name="-c", header=told if isinstance(told, str) else None)
     found = open_collection(
@@ -70,3 +66,27 @@ def collection_of(
             where="header",
         )
     return found
+
+
+def files_alone(named: Overrides, settings: Settings, terminal: Terminal) -> Collection:
+    """What files of documents, topics and judgements say by themselves: no setting and no header has a say."""
+    from rerank_cli.collection import open_collection
+
+    return open_collection(
+        None, named, registered={}, cache_dir=settings.cache_dir, note=terminal.note, offline=terminal.offline
+    )
+
+
+def texts_of(
+    flag: str | None,
+    named: Overrides,
+    settings: Settings,
+    terminal: Terminal,
+    *,
+    header: dict[str, Any] | None,
+    carried: bool,
+) -> Collection | None:
+    """As `collection_of`, for a run whose texts may be `carried` by it: then only what a flag names is opened."""
+    if carried and flag is None and not (named.docs or named.topics):
+        return None
+    return collection_of(flag, named, settings, terminal, header=header)

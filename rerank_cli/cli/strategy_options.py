@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rerank_cli.cli.options import given
 from rerank_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -116,12 +117,6 @@ Explain = Annotated[
 #: Options by their names: what a strategy is told, and how far it may go.
 SETTINGS = ("top", "window", "step", "passes", "fanout", "pairs", "winners", "aggregate_by", "orders", "compat")
 _LIMITS = ("max_calls", "deadline", "select", "explain")
-
-
-def given(typed: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Those of the options `typed` that the user named, as plain values."""
-    found = {name: typed[name] for name in names if typed[name] is not None}
-    return {name: value.value if isinstance(value, enum.Enum) else value for name, value in found.items()}
 
 
 def check(typed: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Runs that a command needs whole, whatever the order of their lines: `fuse` and `eval`."""
+"""Runs that a command needs whole, whatever the order of their lines: `fuse`, `eval` and `diff`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from rerank_cli.cli.run_input import say_repairs
 from rerank_cli.cli.streams import input_stream
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import BadData, WrongUsage
@@ -35,8 +36,7 @@ def read_runs(paths: Sequence[str | None], input_format: str, lenient: bool, ter
             with ThreadPoolExecutor(min(len(paths), os.cpu_count() or 1)) as pool:
                 files = list(pool.map(read, streams))
     for file, (_, name) in zip(files, streams, strict=True):
-        if file.repairs:
-            terminal.warn(f"{file.repairs} broken or doubled lines of {name} were left out (--lenient)")
+        say_repairs(file.repairs, name, terminal)
     return files
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from rerank_cli.cli.idle import SERVED, refuse_for_place
+from rerank_cli.cli.options import given
 from rerank_cli.cli.settings import Setting, Settings
-from rerank_cli.cli.strategy_options import given
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing, WorkFailed, WrongUsage
 
 if TYPE_CHECKING:
+    from rerank_cli.cli.scorer import OpenCache
     from rerank_cli.inference.writing import Writer
     from rerank_cli.rewriting.rewriter import Asking, Tally
 
@@ -24,16 +23,15 @@ _HERE = ("batch_tokens", "trust_remote_code")
 
 @contextmanager
 def opened_writer(
-    typed: Mapping[str, Any], settings: Settings, terminal: Terminal, kept: int | None
+    typed: Mapping[str, Any], settings: Settings, terminal: Terminal, open_cache: OpenCache | None
 ) -> Iterator[tuple[Writer, bool]]:
     """Open who writes: the servers of --endpoint, or -m on this machine; and whether it is an encoder with a decoder.
 
-    `typed` are the command's options by their names; completions are kept in the cache directory up to `kept` bytes,
-    unless None. For a --dry-run no server is asked for anything: its tokens are estimates. Raises as `open_endpoint` and
+    `typed` are the command's options by their names; completions are kept where `open_cache` says,
+    if anywhere. For a --dry-run no server is asked for anything: its tokens are estimates. Raises as `open_endpoint` and
     `load_writer`, `Missing` when nobody is named.
     """
     from rerank_cli.cli.endpoints import open_endpoint, paid
-    from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.inference.kept_words import KeptWriter
     from rerank_cli.rewriting.asking import LimitedWriter, Unasked
 
@@ -64,9 +62,8 @@ def opened_writer(
     if max_calls is not None:
         writer = LimitedWriter(writer, max_calls)
     with paid(ledger, terminal), ExitStack() as opened:
-        if kept is not None:
-            store = opened.enter_context(AnswerCache(settings.cache_dir / "answers", kept, terminal.warn))
-            writer = KeptWriter(writer, store)
+        if open_cache is not None:
+            writer = KeptWriter(writer, opened.enter_context(open_cache(terminal.warn)))
         yield writer, apart
 
 
@@ -88,27 +85,6 @@ def _on_this_machine(model: str, settings: Settings, terminal: Terminal, running
     )
     terminal.note(f"{checkpoint.name}: words by torch {writer.precision} on {writer.device}")
     return writer
-
-
-def say_cost(
-    what: str, texts: Iterable[tuple[str, Sequence[str]]], how: Asking, writer: Writer, price: str | None
-) -> None:
-    """What asking about `texts` (query, documents) would cost at the most, a name and a number a line."""
-    from rerank_cli.cli.endpoints import prices
-
-    count = tokens = 0
-    for query, documents in texts:
-        count += 1
-        tokens += how.replies * writer.count(how.prompts(query, documents, writer)[:1])[0]
-    calls = count * how.replies
-    written = calls * how.decoding(writer).max_tokens
-    facts: dict[str, Any] = {what: count, "calls": calls, "tokens": tokens, "written_at_most": written}
-    facts |= {"truncated": how.tally.cut}
-    if price is not None:
-        for_read, for_written = prices(price)
-        facts["cost_at_most"] = f"{(tokens * for_read + written * for_written) / 1e6:.6g}"
-    for name, value in facts.items():
-        typer.echo(f"{name}\t{value}")
 
 
 def say_room(how: Asking, writer: Writer, terminal: Terminal) -> None:

@@ -66,6 +66,11 @@ def shown(identifier: bytes) -> str:
     return one_line(bytes(identifier).decode("utf-8", "backslashreplace"))
 
 
+def first_few(identifiers: Sequence[bytes]) -> str:
+    """The first three of some ids as a message names them, and that there are more."""
+    return ", ".join(map(shown, identifiers[:3])) + ", …" * (len(identifiers) > 3)
+
+
 def one_line(text: str) -> str:
     """Text that a message may quote: what would end a line or steer a terminal appears as escapes."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+#: What is read of a document where nobody says otherwise.
+TITLE_AND_TEXT = "{title} {text}"
 #: Query id -> what the model is asked; in the order of the source.
 Topics = Mapping[bytes, str]
 
@@ -64,7 +66,7 @@ def rendered(document: Document, template: str) -> str:
 
     Only these two fields are replaced; braces inside a document are left alone.
     """
-    if template == "{title} {text}":
+    if template == TITLE_AND_TEXT:
         return f"{document.title} {document.text}".strip()
     fields = {"{title}": document.title, "{text}": document.text}
     return "".join([fields.get(piece, piece) for piece in _pieces(template)]).strip()

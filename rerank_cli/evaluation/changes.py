@@ -39,7 +39,7 @@ class Move:
 
 
 def changes(
-    first: Run, second: Run, evaluations: tuple[Evaluation, Evaluation] | None = None, k: int = 10, p: float = 0.9
+    first: Run, second: Run, evaluations: tuple[Evaluation, Evaluation] | None, k: int, p: float
 ) -> list[Change]:
     """Every query of either run or of the evaluations (over the same topics, one measure, of `first` and `second`).
 
@@ -58,9 +58,7 @@ def changes(
     return found
 
 
-def moves(
-    first: Ranking | None, second: Ranking | None, k: int, grades: Mapping[bytes, int] | None = None
-) -> list[Move]:
+def moves(first: Ranking | None, second: Ranking | None, k: int, grades: Mapping[bytes, int] | None) -> list[Move]:
     """The documents among the first `k` of either list, those first whose reciprocal rank changed most.
 
     Documents that stayed where they were are left out. The reciprocal rank makes 1 -> 2 a larger move than 8 -> 10.

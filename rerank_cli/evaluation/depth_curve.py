@@ -27,7 +27,7 @@ def parse_depths(text: str) -> list[int]:
     return sorted(depths)
 
 
-def at_depth(base: Run, reranked: Run, depth: int, where: str = "") -> Run:
+def at_depth(base: Run, reranked: Run, depth: int, where: str) -> Run:
     """The base run with its first `depth` documents of each query in the order of `reranked`; O(rows).
 
     Queries that `reranked` lacks keep the base run's order. Raises `BadData`, with `where` in front, when `reranked`

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rerank_cli.core.run import Run
 from rerank_cli.evaluation.changes import Change, Move, mean, moves
@@ -19,12 +19,12 @@ class ChangeReport:
     k: int
     p: float
     #: "" without judgements.
-    measure: str = ""
-    grades: Mapping[bytes, Mapping[bytes, int]] = field(default_factory=dict)
+    measure: str
+    grades: Mapping[bytes, Mapping[bytes, int]]
     #: Texts of the queries, where a collection has them.
-    topics: Mapping[bytes, str] = field(default_factory=dict)
-    show: int = 5
-    digits: int = 4
+    topics: Mapping[bytes, str]
+    show: int
+    digits: int
 
 
 #: Documents named under a query.

@@ -44,8 +44,8 @@ class ComparisonReport:
     test: str
     correction: str
     alpha: float
-    digits: int = 4
-    eps: float = 0.0
+    digits: int
+    eps: float
 
     def method(self) -> str:
         """One line that says what the p-values are."""

@@ -47,7 +47,7 @@ class Columns(NamedTuple):
     docids: np.ndarray
     scores: np.ndarray
     lines: np.ndarray | range
-    ranks: np.ndarray | None = None
+    ranks: np.ndarray | None
 
 
 def read_columns(stream: BinaryIO, reader: RowReader, *, ranks: bool = False) -> Iterator[Columns]:

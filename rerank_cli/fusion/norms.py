@@ -32,20 +32,20 @@ class Norm:
     low_is_best: bool = False
 
 
-def _each(one: Callable[[Votes, Lists], np.ndarray]) -> Callable[[Pool, np.ndarray], Pool]:
+def _each(one: Callable[[Lists], np.ndarray]) -> Callable[[Pool, np.ndarray], Pool]:
     """A normalisation that sees one run's lists at a time."""
 
     def apply(pool: Pool, floors: np.ndarray) -> Pool:
-        return replace(pool, votes=tuple(votes.scored(one(votes, Lists(votes))) for votes in pool.votes))
+        return replace(pool, votes=tuple(votes.scored(one(Lists(votes))) for votes in pool.votes))
 
     return apply
 
 
 class Lists:
-    """Per-list figures of one run's votes, spread over their rows (n,): `scores` joined, best, worst."""
+    """One run's `votes`, and per-list figures of them, spread over their rows (n,): `scores` joined, best, worst."""
 
     def __init__(self, votes: Votes) -> None:
-        self._offsets = votes.offsets
+        self.votes = votes
         self.scores = joined(votes.score, votes.offsets)
         self.best = self.spread(self.scores[votes.offsets[:-1]])
         self.worst = self.spread(self.scores[votes.offsets[1:] - 1])
@@ -53,13 +53,13 @@ class Lists:
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """One value a list (L,) -> one a row (n,)."""
-        return np.repeat(values, np.diff(self._offsets))
+        return np.repeat(values, np.diff(self.votes.offsets))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """The sum over its list, for every row (n,)."""
         if not len(values):
             return values.copy()
-        return self.spread(np.add.reduceat(values, self._offsets[:-1]))
+        return self.spread(np.add.reduceat(values, self.votes.offsets[:-1]))
 
 
 def _divided(above: np.ndarray, below: np.ndarray, otherwise: np.ndarray | float) -> np.ndarray:
@@ -68,48 +68,48 @@ def _divided(above: np.ndarray, below: np.ndarray, otherwise: np.ndarray | float
     return np.divide(above, below, out=out, where=below != 0)
 
 
-def _min_max(votes: Votes, lists: Lists) -> np.ndarray:
+def _min_max(lists: Lists) -> np.ndarray:
     return _divided(lists.scores - lists.worst, lists.best - lists.worst, 1.0)
 
 
-def _max(votes: Votes, lists: Lists) -> np.ndarray:
+def _max(lists: Lists) -> np.ndarray:
     below = np.flatnonzero(lists.best < 0)
     if len(below):
         raise WrongUsage(
-            f"--norm max divides by the best score, but {votes.name} has a list whose best is {lists.best[below[0]]:g}",
+            f"--norm max divides by the best score, but {lists.votes.name} has a list whose best is {lists.best[below[0]]:g}",
             "use --norm min-max, which works on scores of any sign",
         )
     return _divided(lists.scores, lists.best, 0.0)
 
 
-def _sum(votes: Votes, lists: Lists) -> np.ndarray:
+def _sum(lists: Lists) -> np.ndarray:
     above = lists.scores - lists.worst
-    return _divided(above, lists.sums(above), 1.0 / votes.size)
+    return _divided(above, lists.sums(above), 1.0 / lists.votes.size)
 
 
-def _z_score(votes: Votes, lists: Lists) -> np.ndarray:
-    off_mean = np.where(lists.flat, 0.0, lists.scores - lists.sums(lists.scores) / votes.size)
-    return _divided(off_mean, np.sqrt(lists.sums(off_mean**2) / votes.size), 0.0)
+def _z_score(lists: Lists) -> np.ndarray:
+    off_mean = np.where(lists.flat, 0.0, lists.scores - lists.sums(lists.scores) / lists.votes.size)
+    return _divided(off_mean, np.sqrt(lists.sums(off_mean**2) / lists.votes.size), 0.0)
 
 
-def _dbsf(votes: Votes, lists: Lists) -> np.ndarray:
+def _dbsf(lists: Lists) -> np.ndarray:
     """Deviations of a sample, and nothing cut off beyond three of them: as Qdrant has it."""
-    off_mean = np.where(lists.flat, 0.0, lists.scores - lists.sums(lists.scores) / votes.size)
-    deviation = np.sqrt(lists.sums(off_mean**2) / np.maximum(votes.size - 1, 1))
+    off_mean = np.where(lists.flat, 0.0, lists.scores - lists.sums(lists.scores) / lists.votes.size)
+    deviation = np.sqrt(lists.sums(off_mean**2) / np.maximum(lists.votes.size - 1, 1))
     return 0.5 + _divided(off_mean, 6 * deviation, 0.0)
 
 
-def _l2(votes: Votes, lists: Lists) -> np.ndarray:
+def _l2(lists: Lists) -> np.ndarray:
     return _divided(lists.scores, np.sqrt(lists.sums(lists.scores**2)), 0.0)
 
 
-def _sigmoid(votes: Votes, lists: Lists) -> np.ndarray:
+def _sigmoid(lists: Lists) -> np.ndarray:
     # tanh neither overflows nor loses what lies near 0.
     return 0.5 + 0.5 * np.tanh(lists.scores / 2)
 
 
-def _rank(votes: Votes, lists: Lists) -> np.ndarray:
-    return 1.0 - (votes.rank - 1) / votes.size
+def _rank(lists: Lists) -> np.ndarray:
+    return 1.0 - (lists.votes.rank - 1) / lists.votes.size
 
 
 def _borda(pool: Pool, floors: np.ndarray) -> Pool:

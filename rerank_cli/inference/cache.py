@@ -210,7 +210,7 @@ class AnswerCache:
             self._ask("DELETE FROM hours WHERE NOT EXISTS (SELECT 1 FROM kept)")
         return len(gone)
 
-    def _forget(self, limit_bytes: int | None = None, older_than: float | None = None) -> None:
+    def _forget(self, limit_bytes: int | None, older_than: float | None = None) -> None:
         if older_than is not None:
             young = int((time.time() - older_than) // _HOUR)
             ((first,),) = self._ask("SELECT min(first) FROM hours WHERE hour >= ?", young)

@@ -55,8 +55,8 @@ def _part(text: str) -> Part | None:
 class Ends(NamedTuple):
     """Token ids that stand before and after every target; the model is asked for them as for the target's own."""
 
-    before: tuple[int, ...] = ()
-    after: tuple[int, ...] = ()
+    before: tuple[int, ...]
+    after: tuple[int, ...]
 
 
 class LikelihoodTokens:

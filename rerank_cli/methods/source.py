@@ -47,7 +47,7 @@ class Source:
     trust_remote_code: bool
     note: Callable[[str], None]
     #: What is added to the weights in `folder` when they are loaded, where the checkpoint is an adapter.
-    adapter: Adapter | None = None
+    adapter: Adapter | None
 
     @cached_property
     def config(self) -> dict[str, Any]:

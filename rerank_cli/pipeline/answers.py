@@ -32,9 +32,9 @@ class QueryStats:
     truncated: int
     missing: int
     ties: int
-    repaired: int = 0
-    cached: int = 0
-    seconds: float = 0.0
+    repaired: int
+    cached: int
+    seconds: float
     #: Tokens that the model wrote, and questions about several documents at once.
     written: int = 0
     questions: int = 0

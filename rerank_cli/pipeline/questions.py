@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.ids import shown
+from rerank_cli.core.ids import first_few, shown
 from rerank_cli.core.protocols import Pair
 from rerank_cli.core.run import Ranking
-from rerank_cli.core.texts import Document, Texts, rendered
+from rerank_cli.core.texts import TITLE_AND_TEXT, Document, Texts, rendered
 from rerank_cli.errors import Missing
 
 
@@ -100,7 +100,7 @@ def _prepared(window: Sequence[Candidates], sources: Sources | None, options: Op
         found = {docid: document for docid, document in zip(wanted, answer, strict=True) if document is not None}
     if options.missing == "error" and len(found) < len(wanted):
         raise _no_texts([docid for docid in wanted if docid not in found], len(wanted), sources)
-    template = sources.template if sources else "{title} {text}"
+    template = sources.template if sources else TITLE_AND_TEXT
     return [
         _question(one, ranking, sources, found, template, options)
         for one, ranking in zip(window, rankings, strict=True)
@@ -154,19 +154,22 @@ def _without_self(ranking: Ranking) -> Ranking:
 
 def _needed(sources: Sources | None, one: Candidates) -> Sources:
     if sources is None:
-        raise Missing(
-            f"the run carries no text for query {shown(one.ranking.qid)} and no collection is named",
-            "name one with -c (a BEIR folder, irds:ID, a name from rerank.toml), or try -c demo",
-        )
+        raise no_text_at_all(one.ranking.qid)
     return sources
 
 
+def no_text_at_all(qid: bytes) -> Missing:
+    """The error for a query whose texts neither the run nor a collection has."""
+    return Missing(
+        f"the run carries no text for query {shown(qid)} and no collection is named",
+        "name one with -c (a BEIR folder, irds:ID, a name from rerank.toml), or try -c demo",
+    )
+
+
 def _no_texts(absent: Sequence[bytes], of: int, sources: Sources | None) -> Missing:
-    first = ", ".join(shown(docid) for docid in absent[:3])
     where = sources.name if sources else "the run itself"
     if len(absent) == of and of > 1:
         hint = "is this the run of another collection? name its own with -c"
     else:
         hint = "--missing tail puts such documents last, --missing drop leaves them out"
-    more = ", …" if len(absent) > 3 else ""
-    return Missing(f"{len(absent)} of {of} documents have no text in {where}: {first}{more}", hint)
+    return Missing(f"{len(absent)} of {of} documents have no text in {where}: {first_few(absent)}", hint)

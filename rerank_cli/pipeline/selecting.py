@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rerank_cli.core.candidates import Candidates
-from rerank_cli.core.ids import shown
+from rerank_cli.core.ids import first_few, shown
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.steps import joined
-from rerank_cli.core.texts import Document, Texts, rendered
+from rerank_cli.core.texts import TITLE_AND_TEXT, Document, Texts, rendered
 from rerank_cli.errors import BadData, Missing
 from rerank_cli.pipeline.answers import min_max
+from rerank_cli.pipeline.questions import no_text_at_all
 from rerank_cli.selection.duplicates import near_duplicates
 from rerank_cli.selection.mmr import mmr
 from rerank_cli.selection.scores import reaching
@@ -35,13 +36,13 @@ class Steps:
     a Jaccard; `mmr` the weight of relevance, from 0 to 1.
     """
 
-    depth: int | None = None
-    min_score: float | None = None
-    ratio: float | None = None
-    margin: float | None = None
-    near_duplicates: float | None = None
-    mmr: float | None = None
-    k: int | None = None
+    depth: int | None
+    min_score: float | None
+    ratio: float | None
+    margin: float | None
+    near_duplicates: float | None
+    mmr: float | None
+    k: int | None
 
     @property
     def reads_texts(self) -> bool:
@@ -69,7 +70,7 @@ class Selected(NamedTuple):
 
 
 def selected(
-    candidates: Iterable[Candidates], words: Words | None, steps: Steps, memory: TextMemory | None = None
+    candidates: Iterable[Candidates], words: Words | None, steps: Steps, memory: TextMemory | None
 ) -> Iterator[Selected]:
     """Each query's list after `steps`, as soon as it is known; `memory` of a bi-encoder gives the vectors for MMR.
 
@@ -98,7 +99,7 @@ def _selected(one: Candidates, words: Words | None, steps: Steps, memory: TextMe
     documents, truncated = one.documents, 0
     if steps.reads_texts:
         documents = _documents(one, ranking, words)
-        template = words.template if words else "{title} {text}"
+        template = words.template if words else TITLE_AND_TEXT
         texts = [rendered(documents[docid], template) for docid in ranking.docids.tolist()]
         if steps.near_duplicates is not None:
             stay = np.flatnonzero(~near_duplicates(texts, steps.near_duplicates))
@@ -134,15 +135,12 @@ def _documents(one: Candidates, ranking: Ranking, words: Words | None) -> Mappin
         read = words.texts.lookup(docids)
         found, where = {docid: text for docid, text in zip(docids, read, strict=True) if text is not None}, words.name
     else:
-        raise Missing(
-            f"the run carries no text for query {shown(ranking.qid)} and no collection is named",
-            "name one with -c (a BEIR folder, irds:ID, a name from rerank.toml), or try -c demo",
-        )
+        raise no_text_at_all(ranking.qid)
     absent = [docid for docid in docids if docid not in found]
     if absent:
-        first = ", ".join(shown(docid) for docid in absent[:3]) + (", …" if len(absent) > 3 else "")
         raise Missing(
-            f"{len(absent)} of {len(docids)} documents of query {shown(ranking.qid)} have no text in {where}: {first}",
+            f"{len(absent)} of {len(docids)} documents of query {shown(ranking.qid)} have no text in {where}: "
+            f"{first_few(absent)}",
             "is this the run of another collection? name its own with -c",
         )
     return found

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from rerank_cli.core.by_place import by_place
-from rerank_cli.core.texts import Document, rendered
+from rerank_cli.core.texts import TITLE_AND_TEXT, Document, rendered
 from rerank_cli.retrieval.analysis import Analyzer
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.index import InvertedIndex, Postings, length_bytes, lucene_lengths
@@ -51,7 +51,7 @@ class Bm25Index:
         folder: Path,
         analyzer: str = "english",
         *,
-        template: str = "{title} {text}",
+        template: str = TITLE_AND_TEXT,
         fingerprint: str = "",
         processes: int = 1,
         over: Over | None = None,

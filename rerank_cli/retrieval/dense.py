@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rerank_cli.core.by_place import by_place
+from rerank_cli.core.texts import TITLE_AND_TEXT
 from rerank_cli.errors import WorkFailed
 from rerank_cli.retrieval.docids import DocIds, write_docids
 from rerank_cli.retrieval.encoding import Parts, Unfinished, Watch, encoded_once, encoded_queries
@@ -184,7 +185,7 @@ def kept_dense_index(
     *,
     cache_dir: Path,
     note: Callable[[str], None],
-    template: str = "{title} {text}",
+    template: str = TITLE_AND_TEXT,
     folder: Path | None = None,
     watch: Watch = iter,
     over: Over = map,

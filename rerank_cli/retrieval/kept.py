@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rerank_cli.core.build_once import build_once
-from rerank_cli.core.texts import Corpus, Document
+from rerank_cli.core.texts import TITLE_AND_TEXT, Corpus, Document
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.bm25 import Bm25Index
 from rerank_cli.retrieval.field_weights import FIELDS
@@ -30,7 +30,7 @@ def kept_bm25_index(
     *,
     cache_dir: Path,
     note: Callable[[str], None],
-    template: str = "{title} {text}",
+    template: str = TITLE_AND_TEXT,
     analyzer: str = "english",
     folder: Path | None = None,
     watch: Watch = iter,

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rerank_cli.core.build_once import build_once
-from rerank_cli.core.texts import Corpus
+from rerank_cli.core.ids import shown
+from rerank_cli.core.texts import TITLE_AND_TEXT, Corpus
 from rerank_cli.errors import Missing
 from rerank_cli.retrieval.dense import batches_of, encoder_facts, model_facts
 from rerank_cli.retrieval.encoding import BLOCK_DOCUMENTS, Parts, Unfinished, Watch, encoded_once, encoded_queries
@@ -100,7 +101,7 @@ class Impact:
         if self._weights is None:
             return Counter(topic.text.split())
         if topic.qid not in self._weights:
-            raise Missing(f"topic {topic.qid.decode('utf-8', 'replace')} has no vector", "all topics have one, or none")
+            raise Missing(f"topic {shown(topic.qid)} has no vector", "all topics have one, or none")
         return self._weights[topic.qid]
 
 
@@ -110,7 +111,7 @@ def kept_encoded_impacts(
     *,
     cache_dir: Path,
     note: Callable[[str], None],
-    template: str = "{title} {text}",
+    template: str = TITLE_AND_TEXT,
     folder: Path | None = None,
     watch: Watch = iter,
     over: Over = map,

@@ -61,9 +61,9 @@ class Asking:
 
     file: PromptFile
     n: int
-    instruction: str = ""
-    fields: frozenset[str] = frozenset()
-    seed: int = 0
+    instruction: str
+    fields: frozenset[str]
+    seed: int
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -146,8 +146,8 @@ class Rewritten(NamedTuple):
     qid: bytes
     text: str
     parent: bytes
-    fields: Mapping[str, Any] = {}
-    conditions: str = ""
+    fields: Mapping[str, Any]
+    conditions: str
 
 
 def rewritten(

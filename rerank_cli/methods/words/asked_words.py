@@ -17,8 +17,8 @@ from rerank_cli.inference.prompts import APART
 from rerank_cli.inference.writing import Decoding, Prompt, Writer
 from rerank_cli.methods.causal import OR
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.words.prompt import Turn
-from rerank_cli.methods.words.prompt_files import PromptFile, load_prompt
+from rerank_cli.methods.words.prompt import PromptFile, Turn
+from rerank_cli.methods.words.prompt_files import load_prompt
 from rerank_cli.methods.words.worded import Asked, HowAsked
 from rerank_cli.methods.words.written_scores import Asking, Verdict, WrittenScorer
 

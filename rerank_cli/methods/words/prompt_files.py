@@ -17,8 +17,6 @@ from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
 from rerank_cli.methods.words.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
 
-__all__ = ["PromptFile", "load_prompt", "prompt_names"]
-
 _FOLDER = Path(__file__).parent.with_name("prompts")
 #: The fields that a text may have, and those of a passage or a repeated turn.
 _OF_ALL = {"query", "num", "keep", "instruction", "labels", "passages"}

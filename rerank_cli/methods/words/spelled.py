@@ -23,7 +23,7 @@ class Spelled:
         """The log-probabilities of the first token that begins at `place` or after it; empty when there is none."""
         return next((told for start, (_, told) in zip(self._starts, self._tokens) if start >= place), {})
 
-    def likelihood(self, found: re.Match[str], group: int = 0) -> float | None:
+    def likelihood(self, found: re.Match[str], group: int) -> float | None:
         """The sum of log-probabilities of the tokens that spell a match's group; None when one was not told."""
         ends: Sequence[int] = [*self._starts[1:], len(self.text)]
         own = [
