@@ -17,7 +17,7 @@ from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.inference.writing import Decoding
 from rerank_cli.methods.words.prompt import CLEAN, CUTS, FIELD, LENGTHS, PromptFile, Turn
 
-__all__ = ["PromptFile", "load_prompt", "prompt_names"]
+__all__ = ["PromptFile", "load_prompt", "prompt_names", "shipped_file"]
 
 _FOLDER = Path(__file__).parent.with_name("prompts")
 #: The fields that a text may have, and those of a passage or a repeated turn.
@@ -34,6 +34,11 @@ _ROLES = ("system", "user", "assistant")
 def prompt_names() -> list[str]:
     """The prompts that come with the program, each version by its full name, the default version first."""
     return [prompt.name for file in sorted(_FOLDER.glob("*.toml")) for prompt in _versions(file).values()]
+
+
+def shipped_file(name: str) -> Path:
+    """The file of a prompt that comes with the program, NAME or NAME@VERSION, for who wants to start from it."""
+    return _FOLDER / f"{name.partition('@')[0]}.toml"
 
 
 def load_prompt(
@@ -74,7 +79,8 @@ def _versions(
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadData(f"not TOML: {error}", "a prompt file holds name = value lines", where=where) from error
+        start = "a prompt file holds name = value lines; start from the prompt_file of rerank models rankgpt"
+        raise BadData(f"not TOML: {error}", start, where=where) from error
     versions = table.pop("versions", {})
     default = table.pop("default", "")
     if not versions:
