@@ -32,7 +32,7 @@ def test_the_file_appears_whole_and_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.run.bz2", "out.run.xz"])
 def test_nothing_is_called_compressed_that_is_not(tmp_path: Path, name: str) -> None:
-    with pytest.raises(WrongUsage, match="gz or .zst"), open_output(str(tmp_path / name)):
+    with pytest.raises(WrongUsage, match=r"gz or \.zst"), open_output(str(tmp_path / name)):
         pass
     assert not list(tmp_path.iterdir())
 
