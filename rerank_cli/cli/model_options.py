@@ -81,7 +81,7 @@ Prompt = Annotated[
         "--prompt",
         metavar="PROMPT|FILE",
         rich_help_panel=MODEL,
-        help="Ask in other words: NAME or NAME@VERSION of a prompt that comes with rerank, or a file.",
+        help="Ask in other words: NAME or NAME@VERSION of a prompt that comes with rerank, or a file of yours (docs/prompts.md).",
     ),
 ]
 TrustRemoteCode = Annotated[

@@ -68,9 +68,13 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
     from dataclasses import asdict
 
     from rerank_cli.methods import method_named
+    from rerank_cli.methods.words.prompt_files import shipped_file
 
     nothing: tuple[Any, ...] = (None, "", (), {})
     facts = {key: value for key, value in asdict(checkpoint).items() if value not in nothing and key != "extra"}
+    words = shipped_file(checkpoint.prompt or checkpoint.method)
+    if words.is_file():
+        facts["prompt_file"] = str(words)
     if not checkpoint.instruction:
         facts.pop("instruction_as", None)
     if checkpoint.method:

@@ -105,8 +105,12 @@ def _expression(name: str) -> tuple[str, dict[str, Any], Any]:
             return node.id, params, at
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         pass
+    several = re.split(r"[\s,]+(?=[A-Za-z])", name)
     raise WrongUsage(
-        f"measure {name!r} cannot be read", "write it as Name@10 or Name(key=value)@10, e.g. nDCG@10, AP(rel=2)"
+        f"measure {name!r} cannot be read",
+        f"one -m for each: {' '.join(f'-m {one}' for one in several)}"
+        if len(several) > 1 and "(" not in name
+        else "write it as Name@10 or Name(key=value)@10, e.g. nDCG@10, AP(rel=2)",
     )
 
 

@@ -20,6 +20,8 @@ from typing import Any, BinaryIO
 from rerank_cli.errors import Missing, WorkFailed, WrongUsage
 
 _BUFFER = 1 << 16
+#: Compressed files that are read and not written: what is none must not be called so.
+_READ_ONLY = (".bz2", ".xz")
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
@@ -29,7 +31,7 @@ def open_output(path: str) -> Iterator[BinaryIO]:
     """Write a file: it is there, whole, when the block ends without an error, else as it was before.
 
     Symbolic links are followed to their target, a new file gets the umask's mode, an existing one
-    keeps its own. A name ending `.gz` or `.zst` is compressed. Raises `WrongUsage` for a folder,
+    keeps its own. A name ending `.gz` or `.zst` is compressed. Raises `WrongUsage` for a folder and for .bz2 and .xz,
     `Missing` when the folder is not there, `WorkFailed` naming the file when it cannot be written
     or the disk is full; a closed pipe stays `BrokenPipeError`.
     """
@@ -44,6 +46,8 @@ def open_output(path: str) -> Iterator[BinaryIO]:
     old = _status(name)
     if old is not None and stat.S_ISDIR(old.st_mode):
         raise WrongUsage(f"{name} is a folder, not a file", "name a file in it")
+    if name.endswith(_READ_ONLY):
+        raise WrongUsage(f"{name}: what is written is compressed as .gz or .zst, or not at all", "name it so")
     if old is not None and not stat.S_ISREG(old.st_mode):
         with _failures_named(name):
             through = os.open(name, os.O_WRONLY)

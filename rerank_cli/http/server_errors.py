@@ -55,6 +55,7 @@ def hint(status: int, message: str) -> str:
     if 300 <= status < 400:
         return "the server sends elsewhere: name that address as --endpoint"
     return {
+        200: "something else answers there: does the server speak this interface (--api), and what -m asks for?",
         401: "--api-key-env NAME says which environment variable holds the key",
         402: "the account has no credit left",
         403: "the key is not allowed to use this model, or this address",

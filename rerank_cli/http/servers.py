@@ -239,7 +239,7 @@ class Servers:
             # Some proxies put the error of whom they asked into a reply of their own that says all is well.
             what = server_errors.said(reply) if b'"error"' in reply else ""
             what = self._transport.without_key(what or type(error).__name__)
-            raise Passing(f"answered what is no reply to {path} ({what})") from error
+            raise Passing(f"answered what is no reply to {path} ({what})", status) from error
 
 
 def _root(url: str) -> str:

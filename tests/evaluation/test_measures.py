@@ -113,6 +113,13 @@ def test_a_close_name_is_offered():
     assert "nDCG" in error.value.hint
 
 
+@pytest.mark.parametrize("said", ["nDCG@10,AP", "nDCG@10 AP", "nDCG@10, AP"])
+def test_several_in_one_are_told_apart(said):
+    with pytest.raises(WrongUsage) as error:
+        parse_measures([said])
+    assert "-m nDCG@10 -m AP" in error.value.hint
+
+
 def test_no_two_measures_break_a_tie_differently():
     tied = {"b": 1.0, "a": 1.0, "c": 1.0}
     for relevant, rank in (("c", 1), ("b", 2), ("a", 3)):

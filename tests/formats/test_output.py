@@ -30,6 +30,13 @@ def test_the_file_appears_whole_and_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.parametrize("name", ["out.run.bz2", "out.run.xz"])
+def test_nothing_is_called_compressed_that_is_not(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WrongUsage, match=r"gz or \.zst"), open_output(str(tmp_path / name)):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["out.run", "out.run.gz", "out.run.zst"])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_whatever_goes_wrong_the_old_file_stays(tmp_path: Path, name: str, error: type[BaseException]) -> None:

@@ -186,8 +186,9 @@ def test_a_server_that_hangs_costs_what_it_was_given_first():
 def test_what_a_proxy_says_in_a_reply_that_says_all_is_well():
     refusal = Reply({"error": {"message": "no instances available", "code": 502}})
     said = r"no reply to /v1/chat/completions \(no instances available\), and so 6 times"
-    with failing(refusal, 99) as server, pytest.raises(WorkFailed, match=said):
+    with failing(refusal, 99) as server, pytest.raises(WorkFailed, match=said) as caught:
         answers([server.url])
+    assert "--api" in caught.value.hint
 
 
 def test_a_server_that_dies_halfway_loses_nothing():

@@ -34,6 +34,11 @@ def prompt_names() -> list[str]:
     return [prompt.name for file in sorted(_FOLDER.glob("*.toml")) for prompt in _versions(file).values()]
 
 
+def shipped_file(name: str) -> Path:
+    """The file of a prompt that comes with the program, NAME or NAME@VERSION, for who wants to start from it."""
+    return _FOLDER / f"{name.partition('@')[0]}.toml"
+
+
 def load_prompt(
     name: str | Path, *, folder: Path = _FOLDER, shows: Sequence[str] = ("documents", "query")
 ) -> PromptFile:
@@ -72,7 +77,8 @@ def _versions(
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadData(f"not TOML: {error}", "a prompt file holds name = value lines", where=where) from error
+        start = "a prompt file holds name = value lines; start from the prompt_file of rerank models rankgpt"
+        raise BadData(f"not TOML: {error}", start, where=where) from error
     versions = table.pop("versions", {})
     default = table.pop("default", "")
     if not versions:
