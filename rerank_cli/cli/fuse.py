@@ -105,7 +105,7 @@ def fuse(
     from rerank_cli.cli.fuse_list import print_rules
     from rerank_cli.cli.fuse_tuning import one_measure, read_grids, read_params, told, tuned, write_params
     from rerank_cli.cli.run_output import provenance, written_run
-    from rerank_cli.cli.whole_runs import agreed_header, read_runs
+    from rerank_cli.cli.whole_runs import agreed_header, read_runs, warn_of_absent_queries
     from rerank_cli.formats.output import is_regular_target
     from rerank_cli.fusion import all_rules, rule_named
     from rerank_cli.fusion.fuse import fused_blocks
@@ -147,6 +147,8 @@ def fuse(
         raise WrongUsage("--params-out - and the run cannot both go to stdout", "name a file for one of them")
     recipe = replace(recipe, depth=depth, k=k)
     files = read_runs(paths, input_format.value, lenient, terminal)
+    if not by_parent:
+        warn_of_absent_queries(files, paths, terminal)
     rule = recipe.rule
     done, tag = None, tag or f"rerank-{rule.name}"
     parts: Iterable[Run]

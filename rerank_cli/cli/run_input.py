@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from rerank_cli.cli.terminal import Terminal
-from rerank_cli.errors import Unmet
+from rerank_cli.errors import BadData, Unmet
 
 if TYPE_CHECKING:
     from rerank_cli.core.candidates import Candidates
@@ -61,12 +61,15 @@ def say_repairs(count: int, name: str, terminal: Terminal) -> None:
 
 
 def topic_ids(path: str) -> list[bytes]:
-    """The ids of a topics file, in its order."""
+    """The ids of a topics file, in its order; `BadData` where it holds none, which any run would satisfy."""
     from rerank_cli.formats.compression import open_input
     from rerank_cli.formats.topics import read_topics
 
     with open_input(path) as stream:
-        return list(read_topics(stream, path))
+        required = list(read_topics(stream, path))
+    if not required:
+        raise BadData("no topics in this file", "leave --require-topics out if none is required", where=path)
+    return required
 
 
 def require(required: list[bytes], seen: Collection[bytes]) -> None:

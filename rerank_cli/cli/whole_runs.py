@@ -40,6 +40,19 @@ def read_runs(paths: Sequence[str | None], input_format: str, lenient: bool, ter
     return files
 
 
+def warn_of_absent_queries(files: Sequence[RunFile], paths: Sequence[str], terminal: Terminal) -> None:
+    """Say which runs lack queries that others have: their lists are made of fewer runs."""
+    from rerank_cli.core.ids import shown
+
+    every = {qid: None for file in files for qid in file.run.qids}
+    for file, path in zip(files, paths, strict=True):
+        own = set(file.run.qids)
+        absent = [qid for qid in every if qid not in own]
+        if absent:
+            first = ", ".join(shown(qid) for qid in absent[:3]) + (", …" if len(absent) > 3 else "")
+            terminal.warn(f"{path} lacks {len(absent)} of {len(every)} queries: {first}")
+
+
 def agreed_header(files: Sequence[RunFile], paths: Sequence[str | None]) -> dict[str, Any]:
     """The collection and fingerprint that the headers of runs name, empty where they name none or several collections.
 

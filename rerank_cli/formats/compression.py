@@ -8,6 +8,7 @@ single read brought. Nothing seeks or asks for a size, so a FIFO is as good as a
 from __future__ import annotations
 
 import bz2
+import errno
 import io
 import lzma
 import os
@@ -15,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from rerank_cli.errors import BadData, Missing, WrongUsage
+from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
 
 #: Compressed bytes taken at a time; bounds what one step can unpack to.
 _PIECE = 1 << 15
@@ -26,7 +27,7 @@ def open_input(path: str) -> BinaryIO:
     """Open a file for reading, decompressed; close it, or use it in `with`.
 
     Nothing is read before the first read. Raises `Missing` when it is not there or may not be read,
-    `WrongUsage` for a folder; a read raises `BadData` where the compressed stream is cut or corrupt.
+    `WrongUsage` for a folder, `WorkFailed` when no more files may be open; a read raises `BadData` where the compressed stream is cut or corrupt.
     """
     name = os.fspath(path)
     try:
@@ -36,6 +37,8 @@ def open_input(path: str) -> BinaryIO:
     except FileNotFoundError:
         raise Missing(f"{name}: no such file", "check the path") from None
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise WorkFailed(f"{name}: {error.strerror}", "ulimit -n says how many may be open at once") from error
         raise Missing(f"{name} cannot be read: {error.strerror}", "check the path and its permissions") from error
     return io.BufferedReader(_Decompressed(source, name, owned=True), _BUFFER)
 

@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from rerank_cli.core.texts import Document
+from rerank_cli.formats.fields import DOCUMENT_ID
 from rerank_cli.formats.lines import Faults, shown_field
 from rerank_cli.formats.trec import Row, refuses_nul
 
 _FOUR = "a line is: qid<TAB>docid<TAB>query<TAB>passage"
 _JSON = 'a line is {"qid", "docid", "score", …} or {"query": {"qid", "text"}, "candidates": [{"docid", "score", …}]}'
-#: Where a document's text is found, first hit wins: the names that the field's tools write.
+#: Where ids and a document's text are found, first hit wins: the names that the field's tools and vector databases write.
+_QID_KEYS = ("qid", "query_id")
+_DOCID_KEYS = ("docid", *(name for name in DOCUMENT_ID if name != "docid"))
 _TEXT_KEYS = ("text", "contents", "content", "body", "segment", "passage")
 
 
@@ -51,13 +54,13 @@ def parse_jsonl(line: bytes, fault: Faults) -> Sequence[Row]:
         return ()
     if "candidates" not in record:
         query = record.get("query")
-        row = _candidate(record.get("qid"), query if isinstance(query, str) else None, record, record, fault)
+        row = _candidate(_first(record, _QID_KEYS), query if isinstance(query, str) else None, record, record, fault)
         return () if row is None else (row,)
     candidates, query = record["candidates"], record.get("query")
     if not isinstance(candidates, list) or not isinstance(query, (dict, str)):
         fault("query or candidates is not what it should be", _JSON)
         return ()
-    qid = query.get("qid", record.get("qid")) if isinstance(query, dict) else record.get("qid")
+    qid = _first(record if isinstance(query, str) else {**record, **query}, _QID_KEYS)
     words = query.get("text") if isinstance(query, dict) else query
     rows = []
     for candidate in candidates:
@@ -85,9 +88,10 @@ def jsonl_tag(line: bytes) -> str | None:
 
 
 def _candidate(qid: Any, query: str | None, record: dict[str, Any], doc: Any, fault: Faults) -> Row | None:
-    query_id, docid = _id(qid), _id(record.get("docid"))
+    query_id, docid = _id(qid), _id(_first(record, _DOCID_KEYS))
     if query_id is None or docid is None:
-        fault("qid or docid is absent, or neither a string nor a whole number", _JSON)
+        there = f"the fields here are {', '.join(record) or 'none'}"
+        fault("qid or docid is absent, or neither a string nor a whole number", f"{there}; {_JSON}")
         return None
     if not _are_ids(fault, query_id, docid):
         return None
@@ -110,6 +114,11 @@ def _document(docid: bytes, doc: Any) -> Document | None:
     if text is None and title is None:
         return None
     return Document(docid, title or "", text or "")
+
+
+def _first(record: dict[str, Any], names: Sequence[str]) -> Any:
+    """The value of the first of `names` that the record has, else None."""
+    return next((record[name] for name in names if name in record), None)
 
 
 def _id(value: Any) -> bytes | None:

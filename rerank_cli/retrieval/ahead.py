@@ -41,14 +41,22 @@ def in_processes(work: Callable[[T], R], items: Iterable[T], *, processes: int) 
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
     from multiprocessing import get_context
 
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=(work,))
     try:
-        with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=(work,)) as pool:
-            yield from in_order(pool, _worked, items, processes + 1)
+        yield from in_order(pool, _worked, items, processes + 1)
+        pool.shutdown()
     except BrokenProcessPool:
         raise WorkFailed(
             "a process that worked for this one was killed, most likely for want of memory",
             "--threads 1 needs less of it",
         ) from None
+    except BaseException:
+        # Not waited for: one that was killed while it answered (a signal to the whole group) leaves half an answer, for
+        # whose rest the pool waits without end.
+        for process in list(pool._processes.values()):
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 def _begin(work: Callable[[Any], Any]) -> None:

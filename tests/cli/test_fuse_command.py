@@ -35,6 +35,7 @@ def test_two_runs_become_one(capfdbinary, files):
     code, out, err = run(capfdbinary, "a.run", "b.run")
     assert (code, err) == (
         0,
+        "rerank: warning: a.run lacks 1 of 3 queries: 3\n"
         "rerank: 1 equal scores were written the smallest steps apart, the greater id first\n",
     )
     # Queries as in the first run, then new ones; ranks from 1; one tag.
@@ -46,6 +47,12 @@ def test_two_runs_become_one(capfdbinary, files):
         ["1", "Q0", "a", "2", "rerank-rrf"],
         ["3", "Q0", "y", "1", "rerank-rrf"],
     ]
+
+
+def test_a_run_that_a_nightly_job_left_empty_is_said_even_under_quiet(capfdbinary, files):
+    (files / "empty.run").write_text("")
+    code, out, err = run(capfdbinary, "a.run", "empty.run", "-q")
+    assert (code, len(out), err) == (0, 3, "rerank: warning: empty.run lacks 2 of 2 queries: 2, 1\n")
 
 
 def test_ties_that_are_written_are_counted(capfdbinary, files):

@@ -97,6 +97,14 @@ def test_required_topics_that_are_absent_are_exit_6(shell):
     assert "1 of 2 required topics are not in the run: q41" in done.err
 
 
+def test_a_file_of_required_topics_that_is_empty_requires_nothing_and_is_refused(shell):
+    done = shell(
+        ": > need.tsv; rerank retrieve -q -c demo -k 2 > r; rerank rerank r -q -c demo --require-topics need.tsv"
+    )
+    assert (done.code, done.out) == (3, b"")
+    assert "rerank: error: need.tsv: no topics in this file" in done.err
+
+
 def test_stats_are_a_json_line_a_query(shell, tmp_path):
     done = shell("rerank retrieve -q -c demo -k 20 | rerank rerank -q -c demo -k 7 --stats stats.jsonl > /dev/null")
     assert done.code == 0, done.err

@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ import zstandard
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rerank_cli.errors import BadData, Missing, WrongUsage
+from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
 from rerank_cli.formats.compression import decompressed, open_input
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
@@ -154,3 +155,14 @@ def test_stdin_stays_open() -> None:
     with decompressed(source, "stdin") as stream:
         stream.read()
     assert not source.closed
+
+
+def test_a_file_too_many_is_no_file_that_is_absent(tmp_path: Path) -> None:
+    (tmp_path / "a.run").write_bytes(b"x")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(WorkFailed, match=r"a\.run: Too many open files"):
+            open_input(str(tmp_path / "a.run"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

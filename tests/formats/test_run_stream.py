@@ -240,3 +240,24 @@ def test_a_cut_gzip_ends_in_bad_data_behind_the_good_queries() -> None:
     assert shown(next(queries))[0] == b"0"
     with pytest.raises(BadData, match=r"^stdin: the compressed data ends too early"):
         list(queries)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"query_id": "q1", "id": "doc#3", "score": 0.5, "content": "x"}',
+        b'{"qid": "q1", "_id": "doc#3", "score": 0.5, "text": "x"}',
+        b'{"qid": "q1", "id": 7, "docid": "doc#3", "score": 0.5, "body": "x"}',
+        b'{"query": {"query_id": "q1", "text": "t"}, "candidates": [{"doc_id": "doc#3", "score": 0.5, "doc": "x"}]}',
+    ],
+)
+def test_ids_under_the_names_that_vector_databases_give_them(line: bytes) -> None:
+    (candidates,) = stream(line + b"\n")
+    assert shown(candidates) == (b"q1", [b"doc#3"], [0.5])
+    assert candidates.documents == {b"doc#3": Document(b"doc#3", "", "x")}
+
+
+def test_a_line_without_ids_is_told_which_fields_it_has() -> None:
+    with pytest.raises(BadData) as raised:
+        blocks(b'{"qid": "q1", "chunk": "c3", "score": 1}\n')
+    assert "the fields here are qid, chunk, score" in raised.value.hint
