@@ -2,7 +2,8 @@
 
 `python benchmarks/retrieval.py [--full] [ENGINE ...]`: 100,000 documents of Zipfian words and varied length, 1,000,000
 with --full; 1,000 queries of six content words, k = 1000. Every engine works in processes of its own; seconds are
-wall (processor) seconds. Engines that cannot be imported are left out, and said. Scores are compared at every rank with
+wall (processor) seconds. Engines that cannot be imported are left out, and one that fails or works for more than an
+hour on end is given up; both are said, and the others go on. Java has 4 GiB of heap. Scores are compared at every rank with
 bm25s' (exact lengths, which is what it has) and pyserini's (Lucene's lengths; it tells four decimals). The rate is
 given for one thread and for two, or two processes with their start and under way; "program" is `rerank retrieve` for one topic, from its start to its end.
 """
@@ -48,6 +49,9 @@ ENGINES = {
     "pyserini": "pyserini",
 }
 SLOW = {"bm25s"}
+#: Seconds that one engine may index, or search.
+LONGEST = 3600
+JAVA = {"JAVA_TOOL_OPTIONS": "-Xmx4g"}
 
 
 def rerank_index(folder: Path, place: Path, watch: Watch, analyzer: str) -> None:
@@ -142,7 +146,8 @@ def _peak() -> float:
 
 def measured(engine: str, phase: str, folder: Path) -> dict[str, object]:
     command = [sys.executable, __file__, "--work", engine, phase, str(folder)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    environment = {**JAVA, **os.environ}
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=LONGEST, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -188,9 +193,13 @@ def main() -> None:
         for engine in engines:
             if importlib.util.find_spec(ENGINES[engine]) is None:
                 print(f"{engine:15} left out: {ENGINES[engine]} is not installed", flush=True)
-            else:
+                continue
+            try:
                 report(engine, folder)
-        if {"rerank", "bm25s"} <= set(engines):
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
+                why = f"took {LONGEST} s" if isinstance(failure, subprocess.TimeoutExpired) else "failed"
+                print(f"{engine:15} given up: it {why}", flush=True)
+        if (folder / "bm25s.json").exists() and "rerank" in engines:
             print(f"largest difference from bm25s' scores: {largest_difference(folder, 'rerank', 'bm25s'):.1e}")
         if (folder / "pyserini.json").exists() and "rerank" in engines:
             difference = largest_difference(folder, "rerank-rounded", "pyserini")

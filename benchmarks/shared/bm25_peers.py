@@ -11,6 +11,8 @@ from shared.watch import Watch, corpus
 
 #: Documents a query.
 K = 1000
+#: Queries of one call of pyserini: each of a million hits would be a Java object that Python holds.
+TOGETHER = 100
 
 
 def bm25s_index(folder: Path, place: Path, watch: Watch) -> None:
@@ -111,9 +113,12 @@ def pyserini_search(place: Path, queries: list[str], watch: Watch) -> list[list[
         searcher.set_bm25(0.9, 0.4)
     with watch("first"):
         searcher.search(queries[0], k=K)
-    numbers = [str(number) for number in range(len(queries))]
-    found: dict[str, list] = {}
+    parts = [queries[start : start + TOGETHER] for start in range(0, len(queries), TOGETHER)]
+    first: list[list[float]] = []
     for threads in (1, 2):
         with watch(f"{threads} threads"):
-            found = searcher.batch_search(queries, numbers, k=K, threads=threads)
-    return [[hit.score for hit in found[number]] for number in numbers]
+            for part in parts:
+                numbers = [str(number) for number in range(len(part))]
+                found = searcher.batch_search(part, numbers, k=K, threads=threads)
+                first = first or [[hit.score for hit in found[number]] for number in numbers]
+    return first

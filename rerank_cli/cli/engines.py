@@ -15,7 +15,6 @@ from rerank_cli.errors import WrongUsage
 if TYPE_CHECKING:
     import numpy as np
 
-    from rerank_cli.retrieval.engines.address import Address
     from rerank_cli.retrieval.engines.engine import Dialect, Engine, Fields
 
 
@@ -31,9 +30,13 @@ class Elsewhere:
     concurrency: int
     timeout: float
     api_key_env: str | None
+    #: Whether the run holds texts.
+    texts: bool
 
     def open(self, model: Setting, encoders: Encoders, settings: Settings, terminal: Terminal) -> Engine:
-        """The engine, not asked yet, said on stderr; raises `WrongUsage` for what does not go with it.
+        """The engine, asked only whether it has the fields, said on stderr.
+
+        Raises `WrongUsage` for what does not go with it, and `WorkFailed` when it lacks a field.
 
         Qdrant wants the bi-encoder that made its vectors, named by -m and opened as `encoders` says; the others rank without a model of ours.
         """
@@ -41,7 +44,9 @@ class Elsewhere:
         from rerank_cli.http.transport import bearer
         from rerank_cli.retrieval.engines import elastic
         from rerank_cli.retrieval.engines.address import read_address
-        from rerank_cli.retrieval.engines.engine import Engine, hint
+        from rerank_cli.retrieval.engines.engine import Engine, asking, hint
+        from rerank_cli.retrieval.engines.qdrant import Qdrant
+        from rerank_cli.retrieval.engines.vespa import Vespa
 
         place = read_address(self.address)
         self._refuse_for_others(place.kind, model)
@@ -55,25 +60,18 @@ class Elsewhere:
             timeout=self.timeout,
             note=terminal.note,
         )
-        dialect = self._dialect(place, model, encoders, settings, terminal)
         what = f"{place.target} of " if place.target else ""
         terminal.note(f"{what}{place.kind} at {place.root} (--from), {self.concurrency} requests at a time")
-        return Engine(dialect, servers, terminal.note)
-
-    def _dialect(
-        self, place: Address, model: Setting, encoders: Encoders, settings: Settings, terminal: Terminal
-    ) -> Dialect:
-        from rerank_cli.retrieval.engines.elastic import Elastic
-        from rerank_cli.retrieval.engines.qdrant import Qdrant
-        from rerank_cli.retrieval.engines.vespa import Vespa
-
         fields = self._fields()
+        dialect: Dialect
         if place.kind == "vespa":
-            return Vespa(place.path, fields, place.target, self.rank_profile or "", self.timeout)
-        if place.kind == "qdrant":
+            dialect = Vespa(place.path, fields, place.target, self.rank_profile or "", self.timeout)
+        elif place.kind == "qdrant":
             encode = _encoder(model, encoders, settings, terminal)
-            return Qdrant(place.path, place.target, fields, encode, self.vector_name or "")
-        return Elastic(place.kind, f"{place.path}/{place.target}", fields)
+            dialect = Qdrant(place.path, place.target, fields, encode, self.vector_name or "")
+        else:
+            dialect = elastic.opened(place.kind, f"{place.path}/{place.target}", fields, asking(servers))
+        return Engine(dialect, servers, terminal.note)
 
     def _fields(self) -> Fields:
         from rerank_cli.retrieval.engines.engine import Fields
@@ -81,7 +79,7 @@ class Elsewhere:
         names = [name.strip() for name in (self.fields or "").split(",")] if self.fields is not None else []
         if len(names) > 2 or not all(names):
             raise WrongUsage(f"--engine-fields {self.fields}: one or two fields are wanted", "as in title,text or text")
-        return Fields(self.docid, names[0] if len(names) == 2 else None, names[-1] if names else None)
+        return Fields(self.docid, names[0] if len(names) == 2 else None, names[-1] if names else None, self.texts)
 
     def _refuse_for_others(self, kind: str, model: Setting) -> None:
         """Raise `WrongUsage` for an option of another engine."""

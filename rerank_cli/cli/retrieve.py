@@ -220,10 +220,11 @@ def retrieve(
         else:
             from rerank_cli.cli.engines import Elsewhere
 
-            engine = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
-            retriever = Elsewhere(source, *engine).open(chosen, given.encoders, settings, terminal)
             found = None if topics == "-" else collection_of(collection, named, settings, terminal)
             asked = topics_from_stdin(named)[0] if found is None else found.topics()
+            engine = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
+            with_texts = output_format is options.OutputFormat.jsonl
+            retriever = Elsewhere(source, *engine, with_texts).open(chosen, given.encoders, settings, terminal)
             about |= {"retriever": retriever.name}
         facts = provenance(
             "retrieve", collection=found and (found.name or None), **about, **retriever.facts, topics=len(asked)
@@ -244,7 +245,7 @@ def retrieve(
             without: list[bytes] = []
             searched = [Topic(qid, text) for qid, text in asked.items()]
             answered = lists(retriever, found, searched, k + exclude_self, elsewhere=source is not None)
-            for topic, (best, texts) in zip(searched, answered):
+            for topic, (best, texts) in zip(searched, answered, strict=True):
                 ranking = Ranking(topic.qid, *cut(best, k, topic.qid if exclude_self else None))
                 if not len(ranking):
                     without.append(topic.qid)

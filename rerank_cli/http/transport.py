@@ -28,6 +28,10 @@ class Refused(WorkFailed):
     """A server refuses, and would refuse whatever it is asked; others may answer."""
 
 
+class TooLong(WorkFailed):
+    """A reply is longer than what is read."""
+
+
 def bearer(key: str) -> str:
     """The Authorization header of most servers."""
     return f"Bearer {key}"
@@ -65,7 +69,7 @@ class Transport:
         """Status, Retry-After and body of the reply; raises `Passing` when the connection or the clock fails.
 
         `timeout` stands in for the transport's own.
-        Raises `Refused` for a certificate that is not trusted, and `WorkFailed` for a reply of more than 64 MiB.
+        Raises `Refused` for a certificate that is not trusted, and `TooLong` for a reply of more than 64 MiB.
         """
         import requests
         import urllib3
@@ -87,7 +91,7 @@ class Transport:
                 while some := response.raw.read1(1 << 20, decode_content=True):
                     reply += some
                     if len(reply) > _LARGEST:
-                        raise WorkFailed(f"{root}{path} sends a reply of more than {_LARGEST >> 20} MiB")
+                        raise TooLong(f"{root}{path} sends a reply of more than {_LARGEST >> 20} MiB")
                     if time.monotonic() > deadline:
                         raise Passing(f"was not done in {timeout:g} seconds")
                 return response.status_code, response.headers.get("Retry-After"), bytes(reply)

@@ -55,12 +55,17 @@ def test_the_texts_in_the_lines(rerank, topics):
         done = rerank(*where, "--engine-fields", "title,text", "-k", "1")
         bare = rerank(*where, "-k", "1")
         mistyped = rerank(*where, "--engine-fields", "name,text", "-k", "3")
+    with Loopback(VespaApplication()) as server:
+        where = ["retrieve", "--from", at("vespa", server, ""), "--topics", topics, "--output-format", "jsonl"]
+        empty = rerank(*where, "--engine-fields", "name", "-k", "2")
     first = json.loads(done.lines[0])
     assert first["query"] == {"qid": "q2", "text": "wide sea"}
     assert first["candidates"][0]["doc"] == {"title": "Sea", "text": "the sea is wide"}
     # No empty text is passed off as a document's.
     assert "doc" not in json.loads(bare.lines[0])["candidates"][0]
-    assert "hits have no text" not in done.err and "hits have no text" not in mistyped.err
+    assert "hits have no text" not in done.err
+    assert mistyped.code == 1 and "sea has no field name that can be searched" in mistyped.err
+    assert empty.code == 0 and "4 of 4 hits have no text in name" in empty.err
 
 
 def test_topics_of_a_collection_whose_documents_are_not_opened(rerank, tmp_path):

@@ -43,7 +43,10 @@ def ranked(text, documents, fields=("title", "text")):
 
 
 class Elasticsearch:
-    """`POST /INDEX/_msearch`, as Elasticsearch 8 answers it; `sortable`: fields that a list may be sorted by besides _score."""
+    """`POST /INDEX/_msearch` and `_field_caps`, as Elasticsearch answers them; `sortable`: fields that a list may be sorted by besides _score.
+
+    title, text and key are its fields; text.english and key.keyword are the same in another analysis, and not stored.
+    """
 
     def __init__(self, documents=DOCUMENTS, index="sea", sortable=("_id",), authorization=None, wrong=None):
         self.documents, self.index, self.sortable = documents, index, sortable
@@ -54,26 +57,44 @@ class Elasticsearch:
             return Reply(
                 error("security_exception", "unable to authenticate user for REST request [/_msearch]", 401), 401
             )
-        if seen.path != f"/{self.index}/_msearch":
-            return Reply(error("index_not_found_exception", f"no such index [{seen.path.split('/')[1]}]", 404), 404)
+        index, _, rest = seen.path.removeprefix("/").partition("/")
+        missing = error("index_not_found_exception", f"no such index [{index}]", 404)
+        if rest.startswith("_field_caps?fields="):
+            return self.kinds(rest.partition("=")[2].split("%2C")) if index == self.index else Reply(missing, 404)
         lines = seen.body.decode().split("\n")
-        assert seen.headers["Content-Type"] == "application/x-ndjson" and lines.pop() == ""
-        assert all(json.loads(header) == {} for header in lines[::2])
-        responses = [self.search(json.loads(body)) for body in lines[1::2]]
+        assert rest == "_msearch" and seen.headers["Content-Type"] == "application/x-ndjson" and lines.pop() == ""
+        for how in map(json.loads, lines[::2]):
+            assert how.keys() == {"search_type", "preference"} and not how["preference"].startswith("_")
+        if index.endswith("*"):
+            nothing = {"timed_out": False, "_shards": {"total": 0, "failed": 0}, "hits": {"hits": []}, "status": 200}
+            return {"took": 0, "responses": [nothing] * (len(lines) // 2)}
+        # One search that cannot be done is no error of the whole request, not even when it is each of them.
+        responses = [self.search(json.loads(body)) if index == self.index else missing for body in lines[1::2]]
         return {"took": 1, "responses": self.wrong(seen, responses) if self.wrong else responses}
+
+    @staticmethod
+    def kinds(names):
+        """Of the fields among `names` that there are; an object is one, but cannot be searched."""
+        text = {"text": {"type": "text", "searchable": True, "aggregatable": False}}
+        whole = {"object": {"type": "object", "searchable": False, "aggregatable": False}}
+        known = {name: text for name in ("title", "text", "text.english", "key", "key.keyword", "meta.title")}
+        known["meta"] = whole
+        return {"fields": {name: known[name] for name in names if name in known}}
 
     def search(self, body):
         if body["size"] + body.get("from", 0) > WINDOW:
             told = f"Result window is too large, from + size must be less than or equal to: [{WINDOW}] but was [{body['size']}]."
             return error("illegal_argument_exception", told, 400)
         ((kind, query),) = body["query"].items()
+        if len(words(str(query))) > 1024:
+            return too_many_terms(str(query))
         if kind == "match":
             ((name, query),) = query.items()
             fields = [name]
         else:
             fields = query.get("fields", ["title", "text"])
 
-        rows = [(score, docid) for score, docid in ranked(query["query"], self.documents, fields)]
+        rows = ranked(query["query"], self.documents, [name.removesuffix(".english") for name in fields])
         after = None
         if "sort" in body:
             assert body["sort"][0] == {"_score": "desc"}
@@ -96,6 +117,15 @@ class Elasticsearch:
             hits.append(hit)
         shards = {"total": 5, "successful": 5, "skipped": 0, "failed": 0}
         return {"took": 1, "timed_out": False, "_shards": shards, "hits": {"hits": hits}, "status": 200}
+
+
+def too_many_terms(query):
+    """The query stands in front of what is wrong with it."""
+    cause = {"type": "query_shard_exception", "reason": "failed to create query: " + query, "index": "sea"}
+    below = {"type": "too_many_clauses", "reason": "maxClauseCount is set to 1024"}
+    shards = [{"shard": 0, "index": "sea", "reason": {**cause, "caused_by": below}}]
+    whole = {"root_cause": [cause], "type": "search_phase_execution_exception", "reason": "all shards failed"}
+    return {"error": {**whole, "phase": "query", "grouped": True, "failed_shards": shards}, "status": 400}
 
 
 def error(kind, reason, status):

@@ -8,12 +8,13 @@ from inference.loopback import Loopback, Reply
 from retrieval.engines_on_loopback import BOTH, TOPICS, Elasticsearch, QdrantCollection, VespaApplication, engine, lists
 
 from rerank_cli.errors import WorkFailed
-from rerank_cli.http import pool, servers
+from rerank_cli.http import pool, servers, transport
 from rerank_cli.retrieval.engines import elastic
 from rerank_cli.retrieval.engines.elastic import Elastic
 from rerank_cli.retrieval.engines.engine import Fields
 from rerank_cli.retrieval.engines.qdrant import Qdrant
 from rerank_cli.retrieval.engines.vespa import Vespa
+from rerank_cli.retrieval.retriever import Topic
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +105,52 @@ def test_a_refusal_is_told_at_once_with_what_to_do():
         dialect = Qdrant("", "lake", Fields(), lambda texts: [np.ones(1)] * len(texts))
         with pytest.raises(WorkFailed, match=r"404 \(Not found: Collection"):
             list(engine(dialect, server).search(TOPICS, 3))
+
+
+def test_a_pattern_of_no_index_is_no_empty_list():
+    """The engine itself calls it a success."""
+    with Loopback(Elasticsearch()) as server, pytest.raises(WorkFailed, match=r"lake-\* fits no index there") as caught:
+        lists(engine(Elastic("elastic", "/lake-*", BOTH), server).search(TOPICS, 3))
+    assert "index" in caught.value.hint and len(server.seen) == 1
+
+
+def test_a_topic_of_too_many_terms_is_told_in_few_words():
+    long = Topic(b"q", " ".join(f"w{n}" for n in range(2000)))
+    with (
+        Loopback(Elasticsearch()) as server,
+        pytest.raises(WorkFailed, match=r"answered 400 \(maxClauseCount is set to 1024\)") as caught,
+    ):
+        lists(engine(Elastic("elastic", "/sea", BOTH), server).search([long], 3))
+    assert "shorten" in caught.value.hint
+
+
+def test_shards_that_are_not_there_yet_are_asked_again():
+    starting = {"root_cause": [], "type": "search_phase_execution_exception", "reason": "all shards failed"}
+    starting |= {"phase": "query", "grouped": True, "failed_shards": []}
+
+    def not_yet(seen, replies):
+        return replies if seen.number else [{"error": starting, "status": 503}] * len(replies)
+
+    with Loopback(Elasticsearch(wrong=not_yet)) as server:
+        notes = []
+        assert len(lists(engine(Elastic("elastic", "/sea", BOTH), server, notes).search(TOPICS, 3))) == 4
+    assert len(server.seen) == 2 and "all shards failed" in notes[0]
+
+
+def test_replies_that_are_too_long_are_asked_for_in_parts(monkeypatch):
+    many = {f"d{n}": ("", "ship " * 200) for n in range(20)}
+    monkeypatch.setattr(transport, "_LARGEST", 60_000)
+    topics = [Topic(b"%d" % n, "ship") for n in range(8)]
+    with Loopback(Elasticsearch(many)) as server:
+        assert [len(found) for found in lists(engine(Elastic("elastic", "/sea", BOTH), server).search(topics, 20))] == [
+            20
+        ] * 8
+        asked = [seen.body.count(b"\n") // 2 for seen in server.seen]
+        assert sorted(asked, reverse=True) == [8, 4, 4, 2, 2, 2, 2]
+    monkeypatch.setattr(transport, "_LARGEST", 20_000)
+    with Loopback(Elasticsearch(many)) as server, pytest.raises(WorkFailed, match="reply of more than") as caught:
+        lists(engine(Elastic("elastic", "/sea", BOTH), server).search(topics, 20))
+    assert "-k" in caught.value.hint
 
 
 def test_a_slow_engine_is_asked_again():

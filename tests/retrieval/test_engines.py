@@ -1,6 +1,7 @@
 """Other people's engines: what they are asked, what is made of their answers, and what a user is told when they fail."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from retrieval.engines_on_loopback import (
 )
 
 from rerank_cli.errors import WorkFailed, WrongUsage
+from rerank_cli.http.servers import Servers
 from rerank_cli.retrieval.engines.address import read_address
-from rerank_cli.retrieval.engines.elastic import Elastic
-from rerank_cli.retrieval.engines.engine import Fields
+from rerank_cli.retrieval.engines.elastic import Elastic, opened
+from rerank_cli.retrieval.engines.engine import Fields, asking, hint
 from rerank_cli.retrieval.engines.qdrant import Qdrant
 from rerank_cli.retrieval.engines.vespa import Vespa
 from rerank_cli.retrieval.retriever import Topic
@@ -42,7 +44,10 @@ def test_elasticsearch_is_asked_many_queries_at_once():
     ]
     (seen,) = server.seen
     lines = seen.body.decode().splitlines()
-    assert lines[0] == "{}" and len(lines) == 8
+    assert len(lines) == 8
+    hows = [json.loads(line) for line in lines[::2]]
+    assert {how["search_type"] for how in hows} == {"dfs_query_then_fetch"}
+    assert len({how["preference"] for how in hows}) == 4
     assert json.loads(lines[1]) == {
         "query": {
             "multi_match": {"query": "wide sea", "fields": ["title", "text"], "type": "best_fields", "tie_breaker": 0.5}
@@ -66,6 +71,44 @@ def test_elasticsearch_with_other_fields(fields, query, source):
     body = json.loads(server.seen[0].body.splitlines()[1])
     assert (body["query"], body["_source"], body["size"]) == (query, source, 10)
     assert found == [(b"k-d4", 1.0), (b"k-d1", 1.0)] if fields.docid else [(b"d4", 1.0), (b"d1", 1.0)]
+
+
+def opened_at(server, fields, path="/sea"):
+    return opened("elastic", path, fields, asking(Servers([server.url], hint=hint, note=print)))
+
+
+def test_a_field_that_is_another_s_text_is_searched_by_its_name_and_read_from_the_other():
+    with Loopback(Elasticsearch()) as server:
+        dialect = opened_at(server, Fields("key.keyword", None, "text.english"))
+        (answer,) = engine(dialect, server).answers(TOPICS[1:2], 10)
+        asked, told = server.seen
+    assert asked.path == "/sea/_field_caps?fields=key%2Ckey.keyword%2Ctext%2Ctext.english"
+    body = json.loads(told.body.splitlines()[1])
+    assert body["query"] == {"match": {"text.english": {"query": "ship"}}} and body["_source"] == ["key", "text"]
+    assert answer.documents[b"k-d4"].text == "the wide sea and the ship"
+
+
+def test_a_field_inside_an_object_is_its_own():
+    with Loopback(Elasticsearch()) as server:
+        assert opened_at(server, Fields(text="meta.title")).stored == Fields(text="meta.title")
+
+
+@pytest.mark.parametrize("fields", [Fields(title="titel", text="text"), Fields(text="meta"), Fields(text="sea.text")])
+def test_a_field_that_cannot_be_searched_is_told_before_anything_is_retrieved(fields):
+    with Loopback(Elasticsearch()) as server:
+        with pytest.raises(WorkFailed, match=r"sea has no field (titel|meta|sea.text) that can be searched") as caught:
+            opened_at(server, fields)
+        assert "--engine-fields" in caught.value.hint
+        with pytest.raises(WorkFailed, match=r"404 \(no such index \[lake\]\)"):
+            opened_at(server, BOTH, "/lake")
+
+
+def test_texts_that_nobody_reads_are_not_asked_for():
+    with Loopback(Elasticsearch()) as server:
+        (answer,) = engine(Elastic("elastic", "/sea", replace(BOTH, carried=False)), server).answers(TOPICS[:1], 2)
+    body = json.loads(server.seen[0].body.splitlines()[1])
+    assert body["_source"] is False and body["query"]["multi_match"]["fields"] == ["title", "text"]
+    assert answer.found.docids.tolist() == [b"d3", b"d4"] and not answer.documents
 
 
 def test_beyond_the_result_window_in_pages():

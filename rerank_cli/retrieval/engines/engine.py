@@ -24,7 +24,7 @@ from rerank_cli.core.texts import Document
 from rerank_cli.errors import WorkFailed
 from rerank_cli.http import server_errors
 from rerank_cli.http.servers import Servers
-from rerank_cli.http.transport import Passing
+from rerank_cli.http.transport import Passing, TooLong
 from rerank_cli.retrieval.retriever import Found, Topic, nothing
 
 T = TypeVar("T")
@@ -48,11 +48,15 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Fields:
-    """Where an engine keeps what is wanted of a document: `docid` None is the engine's own id; `title` and `text` may be wanting."""
+    """Where an engine keeps what is wanted of a document: `docid` None is the engine's own id; `title` and `text` may be wanting.
+
+    The texts come with the list when they are `carried`; else they are searched and no more.
+    """
 
     docid: str | None = None
     title: str | None = None
     text: str | None = None
+    carried: bool = True
 
     @property
     def texts(self) -> list[str]:
@@ -60,9 +64,14 @@ class Fields:
         return [name for name in (self.title, self.text) if name]
 
     @property
+    def carried_texts(self) -> list[str]:
+        """Those that a reply must hold."""
+        return self.texts if self.carried else []
+
+    @property
     def wanted(self) -> list[str]:
         """Every field that a reply must hold."""
-        return [name for name in (self.docid, self.title, self.text) if name]
+        return [*([self.docid] if self.docid else []), *self.carried_texts]
 
     def document(self, values: Mapping[str, Any], own_id: Any) -> Document:
         """The document of a hit; raises `WorkFailed` when it has no id where it should be."""
@@ -70,7 +79,8 @@ class Fields:
         if not isinstance(docid, (str, int)) or docid == "":
             where = "of its own" if self.docid is None else f"in the field {self.docid}"
             raise WorkFailed(f"the engine found a document that has no id {where}", "--engine-id names the field")
-        title, text = (_text(_value(values, name)) if name else "" for name in (self.title, self.text))
+        wanted = (self.title, self.text) if self.carried else (None, None)
+        title, text = (_text(_value(values, name)) if name else "" for name in wanted)
         return Document(str(docid).encode("utf-8", "surrogatepass"), title, text)
 
 
@@ -120,6 +130,7 @@ class Engine:
     def __init__(self, dialect: Dialect, servers: Servers, note: Callable[[str], None]) -> None:
         self.name = dialect.name
         self._dialect, self._servers, self._note = dialect, servers, note
+        self._ask = asking(servers)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -136,12 +147,12 @@ class Engine:
         Raises `WorkFailed` with the engine's own words when it refuses, is not there, gives half an answer again and
         again, or ranks otherwise than by its scores.
         """
-        together = max(1, min(self._dialect.together, (_TEXTS if self._dialect.fields.texts else _DOCUMENTS) // k))
+        texts = self._dialect.fields.carried_texts
+        together = max(1, min(self._dialect.together, (_TEXTS if texts else _DOCUMENTS) // k))
         groups = (topics[start : start + together] for start in range(0, len(topics), together))
         queries = (self._dialect.queries([topic.text for topic in group]) for group in groups)
-        texts = self._dialect.fields.texts
         hits_of_all = doubled = without = 0
-        for lists in in_order(lambda some: self._dialect.lists(self._ask, some, k), queries, self._servers.at_once):
+        for lists in in_order(lambda some: self._lists(some, k), queries, self._servers.at_once):
             for hits in lists:
                 answer = _answer(hits, self.name)
                 hits_of_all += len(hits)
@@ -153,8 +164,24 @@ class Engine:
         if texts and without:
             self._note(f"{without} of {hits_of_all} hits have no text in {' or '.join(texts)}")
 
-    def _ask(self, path: str, body: bytes, read: Callable[[Any], T], content_type: str = "application/json") -> T:
-        return self._servers.ask(path, body, lambda reply: (read(reply), 0, 0), content_type=content_type)
+    def _lists(self, queries: Sequence[Any], k: int) -> list[list[Hit]]:
+        """The lists of some topics, in as many requests as the length of the replies takes."""
+        try:
+            return self._dialect.lists(self._ask, queries, k)
+        except TooLong as failure:
+            if len(queries) == 1:
+                raise WorkFailed(failure.message, "ask for fewer documents (-k); their texts come with jsonl") from None
+            half = len(queries) // 2
+            return self._lists(queries[:half], k) + self._lists(queries[half:], k)
+
+
+def asking(servers: Servers) -> Ask:
+    """`Servers.ask`, where no tokens are counted."""
+
+    def ask(path: str, body: bytes, read: Callable[[Any], T], content_type: str = "application/json") -> T:
+        return servers.ask(path, body, lambda reply: (read(reply), 0, 0), content_type=content_type)
+
+    return ask
 
 
 def _answer(hits: Sequence[Hit], name: str) -> Answer:
@@ -195,7 +222,12 @@ def refused(where: str, status: int, reply: Any) -> Exception:
 def hint(status: int, said: str) -> str:
     """What the user can do about an engine's refusal."""
     if status == 400 and re.search(r"fielddata|id_field_data|No mapping found.*sort", said, re.I):
-        return "to go beyond its result window it must sort by the id: --engine-id names a keyword field that holds it"
+        return (
+            "to go beyond its result window it must sort by the id: "
+            "--engine-id names a keyword field that holds it, such as docid.keyword"
+        )
+    if status == 400 and re.search(r"max_?clause|too many (nested )?clauses", said, re.I):
+        return "a topic has more terms than the engine takes: shorten it, or search one field (--engine-fields)"
     if status == 400 and re.search("configured limit|result window", said, re.I):
         return "ask for fewer documents (-k), or raise the limit where the engine is configured"
     return {
