@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rerank_cli.errors import DeviceUnavailable
+from rerank_cli.errors import DeviceUnavailable, missing_extra
 from rerank_cli.inference.devices import ON_GPU, Device, parsed
 from rerank_cli.inference.memory import failed_batch
 
@@ -71,8 +71,11 @@ def computing(batch: Mapping[str, Any]) -> Iterator[None]:
 
 
 def torch_device(device: str) -> Device:
-    """The device PyTorch will use for what was asked; raises `DeviceUnavailable`."""
-    import torch
+    """The device PyTorch will use for what was asked; raises `DeviceUnavailable`, and `Missing` without PyTorch."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise missing_extra("torch", "torch", "computing with PyTorch") from None
 
     asked = parsed(device)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
