@@ -66,7 +66,7 @@ def bench(
     provider: model_options.ProviderName = model_options.Provider.auto,
     batch_tokens: model_options.BatchTokens = None,
 ) -> None:
-    """Measure how fast a model scores on this machine, or how good its prompts are.
+    """Measure a model's speed here, or the quality of its prompts.
 
     Pairs each of the collection's queries with documents of it, scores them, and prints WHAT and VALUE, separated
     by a tab: pairs and tokens a second, the milliseconds that one pair alone takes, the seconds of each
