@@ -206,7 +206,7 @@ def load_torch(
         opened: LoadedScorer = by_torch(model, record, source.tokenizer, device=str(where), threads=threads, **lengths)
         return _as_listed(opened, record)
     graph = module.graph(model, record, source.folder)
-    backend = TorchBackend(graph, device=device, threads=threads)
+    backend = TorchBackend(graph, longest=record.max_length, device=device, threads=threads)
     scorer = module.scorer(record, source.tokenizer, _prepared(backend, note, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
     return _as_listed(scorer, record)

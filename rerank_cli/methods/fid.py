@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from rerank_cli.core.protocols import Lengths, Pair, Reply, Slate
-from rerank_cli.inference.batching import Row, batches, padded
+from rerank_cli.inference.batching import Row, batches, fixed_shapes, padded
 from rerank_cli.methods.graphs.t5_decoder import require_t5
 from rerank_cli.methods.pointwise import Description, description
 
@@ -67,19 +67,25 @@ class FusedT5:
         """Move `model` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
         import torch
 
-        from rerank_cli.inference.torch import torch_device
+        from rerank_cli.inference.torch import length_step, torch_device
 
         self.device = torch_device(device)
         torch.set_num_threads(threads)
         self.model = model.to(str(self.device)).eval()
+        self.length_step, self.longest = length_step(model, self.device), record.max_length
         self.start_id: int = record.params["start_id"]
         self._pad_id = record.pad_id
 
-    def padded(self, rows: Sequence[Row]) -> tuple[Any, Any]:
-        """Ids and mask (n, L) of some rows, on the device."""
+    def batches(self, rows: Sequence[Row], budget: int) -> Iterator[tuple[np.ndarray, Any, Any]]:
+        """Rows of similar length together: their places, and their ids and mask (n, L) on the device."""
+        shapes = fixed_shapes(rows, self)
+        for at in batches(np.array([len(row.ids) for row in rows]), budget, shapes):
+            yield at, *self._padded([rows[place] for place in at], shapes[at[0]][0] if shapes else 0)
+
+    def _padded(self, rows: Sequence[Row], width: int) -> tuple[Any, Any]:
         import torch
 
-        arrays = padded(rows, ("input_ids", "attention_mask"), self._pad_id)
+        arrays = padded(rows, ("input_ids", "attention_mask"), self._pad_id, width)
         ids, mask = (torch.from_numpy(array).to(str(self.device)) for array in arrays.values())
         return ids, mask
 
@@ -88,8 +94,7 @@ class FusedT5:
         from rerank_cli.inference.torch import computing
 
         found: list[Any] = [None] * len(rows)
-        for at in batches(np.array([len(row.ids) for row in rows]), budget):
-            ids, mask = self.padded([rows[place] for place in at])
+        for at, ids, mask in self.batches(rows, budget):
             with computing({"input_ids": ids}):
                 hidden = self.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
                 for place, own in zip(at, hidden):
@@ -101,9 +106,10 @@ class FusedT5:
         """Lists of rows through the encoder, some lists at a time.
 
         Yields their places, the states of all their rows end to end (b, L, d), and which of these are there (b, L).
+        Where numbers depend on what a row is padded to, one list at a time: it needs no padding.
         """
         totals = np.array([sum(len(row.ids) for row in rows) for rows in lists], dtype=np.int64)
-        for at in batches(totals, max(budget, _LOOKED_AT)):
+        for at in batches(totals, max(budget, _LOOKED_AT) if self.length_step == 1 else 0):
             own = [lists[place] for place in at]
             states = iter(self.states([row for rows in own for row in rows], budget))
             yield at, *end_to_end([[next(states) for _ in rows] for rows in own])

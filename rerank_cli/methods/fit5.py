@@ -21,7 +21,7 @@ import numpy as np
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
 from rerank_cli.errors import BadData
-from rerank_cli.inference.batching import Row, batches
+from rerank_cli.inference.batching import Row
 from rerank_cli.methods.fid import Opened, opened
 from rerank_cli.methods.graphs.t5_decoder import one_step, require_t5
 from rerank_cli.methods.lists import ListMethod, ratings
@@ -182,8 +182,8 @@ class FiT5(ListMethod):
 
         model = self._t5.model
         scores = np.empty(len(rows))
-        at = list(batches(np.array([len(row.ids) for row in rows]), self.description.batch_tokens))
-        arrays = [self._t5.padded([rows[place] for place in own]) for own in at]
+        made = list(self._t5.batches(rows, self.description.batch_tokens))
+        at, arrays = [own for own, *_ in made], [(ids, mask) for _, ids, mask in made]
         with computing({"input_ids": arrays[0][0]}):
             for own, (_, mask), states in zip(at, arrays, fused(model.t5.encoder, arrays)):
                 hidden = one_step(model.t5.decoder, states, mask, self._t5.start_id).float()

@@ -2,7 +2,8 @@
 
 A prompt puts instruction and query before the document, so the documents of a query differ only from some token
 on. Where that is, is found on the tokens and not on the text: a tokenizer may join the last letter of one part with
-the first of the next. What is left of each prompt is a row, batched by length across queries.
+the first of the next. What is left of each prompt is a row, batched by length across queries. In 16 bits on a processor
+a prompt read in two parts rounds otherwise than one read whole, by what it shares with others: there each is read whole.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Pair
-from rerank_cli.inference.batching import Row, at_once, batches, computed, padded
+from rerank_cli.inference.batching import Row, at_once, batches, computed, fixed_shapes, padded
 from rerank_cli.methods.pointwise import PairScorer, lengths
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ class SharedPrompts:
         for i, group in enumerate(groups):
             members.setdefault(group, []).append(i)
         of_group = [np.array(own) for own in members.values()]
-        shared = np.array([_shared([rows[i].ids for i in own]) for own in of_group], dtype=np.int64)
+        shapes = fixed_shapes(rows, self._backend)
+        shared = np.zeros(len(of_group), dtype=np.int64)
+        if shapes is None:
+            shared[:] = [_shared([rows[i].ids for i in own]) for own in of_group]
         token_bytes = 4 * self._layers * self._heads * self._size
         for held in batches(shared, max(1, HELD // token_bytes)):
             prefixes, calls = self._prefixes([rows[of_group[q][0]].ids[: shared[q]] for q in held])
@@ -75,15 +79,24 @@ class SharedPrompts:
             rest = [Row(rows[i].ids[shared[held[own]] :], None, False) for i, own in zip(positions, owner)]
             # What a token attends to counts, shared or not: it is what a batch takes memory for.
             sizes = np.array([len(row.ids) for row in rest]) + prefixes.shape[3]
-            answered = partial(self._answered, rest, owner, prefixes, shared[held])
-            for chosen, values in at_once(answered, batches(sizes, self._batch_tokens), self._backend.workers):
+            own_shapes = [shapes[i] for i in positions] if shapes else None
+            answered = partial(self._answered, rest, own_shapes, owner, prefixes, shared[held])
+            some = batches(sizes, self._batch_tokens, own_shapes)
+            for chosen, values in at_once(answered, some, self._backend.workers):
                 yield positions[chosen], values, calls + 1
                 calls = 0
 
     def _answered(
-        self, rest: Sequence[Row], owner: np.ndarray, prefixes: np.ndarray, sizes: np.ndarray, chosen: np.ndarray
+        self,
+        rest: Sequence[Row],
+        shapes: Sequence[tuple[int, ...]] | None,
+        owner: np.ndarray,
+        prefixes: np.ndarray,
+        sizes: np.ndarray,
+        chosen: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        return chosen, self._run([rest[i] for i in chosen], owner[chosen], prefixes, sizes, keep=0)[0]
+        width = shapes[chosen[0]][0] if shapes else 0
+        return chosen, self._run([rest[i] for i in chosen], owner[chosen], prefixes, sizes, keep=0, width=width)[0]
 
     def _prefixes(self, beginnings: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
         """Keys and values (2 x layers, q, heads, longest, size) of prompts' beginnings, and the batches they took."""
@@ -106,12 +119,19 @@ class SharedPrompts:
         return held, calls
 
     def _run(
-        self, rows: Sequence[Row], owner: np.ndarray, prefixes: np.ndarray, sizes: np.ndarray, *, keep: int
+        self,
+        rows: Sequence[Row],
+        owner: np.ndarray,
+        prefixes: np.ndarray,
+        sizes: np.ndarray,
+        *,
+        keep: int,
+        width: int = 0,
     ) -> list[np.ndarray]:
         assert isinstance(self._backend, GraphBackend)
         return self._backend.outputs(
             {
-                **padded(rows, self._record.inputs, self._record.pad_id),
+                **padded(rows, self._record.inputs, self._record.pad_id, width),
                 "owner": owner,
                 "prefix": prefixes,
                 "lengths": sizes,
