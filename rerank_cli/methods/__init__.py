@@ -200,6 +200,8 @@ def load_torch(
     permitted(module, precision, source.checkpoint.name)
     record = replace(instructed(module.record(source), instruction), precision=precision)
     where = torch_device(device)
+    if where.kind != "cpu" and precision in ("fp16", "bf16"):
+        note(f"in {precision} on a GPU a score may move a little with the batch it is in")
     model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision)
     if by_torch := getattr(module, "by_torch", None):
         lengths = {"max_length": max_length, "batch_tokens": batch_tokens}
