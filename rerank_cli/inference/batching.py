@@ -9,7 +9,7 @@ rows are beside it changes nothing. So there each row has a shape of its own, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
 from types import MappingProxyType
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     attended: int | None = None
 
 
-def batches(lengths: np.ndarray, budget: int, shapes: Sequence[Hashable] | None = None) -> Iterator[np.ndarray]:
+def batches(lengths: np.ndarray, budget: int, shapes: Sequence[tuple[int, ...]] | None = None) -> Iterator[np.ndarray]:
     """Cut rows of `lengths (n,)` into batches; yields arrays of positions, the longest rows first.
 
     A batch of b rows whose longest has L tokens keeps b * L <= budget, or is one row. With `shapes` (n) its rows have one shape.
