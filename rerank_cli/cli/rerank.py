@@ -139,8 +139,9 @@ def rerank(
     loads neither PyTorch nor transformers. Scores are the raw ones of the checkpoint's authors: a
     cross-encoder's logit, monoT5's log p(true), Qwen3-Reranker's p(yes), a bi-encoder's cosine.
 
-    With --precision bf16 and fp16 the encoder rounds more coarsely (by some 0.001 of a cosine, a little otherwise in
-    batches of other shapes), int8 rounds the weights; labels and similarities are computed in fp32 always.
+    With --precision bf16 and fp16 the encoder rounds more coarsely (by some 0.001 of a cosine), int8 rounds the weights;
+    labels and similarities are computed in fp32 always. On a processor a score does not depend on what is scored beside
+    it. On a GPU, and where a model writes its answer, it may in bf16 and fp16: stderr says so.
 
     Each answer of the model is kept in the cache directory before it is used, under a hash of the model,
     of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only

@@ -1,8 +1,9 @@
 """A local language model that writes: prompts of like length together, one token each a step, keys and values kept.
 
 The words of a prompt do not depend on the prompts beside it: rows are padded on the left behind a mask, a row that is
-done leaves the batch, and whoever draws words at random draws from the prompt's own numbers. Log-probabilities are
-those of the whole vocabulary, before anything was forbidden or made likelier.
+done leaves the batch, and whoever draws words at random draws from the prompt's own numbers. In 16 bits this holds
+but for rounding, which may tip a word that is nearly as likely as another. Log-probabilities are those of the whole
+vocabulary, before anything was forbidden or made likelier.
 """
 
 from __future__ import annotations

@@ -16,6 +16,9 @@ from rerank_cli.errors import DeviceUnavailable, missing_extra
 from rerank_cli.inference.devices import ON_GPU, Device, parsed
 from rerank_cli.inference.memory import failed_batch
 
+#: How many numbers a processor adds at a time.
+_STEP = 16
+
 
 class TorchBackend:
     """A module that takes the batch's arrays in order and returns numbers; see `core.protocols.Backend`."""
@@ -23,8 +26,8 @@ class TorchBackend:
     engine = "torch"
     provider = "torch"
 
-    def __init__(self, module: Any, *, device: str = "auto", threads: int) -> None:
-        """Move `module` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
+    def __init__(self, module: Any, *, longest: int, device: str = "auto", threads: int) -> None:
+        """Move `module`, which reads at most `longest` tokens, to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
         import torch
 
         self.device = torch_device(device)
@@ -33,6 +36,8 @@ class TorchBackend:
         self.workers = max(1, threads) if on_cpu else ON_GPU
         torch.set_num_threads(1 if on_cpu and threads > 1 else threads)
         self._module = module.to(str(self.device)).eval()
+        #: See `batching.of_fixed_width`.
+        self.length_step, self.longest = length_step(module, self.device), longest
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         """See `Backend.run`."""
@@ -56,6 +61,14 @@ class TorchBackend:
         with FlopCounterMode(display=False) as counter:
             self.outputs(batch)
         return int(counter.get_total_flops())
+
+
+def length_step(module: Any, device: Device) -> int:
+    """Rows are padded to multiples of this many tokens, and only those of one width share a batch: in 16 bits on a processor; 1 elsewhere."""
+    import torch
+
+    rounds = any(weight.dtype in (torch.float16, torch.bfloat16) for weight in module.parameters())
+    return _STEP if rounds and device.kind == "cpu" else 1
 
 
 @contextmanager

@@ -215,6 +215,8 @@ def load_torch(
     permitted(module, precision, source.checkpoint.name)
     record = replace(instructed(module.record(source), instruction), precision=precision)
     where = torch_device(device)
+    if where.kind != "cpu" and precision in ("fp16", "bf16"):
+        note(f"in {precision} on a GPU a score may move a little with the batch it is in")
     fused = where.kind == "cuda"
     model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, precision=precision, fused=fused)
     halves = Halves(note)
@@ -224,7 +226,7 @@ def load_torch(
         )
         return _as_listed(by_torch(model, record, source.tokenizer, **placed), record, halves)
     graph = module.graph(model, record, source.folder)
-    backend = TorchBackend(graph, device=device, threads=threads)
+    backend = TorchBackend(graph, longest=record.max_length, device=device, threads=threads)
     scorer = module.scorer(record, source.tokenizer, _prepared(backend, halves, around), max_length, batch_tokens)
     scorer.tokenizer = source.tokenizer
     return _as_listed(scorer, record, halves)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from rerank_cli.core.protocols import Lengths, Pair, Reply, Slate
-from rerank_cli.inference.batching import Row, batches, padded
+from rerank_cli.inference.batching import Row, batches, of_fixed_width, padded, shapes
 from rerank_cli.inference.memory import telling
 from rerank_cli.methods.graphs.t5_decoder import require_t5
 from rerank_cli.methods.pointwise import Description, description
@@ -71,11 +71,12 @@ class FusedT5:
         """Move `model` to the device. Raises `DeviceUnavailable` when one asked for by name is not there."""
         import torch
 
-        from rerank_cli.inference.torch import torch_device
+        from rerank_cli.inference.torch import length_step, torch_device
 
         self.device = torch_device(device)
         torch.set_num_threads(threads)
         self.model = model.to(str(self.device)).eval()
+        self.length_step, self.longest = length_step(model, self.device), record.max_length
         self.start_id: int = record.params["start_id"]
         self._pad_id = record.pad_id
         self.halves = halves
@@ -101,7 +102,8 @@ class FusedT5:
 
         found: list[Any] = [None] * len(rows)
         lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
-        for some in batches(lengths, budget):
+        rows = of_fixed_width(rows, self)
+        for some in batches(lengths, budget, shapes(rows)):
             for at, states in self.halves.done(read, some, lengths):
                 for place, own in zip(at, states):
                     found[place] = own
@@ -113,6 +115,7 @@ class FusedT5:
         """Lists of rows through the encoder, some lists at a time, and what `look` makes of each: (its place, that).
 
         `look` gets the states of all rows of some lists end to end (b, L, d), and which of these are there (b, L).
+        Where numbers depend on what a row is padded to, one list at a time: it needs no padding.
         """
 
         def done(at: np.ndarray) -> Iterator[tuple[np.ndarray, Sequence[R]]]:
@@ -121,7 +124,7 @@ class FusedT5:
             yield at, look(*end_to_end([[next(states) for _ in rows] for rows in own]))
 
         totals = np.array([sum(len(row.ids) for row in rows) for rows in lists], dtype=np.int64)
-        for some in batches(totals, max(budget, _LOOKED_AT)):
+        for some in batches(totals, max(budget, _LOOKED_AT) if self.length_step == 1 else 0):
             for at, made in self.halves.done(done, some, totals):
                 yield from zip(at.tolist(), made)
 

@@ -21,7 +21,7 @@ import numpy as np
 from rerank_cli.core.method import Method
 from rerank_cli.core.protocols import Lengths, Pair, Ratings, Slate
 from rerank_cli.errors import BadData, OutOfMemory
-from rerank_cli.inference.batching import Row, batches
+from rerank_cli.inference.batching import Row, batches, of_fixed_width, shapes
 from rerank_cli.inference.memory import telling
 from rerank_cli.methods.fid import Opened, opened
 from rerank_cli.methods.graphs.t5_decoder import one_step, require_t5
@@ -162,9 +162,10 @@ class FiT5(ListMethod):
 
     def _rated(self, rows: Sequence[Row]) -> np.ndarray:
         """The scores (n,) float64 of one list; in smaller batches, all of them anew, when memory ends."""
+        rows = of_fixed_width(rows, self._t5)
         lengths, halves = np.array([len(row.ids) for row in rows]), self._t5.halves
         while True:
-            at = list(batches(lengths, int(min(halves.most, self.description.batch_tokens))))
+            at = list(batches(lengths, int(min(halves.most, self.description.batch_tokens)), shapes(rows)))
             try:
                 return self._together(rows, at)
             except OutOfMemory:

@@ -19,8 +19,9 @@ from rerank_cli.methods.exported import Record
 #: Padded tokens in a batch unless the user says another: few fit a processor's cache, many fill a GPU.
 BATCH_TOKENS = {"cpu": 512, "cuda": 32768}
 
-#: Raised when the same question gets another answer from a newer version of the program.
-_ANSWERS = 1
+#: Raised when the same question gets another answer from a newer version of the program: in one precision, or in all others.
+_ANSWERS = {"bf16": 2, "fp16": 2}
+_OTHER_ANSWERS = 1
 #: What a description says that changes no answer: whatever else it says, now or later, parts the answers.
 _SAYS_NOTHING = ("name", "source", "revision", "batch_tokens", "device")
 
@@ -49,7 +50,7 @@ class Description:
         """A hash of everything but the texts that an answer depends on."""
         facts = {name: fact for name, fact in asdict(self).items() if name not in _SAYS_NOTHING}
         # One GPU answers as another does, a processor does not.
-        facts |= {"answers": _ANSWERS, "kind": self.device.partition(":")[0]}
+        facts |= {"answers": _ANSWERS.get(self.precision, _OTHER_ANSWERS), "kind": self.device.partition(":")[0]}
         return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
 
     def __str__(self) -> str:

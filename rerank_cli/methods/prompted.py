@@ -2,7 +2,8 @@
 
 A prompt puts instruction and query before the document, so the documents of a query differ only from some token
 on. Where that is, is found on the tokens and not on the text: a tokenizer may join the last letter of one part with
-the first of the next. What is left of each prompt is a row, batched by length across queries.
+the first of the next. What is left of each prompt is a row, batched by length across queries. In 16 bits on a processor
+a prompt read in two parts rounds otherwise than one read whole, by what it shares with others: there each is read whole.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Pair
-from rerank_cli.inference.batching import Row, at_once, batches, computed, padded, within_memory
+from rerank_cli.inference.batching import Row, at_once, batches, computed, of_fixed_width, padded, shapes, within_memory
 from rerank_cli.inference.memory import numbered_by, telling
 from rerank_cli.methods.pointwise import PairScorer, lengths
 
@@ -68,7 +69,10 @@ class SharedPrompts:
         for i, group in enumerate(groups):
             members.setdefault(group, []).append(i)
         of_group = [np.array(own) for own in members.values()]
-        shared = np.array([_shared([rows[i].ids for i in own]) for own in of_group], dtype=np.int64)
+        rows = of_fixed_width(rows, self._backend)
+        shared = np.zeros(len(of_group), dtype=np.int64)
+        if shapes(rows) is None:
+            shared[:] = [_shared([rows[i].ids for i in own]) for own in of_group]
         token_bytes = 4 * self._layers * self._heads * self._size
         for held in batches(shared, max(1, HELD // token_bytes)):
             first = [of_group[q][0] for q in held]
@@ -76,12 +80,13 @@ class SharedPrompts:
                 prefixes, calls = self._prefixes([rows[i].ids[:size] for i, size in zip(first, shared[held])])
             positions = np.concatenate([of_group[q] for q in held])
             owner = np.repeat(np.arange(len(held)), [len(of_group[q]) for q in held])
-            rest = [Row(rows[i].ids[shared[held[own]] :], None, False) for i, own in zip(positions, owner)]
+            rest = [rows[i]._replace(ids=rows[i].ids[shared[held[own]] :]) for i, own in zip(positions, owner)]
             # What a token attends to counts, shared or not: it is what a batch takes memory for.
             sizes = np.array([len(row.ids) for row in rest]) + prefixes.shape[3]
             answered = within_memory(self._backend, partial(self._answered, rest, owner, prefixes, shared[held]), sizes)
             with numbered_by(positions):
-                for chosen, values in at_once(answered, batches(sizes, self._batch_tokens), self._backend.workers):
+                some = batches(sizes, self._batch_tokens, shapes(rest))
+                for chosen, values in at_once(answered, some, self._backend.workers):
                     yield positions[chosen], values, calls + 1
                     calls = 0
 

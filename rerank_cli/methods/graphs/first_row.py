@@ -70,7 +70,7 @@ def _first_row_attention(attention: Any) -> Any:
             self.own, self.output = own, attention.output
 
         def forward(self, hidden_states: Any, attention_mask: Any = None, *_: Any, **__: Any) -> tuple[Any, None]:
-            first = hidden_states[:, :1]
+            first = hidden_states[:, :1].contiguous()  # other strides, other rounding in 16 bits
             query = self.own.query(first).view(-1, heads, size) * size**-0.5
             keys, values = (part.weight.view(heads, size, -1) for part in (self.own.key, self.own.value))
             weights = torch.einsum("nhs,hsd->nhd", query, keys) @ hidden_states.transpose(1, 2)
@@ -103,7 +103,7 @@ def _first_row_disentangled(attention: Any) -> Any:
         def forward(
             self, hidden_states: Any, attention_mask: Any, *_: Any, relative_pos: Any, rel_embeddings: Any, **__: Any
         ) -> tuple[Any, None]:
-            first = hidden_states[:, :1]
+            first = hidden_states[:, :1].contiguous()
             query = self.own.query_proj(first).unflatten(-1, (heads, size))
             keys = self.own.key_proj(hidden_states).unflatten(-1, (heads, size))
             asks: Any = query

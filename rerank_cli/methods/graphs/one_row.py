@@ -13,7 +13,7 @@ from typing import Any
 def row(states: Any, at: Any) -> Any:
     """Row `at[i]` of each `states[i]`, row 0 where `at` is None: (n, L, d) -> (n, d)."""
     if at is None:
-        return states[:, 0]
+        return states[:, 0].contiguous()  # other strides, other rounding in 16 bits
     return states.gather(1, at.view(-1, 1, 1).expand(-1, 1, states.shape[-1]))[:, 0]
 
 

@@ -50,6 +50,8 @@ def load_writer(
         from rerank_cli.methods.torch_model import load_model
     where = torch_device(device)
     torch.set_num_threads(threads)
+    if precision != "fp32":
+        note(f"in {precision} what {checkpoint.name} writes may change with the prompts beside it")
     kind = "AutoModelForSeq2SeqLM" if apart else "AutoModelForCausalLM"
     model = load_model(source, kind, may_lack=(), precision=precision)
     chat, end = _tokenizer_says(source, note)
