@@ -16,8 +16,10 @@ from rerank_cli.inference.batching import Row, computed
 from rerank_cli.inference.memory import telling
 from rerank_cli.methods.exported import Record
 
-#: Padded tokens in a batch unless the user says another: few fit a processor's cache, many fill a GPU.
+#: Padded tokens in a batch unless the user says another: few fit a processor's cache, many fill a GPU; what is computed in
+#: 16 bits takes less room, and has more to gain from a batch.
 BATCH_TOKENS = {"cpu": 512, "cuda": 32768}
+_OF_16_BITS = 2048
 
 #: Raised when the same question gets another answer from a newer version of the program: in one precision, or in all others.
 _ANSWERS = {"bf16": 2, "fp16": 2}
@@ -77,6 +79,7 @@ def description(
     record: Record, backend: Placed, max_length: int, template: str, batch_tokens: int | None
 ) -> Description:
     """Describe `record` as it runs in `backend`."""
+    fixed = getattr(backend, "length_step", 1) > 1
     return Description(
         name=record.name,
         method=record.method,
@@ -90,7 +93,7 @@ def description(
         source=record.source,
         revision=record.revision,
         model_hash=record.source_hash,
-        batch_tokens=batch_tokens or BATCH_TOKENS[backend.device.kind],
+        batch_tokens=batch_tokens or (_OF_16_BITS if fixed else BATCH_TOKENS[backend.device.kind]),
     )
 
 

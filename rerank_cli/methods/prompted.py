@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Pair
-from rerank_cli.inference.batching import Row, at_once, batches, computed, of_fixed_width, padded, shapes, within_memory
+from rerank_cli.inference.batching import (
+    Row,
+    at_once,
+    batches,
+    computed,
+    in_company,
+    of_fixed_width,
+    padded,
+    shapes,
+    within_memory,
+)
 from rerank_cli.inference.memory import numbered_by, telling
 from rerank_cli.methods.pointwise import PairScorer, lengths
 
@@ -93,7 +103,8 @@ class SharedPrompts:
     def _answered(
         self, rest: Sequence[Row], owner: np.ndarray, prefixes: np.ndarray, sizes: np.ndarray, chosen: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        yield chosen, self._run([rest[i] for i in chosen], owner[chosen], prefixes, sizes, keep=0)[0]
+        asked = in_company(chosen, rest)
+        yield chosen, self._run([rest[i] for i in asked], owner[asked], prefixes, sizes, keep=0)[0][: len(chosen)]
 
     def _prefixes(self, beginnings: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
         """Keys and values (2 x layers, q, heads, longest, size) of prompts' beginnings, and the batches they took."""

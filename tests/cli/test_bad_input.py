@@ -199,6 +199,9 @@ def test_judgements_of_other_topics(folder: Path, inside: Runner) -> None:
     assert (half.code, half.lines) == (0, ["RR\tall\t0.5000"])
     assert "1 of 2 judged topics are not in the run and count as 0" in half.err
     assert "1 queries of the run are not judged" in half.err
+    named_as_a_run = inside("eval", "good.qrels", "good.run")
+    says_one_line(named_as_a_run, 3, "good.qrels:1: 4 fields, where a TREC run has 6")
+    assert "-Q" in named_as_a_run.err
 
 
 @pytest.mark.parametrize(
@@ -262,12 +265,6 @@ def test_a_bad_line_that_comes_late_in_a_large_file(folder: Path, rerank: Runner
     (folder / "large.run").write_bytes(b"".join(lines))
     for done in (rerank("fuse", "good.run", "large.run"), rerank("eval", "-Q", "good.qrels", "large.run")):
         says_one_line(done, 3, "large.run:65433: the score 'oops' is not a finite number")
-
-
-def test_judgements_named_as_a_run_are_recognised(folder: Path, inside: Runner) -> None:
-    done = inside("eval", "good.qrels", "good.run")
-    says_one_line(done, 3, "good.qrels:1: 4 fields, where a TREC run has 6")
-    assert "-Q" in done.err
 
 
 def test_a_fifo_that_holds_junk(folder: Path, rerank: Runner) -> None:

@@ -95,6 +95,7 @@ class Asks:
 
     def run(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         assert len(set(map(bool, (batch["attention_mask"] == 0).any(1)))) == 1, "all have something hidden, or none has"
+        assert len(batch["input_ids"]) > 1, "one row alone rounds otherwise"
         return np.full(len(batch["input_ids"]), batch["input_ids"].shape[1], dtype=np.float32)
 
 
