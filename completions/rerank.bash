@@ -342,9 +342,11 @@ _rerank() {
         models:--progress) words="auto bar plain none" ;;
         models:--seed) : ;;
         models:--threads) : ;;
+        bench:--prompt) paths=files ;;
         bench:--pairs) : ;;
         bench:--words) : ;;
         bench:-c | bench:--collection) words="$collections"; paths=folders ;;
+        bench:--split) : ;;
         bench:--method) : ;;
         bench:--max-length) : ;;
         bench:--engine) words="auto onnx torch" ;;
@@ -470,7 +472,7 @@ _rerank() {
                     ;;
                 bench)
                     if [[ $cur == -* ]]; then
-                        words='--pairs --words -c --collection --method --max-length --trust-remote-code --engine --device --provider --batch-tokens --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
+                        words='--prompt --pairs --words -c --collection --split --method --max-length --trust-remote-code --engine --device --provider --batch-tokens --progress -q --quiet -v --verbose --debug --seed --threads --offline -h --help'
                     else
                         words="$models"; paths=files
                     fi
