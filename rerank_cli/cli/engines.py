@@ -36,7 +36,7 @@ class Elsewhere:
     def open(self, model: Setting, encoders: Encoders, settings: Settings, terminal: Terminal) -> Engine:
         """The engine, asked only whether it has the fields, said on stderr.
 
-        Raises `WrongUsage` for what does not go with it, and `WorkFailed` when it lacks a field.
+        Raises `WrongUsage` for a model that does not go with it, and `WorkFailed` when it lacks a field.
 
         Qdrant wants the bi-encoder that made its vectors, named by -m and opened as `encoders` says; the others rank without a model of ours.
         """
@@ -49,7 +49,6 @@ class Elsewhere:
         from rerank_cli.retrieval.engines.vespa import Vespa
 
         place = read_address(self.address)
-        self._refuse_for_others(place.kind, model)
         signed = {"elastic": elastic.signed, "opensearch": elastic.signed_opensearch}.get(place.kind, bearer)
         servers = Servers(
             [place.root],
@@ -81,8 +80,11 @@ class Elsewhere:
             raise WrongUsage(f"--engine-fields {self.fields}: one or two fields are wanted", "as in title,text or text")
         return Fields(self.docid, names[0] if len(names) == 2 else None, names[-1] if names else None, self.texts)
 
-    def _refuse_for_others(self, kind: str, model: Setting) -> None:
-        """Raise `WrongUsage` for an option of another engine."""
+    def check(self, model: Setting) -> None:
+        """Raise `WrongUsage` for an address that is none, and for an option of another engine."""
+        from rerank_cli.retrieval.engines.address import read_address
+
+        kind = read_address(self.address).kind
         if kind == "qdrant" and (model.origin == "default" or model.value == "bm25"):
             raise WrongUsage("Qdrant searches by vectors", "-m names the bi-encoder that made those of the collection")
         if kind != "qdrant" and model.origin == "-m":

@@ -220,11 +220,13 @@ def retrieve(
         else:
             from rerank_cli.cli.engines import Elsewhere
 
+            with_texts = output_format is options.OutputFormat.jsonl
+            engine = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
+            elsewhere = Elsewhere(source, *engine, with_texts)
+            elsewhere.check(chosen)
             found = None if topics == "-" else collection_of(collection, named, settings, terminal)
             asked = topics_from_stdin(named)[0] if found is None else found.topics()
-            engine = (engine_fields, engine_id, rank_profile, vector_name, concurrency, timeout, api_key_env)
-            with_texts = output_format is options.OutputFormat.jsonl
-            retriever = Elsewhere(source, *engine, with_texts).open(chosen, given.encoders, settings, terminal)
+            retriever = elsewhere.open(chosen, given.encoders, settings, terminal)
             about |= {"retriever": retriever.name}
         facts = provenance(
             "retrieve", collection=found and (found.name or None), **about, **retriever.facts, topics=len(asked)
