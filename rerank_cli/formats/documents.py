@@ -16,6 +16,7 @@ from rerank_cli.formats import sgml
 from rerank_cli.formats.fields import (
     DOCUMENT_ID,
     DOCUMENT_TEXT,
+    OF_AN_ARRAY,
     first_byte,
     first_of,
     identifier,
@@ -47,7 +48,7 @@ def layout_of(head: bytes, name: str) -> Layout:
         return Layout("sgml")
     cells = without_line_end(head.lstrip(b"\r\n").split(b"\n", 1)[0]).split(b"\t")
     if len(cells) == 1:
-        raise BadData("this is no file of documents", _KNOWN, where=f"{name}:1")
+        raise BadData("this is no file of documents", OF_AN_ARRAY if begin == b"[" else _KNOWN, where=f"{name}:1")
     names = tuple(cell.decode("utf-8", "replace").strip().lower() for cell in cells)
     if names[0] in DOCUMENT_ID and any(cell in DOCUMENT_TEXT for cell in names):
         return Layout("tsv", names, header=True)

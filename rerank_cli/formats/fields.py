@@ -23,6 +23,9 @@ DOCUMENT_TEXT = ("text", "contents", "content", "body", "segment", "passage")
 TOPIC_ID = ("_id", "qid", "query_id", "id")
 TOPIC_TEXT = ("text", "query", "title", "contents")
 
+#: What to do with a file that is one array of JSON.
+OF_AN_ARRAY = "a JSON array becomes one object a line by jq -c '.[]' FILE"
+
 #: How much of a stream `opening` reads before it says what the format is.
 _HEAD = 1 << 16
 

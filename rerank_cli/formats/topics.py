@@ -9,6 +9,7 @@ from rerank_cli.core.ids import shown
 from rerank_cli.errors import BadData
 from rerank_cli.formats import sgml
 from rerank_cli.formats.fields import (
+    OF_AN_ARRAY,
     TOPIC_ID,
     TOPIC_TEXT,
     first_byte,
@@ -131,7 +132,7 @@ def _from_tsv(data: bytes, name: str, fields: Sequence[str]) -> Iterator[_Parsed
         qid, tab, text = line.partition(b"\t")
         where = f"{name}:{number}"
         if not tab:
-            raise BadData("no tab between query id and text", _KNOWN, where=where)
+            raise BadData("no tab between query id and text", _instead(position, line), where=where)
         if position == 0 and _names_columns(qid, text):
             continue
         try:
@@ -139,6 +140,13 @@ def _from_tsv(data: bytes, name: str, fields: Sequence[str]) -> Iterator[_Parsed
             yield number, qid, _joined([_unicode(text.decode("utf-8", "surrogateescape"))], qid), {}
         except BadData as error:
             raise BadData(error.message, error.hint, where=where) from None
+
+
+def _instead(position: int, line: bytes) -> str:
+    """How to make topics of a line that is no row of a TSV."""
+    if position > 0:
+        return _KNOWN
+    return OF_AN_ARRAY if line.lstrip().startswith(b"[") else f"{_KNOWN}; nl -ba -w1 FILE numbers bare questions so"
 
 
 def _names_columns(qid: bytes, text: bytes) -> bool:

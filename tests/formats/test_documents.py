@@ -142,6 +142,12 @@ def test_a_bad_line_is_named(data, where, what):
     assert what in error.value.message
 
 
+def test_who_has_an_array_is_told_what_makes_lines_of_it():
+    with pytest.raises(BadData) as error:
+        read(b'[{"_id": "a", "text": "x"}]\n')
+    assert "jq -c '.[]'" in error.value.hint
+
+
 ids = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs", "Z", "C"]), min_size=1, max_size=8)
 unicode_texts = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -127,6 +127,15 @@ def test_a_bad_line_is_named(data, where, what):
     assert what in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("data", "command"), [(b"how to fuse runs\n", "nl -ba -w1"), (b'[{"_id": 1}]\n', "jq -c '.[]'")]
+)
+def test_who_has_bare_questions_or_an_array_is_told_what_makes_topics_of_them(data, command):
+    with pytest.raises(BadData) as error:
+        read(data)
+    assert command in error.value.hint
+
+
 def test_a_field_that_a_tsv_cannot_have():
     with pytest.raises(BadData, match="no field narr"):
         read(b"1\tone\n", fields=("title", "narr"))

@@ -178,9 +178,9 @@ def test_a_server_that_hangs_costs_what_it_was_given_first():
     """Time-outs are the dearest failures: once one is known to hang, it is looked at, and gets no request."""
     with Loopback(lambda seen: Reply(b"", after=9)) as hanging, Loopback(echoing) as well:
         start = time.monotonic()
-        answers([hanging.url, well.url], n=80, concurrency=8, timeout=0.4)
+        answers([hanging.url, well.url], n=80, concurrency=8, timeout=1.5)
         assert len(well.posts) == 80 and len(hanging.posts) <= 8
-        assert max(seen.at for seen in hanging.posts) < start + 0.4
+        assert max(seen.at for seen in hanging.posts) < start + 1.5
 
 
 def test_what_a_proxy_says_in_a_reply_that_says_all_is_well():
