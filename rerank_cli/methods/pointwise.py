@@ -57,7 +57,8 @@ class Description:
 
     def __str__(self) -> str:
         where = self.device if self.provider in ("torch", "cpu", "cuda") else f"{self.device} by {self.provider}"
-        return f"{self.name}: {self.method}, {self.score}, {self.max_length} tokens, {self.engine} {self.precision} on {where}"
+        asked = ", ".join(dict.fromkeys((self.method, self.score)))  # some scores are called as their method is
+        return f"{self.name}: {asked}, {self.max_length} tokens, {self.engine} {self.precision} on {where}"
 
 
 class Placed(Protocol):
