@@ -82,6 +82,7 @@ def bench(
     whole query with upr and qlm, and a token's with co-prompt. No prompt is searched for, and none is written.
     """
     from rerank_cli.cli.bench_prompts import PAIRS, compare_prompts
+    from rerank_cli.cli.prompts import read_template
     from rerank_cli.cli.providers import keep_measured
     from rerank_cli.cli.scorer import open_scorer
     from rerank_cli.cli.settings import Setting, Settings
@@ -94,6 +95,7 @@ def bench(
         terminal.refuse(["words"], "cuts the documents that speed is measured with, and --prompt measures prompts")
     else:
         terminal.refuse(["split"], "names judgements, and only --prompt reads any")
+    templates = {file: read_template(file, model) for file in prompt or ()}
     found = collection_of(collection, overrides(split=split, all_topics=True), settings, terminal)
     watching: list[Watched] = []
 
@@ -115,7 +117,7 @@ def bench(
         around=around,
     )
     if prompt:
-        compare_prompts(scorer, prompt, found, pairs or PAIRS, terminal)
+        compare_prompts(scorer, templates, found, pairs or PAIRS, terminal)
         return
     if isinstance(scorer, Ranker) or not watching:
         raise WrongUsage(

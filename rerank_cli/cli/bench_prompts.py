@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rerank_cli.cli.prompts import read_template
 from rerank_cli.cli.tables import write_rows
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing, WrongUsage
@@ -21,11 +20,11 @@ PAIRS = 1500
 
 
 def compare_prompts(
-    scorer: LoadedScorer, files: Sequence[str], found: Collection, most: int, terminal: Terminal
+    scorer: LoadedScorer, templates: Mapping[str, str], found: Collection, most: int, terminal: Terminal
 ) -> None:
-    """Print each file with its quality, the best first; `most` pairs at the most, one model call each for every file.
+    """Print the file of each template with its quality, the best first; `most` pairs at the most, one model call each for every file.
 
-    Raises `WrongUsage` for a model that scores by no likelihood, `Missing` or `BadData` for a prompt or pairs that are not there.
+    Raises `WrongUsage` for a model that scores by no likelihood, `Missing` without pairs.
     """
     from rerank_cli.methods.co_prompt import quality
     from rerank_cli.methods.likelihood import LikelihoodScorer
@@ -35,7 +34,7 @@ def compare_prompts(
             f"{scorer.checkpoint} does not score by the likelihood of the query, which is what a prompt is measured by",
             "name a T5 or a causal language model with --method co-prompt, upr or qlm",
         )
-    asked = {file: _asked_by(scorer, file) for file in files}
+    asked = {file: _asked_by(scorer, file, template) for file, template in templates.items()}
     pairs = _relevant(found, most, terminal)
     calls = len(pairs) * len(asked)
     terminal.note(f"{len(pairs)} relevant pairs under {len(asked)} prompts: {calls} model calls")
@@ -51,8 +50,7 @@ def compare_prompts(
     write_rows(("prompt", "quality"), [(file, f"{one.value:.6f}") for file, one in best_first])
 
 
-def _asked_by(scorer: LikelihoodScorer, file: str) -> LikelihoodScorer:
-    template = read_template(file, scorer.checkpoint)
+def _asked_by(scorer: LikelihoodScorer, file: str, template: str) -> LikelihoodScorer:
     try:
         return scorer.asked_by(template)
     except WrongUsage as error:
