@@ -106,6 +106,6 @@ def missing_extra(package: str, extra: str, what_for: str) -> Missing:
     )
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What another package's error says, in one line; its name where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

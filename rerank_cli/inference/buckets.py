@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rerank_cli.errors import WorkFailed
+from rerank_cli.errors import WorkFailed, first_line
 from rerank_cli.inference.devices import Device
 
 #: Inputs that are rows of one token each: what a shape of rows x length says all of.
@@ -105,7 +105,7 @@ class Buckets:
             if not all(_close(a, b) for a, b in zip(made.run(batch), wanted, strict=True)):
                 return "it gets other answers"
         except Exception as error:  # onnxruntime's own classes share no public base
-            return (str(error).strip() or type(error).__name__).splitlines()[0]
+            return first_line(error)
         self._kept[shape] = made
         return ""
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rerank_cli.core.protocols import Pair, Slate
-from rerank_cli.errors import OutOfMemory, WorkFailed
+from rerank_cli.errors import OutOfMemory, WorkFailed, first_line
 
 R = TypeVar("R")
 Rows = TypeVar("Rows", np.ndarray, list[int])
@@ -38,8 +38,7 @@ def is_memory(error: BaseException) -> bool:
 def failed_batch(batch: Mapping[str, Any], error: BaseException) -> WorkFailed:
     """The error for a batch that an engine could not compute: `OutOfMemory`, or else `WorkFailed`."""
     rows, length = batch["input_ids"].shape
-    why = (str(error).strip() or type(error).__name__).splitlines()[0]
-    what = f"the model failed on a batch of {rows} x {length} tokens: {why}"
+    what = f"the model failed on a batch of {rows} x {length} tokens: {first_line(error)}"
     return OutOfMemory(what, _LESS) if is_memory(error) else WorkFailed(what)
 
 

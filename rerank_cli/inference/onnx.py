@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rerank_cli.errors import DeviceUnavailable, Missing, WorkFailed, WrongUsage
+from rerank_cli.errors import DeviceUnavailable, Missing, WorkFailed, WrongUsage, first_line
 from rerank_cli.inference.buckets import Buckets, run_options
 from rerank_cli.inference.devices import ON_GPU, PROVIDERS, Device, gpu_name, onnx_provider, tensorrt_version
 from rerank_cli.inference.memory import failed_batch
@@ -154,13 +154,9 @@ def _session(graph: Path, provider: str, providers: list[Any], threads: int, *, 
                 f"{graph.parent}: there are no weights ({graph.name}.data)",
                 "make the folder again with rerank export-onnx",
             ) from error
-        raise WorkFailed(f"{graph}: ONNX Runtime cannot load the graph: {_first_line(error)}") from error
+        raise WorkFailed(f"{graph}: ONNX Runtime cannot load the graph: {first_line(error)}") from error
     if PROVIDERS[provider] not in session.get_providers():
         raise DeviceUnavailable(
             f"ONNX Runtime did not take the provider {provider} for {graph}", "rerank doctor shows what loads here"
         )
     return session
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rerank_cli.errors import Missing, missing_extra
+from rerank_cli.errors import Missing, first_line, missing_extra
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.detect import ADAPTER
 
@@ -173,4 +173,4 @@ def _package_folder(checkpoint: Checkpoint) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].removeprefix("Got: ") if str(error).strip() else type(error).__name__
+    return first_line(error).removeprefix("Got: ")
