@@ -134,7 +134,7 @@ def engine(request: Any, tmp_path: Path) -> Any:
             graph = scarce_graph(tmp_path, room)
             backend = OnnxBackend(graph, provider="cpu", device="cpu", threads=threads, note=pytest.fail)
         else:
-            backend = TorchBackend(scarce_module(room), device="cpu", threads=threads)
+            backend = TorchBackend(scarce_module(room), longest=512, device="cpu", threads=threads)
         backend.halves = Halves(said.append)
         return backend
 

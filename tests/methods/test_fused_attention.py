@@ -24,7 +24,9 @@ def test_fused_attention_scores_alike(tiny: Any, pairs: list[Pair], name: str) -
     for fused in (False, True):
         model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK, fused=fused)
         used.append(model.config._attn_implementation)
-        backend = TorchBackend(module.graph(model, record, source.folder), device="cpu", threads=1)
+        backend = TorchBackend(
+            module.graph(model, record, source.folder), longest=record.max_length, device="cpu", threads=1
+        )
         scores.append(module.scorer(record, source.tokenizer, backend, None, None).score(pairs).values)
     assert used[0] == "eager" and (used[1] == "sdpa" or name == "t5")
     np.testing.assert_allclose(scores[1], scores[0], atol=1e-4, rtol=0)
