@@ -30,7 +30,7 @@ DOORS: dict[str, set[str]] = {
     "export": {"methods", "inference"},
     "rewriting": {"methods", "inference"},
     "cluster": set(),
-    "pipeline": {"methods", "fusion", "strategies", "selection"},
+    "pipeline": {"methods", "strategies", "selection"},
 }
 DOORS["cli"] = set(DOORS)
 #: Seconds and gigabytes: imported where they are used, inside a function.

@@ -121,12 +121,13 @@ _LIMITS = ("max_calls", "deadline", "select", "explain")
 
 def check(typed: Mapping[str, Any]) -> None:
     """Raise `WrongUsage` for a strategy or a rule that there is not: before a model is opened, which may take minutes."""
-    from rerank_cli.aggregation.rules import rule_named
-    from rerank_cli.strategies import strategy_named
-
     if typed["strategy"] is not None:
+        from rerank_cli.strategies import strategy_named
+
         strategy_named(typed["strategy"])
     if typed["aggregate_by"] is not None:
+        from rerank_cli.aggregation.rules import rule_named
+
         rule_named(typed["aggregate_by"])
     if typed["explain"] and typed["stats"] is None:
         raise WrongUsage("--explain keeps reasons in the lines of --stats, which was not given", "--stats FILE")

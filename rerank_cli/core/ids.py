@@ -30,6 +30,11 @@ def id_array(ids: Sequence[bytes]) -> np.ndarray:
     return np.array(ids, dtype=f"S{max(longest, 1)}")
 
 
+def parent_of(one: bytes, separator: bytes) -> bytes:
+    """What stands before the last separator: the query that a sub-query is of, a passage's document; the whole id where there is none."""
+    return one.rpartition(separator)[0] or one
+
+
 def id_slices(whole: memoryview, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The ids (n,) that lie end to end in `whole`, each from its start to its end; as `id_array` has them."""
     lengths = ends - starts

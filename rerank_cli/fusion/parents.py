@@ -11,14 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from rerank_cli.core.ids import parent_of
 from rerank_cli.core.run import Run
 from rerank_cli.fusion.blocks import joined, of_queries
 from rerank_cli.fusion.fuse import Recipe, fuse
-
-
-def parent_of(qid: bytes, separator: bytes) -> bytes:
-    """What stands before the last separator; the whole id where there is none, or nothing before it."""
-    return qid.rpartition(separator)[0] or qid
 
 
 def fused_by_parent(

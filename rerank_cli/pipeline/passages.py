@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rerank_cli.core.ids import shown
+from rerank_cli.core.ids import parent_of, shown
 from rerank_cli.core.run import Ranking
 from rerank_cli.errors import BadData
-from rerank_cli.fusion.parents import parent_of
 
 
 def aggregated(scores: np.ndarray, starts: np.ndarray, how: str) -> np.ndarray:

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_cli.cli.main import main
+from rerank_cli.core.ids import parent_of
 from rerank_cli.core.run import Ranking, Run
 from rerank_cli.errors import WrongUsage
 from rerank_cli.fusion import all_rules, rule_named
 from rerank_cli.fusion.fuse import Recipe, fuse
-from rerank_cli.fusion.parents import fused_by_parent, parent_of
+from rerank_cli.fusion.parents import fused_by_parent
 
 UNTRAINED = [name for name, rule in all_rules().items() if rule.learn is None]
 LISTS = st.dictionaries(st.sampled_from([b"a", b"b", b"c", b"dd", b"e"]), st.integers(1, 9), min_size=1)
