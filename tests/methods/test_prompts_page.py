@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from conftest import ROOT, Runner
+from written import rendered
 
 from rerank_cli.methods.words.prompt import PromptFile
 from rerank_cli.methods.words.prompt_files import load_prompt
@@ -21,7 +22,7 @@ def named(heading: str) -> set[str]:
 
 def test_the_prompt_of_the_page_asks_about_every_document(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(re.search(r"```toml\n(.*?)```", PAGE, re.S)[1])
-    (message,) = load_prompt(tmp_path / "mine.toml").render("why?", ["because", "so"]).messages
+    (message,) = rendered(load_prompt(tmp_path / "mine.toml"), "why?", ["because", "so"]).messages
     assert 'answer "why?" best' in message.content
     assert "[1] because\n[2] so" in message.content and "Name all 2," in message.content
 
