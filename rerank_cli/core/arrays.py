@@ -23,8 +23,9 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 def mapped_array(path: Path, dtype: np.dtype[Any], length: int) -> np.memmap[Any, Any]:
-    """A new `.npy` file of `length` numbers to write into, its room on the disk taken; raises `OSError` when there is none."""
+    """A new `.npy` file of `length` numbers to write into, its room on the disk taken where the system can; raises `OSError` when there is none."""
     out = np.lib.format.open_memmap(path, "w+", dtype, (length,))
-    with open(path, "r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    if hasattr(os, "posix_fallocate"):  # a Mac has no such call
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
     return out
