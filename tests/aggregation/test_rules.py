@@ -16,8 +16,8 @@ from rerank_cli.aggregation.rules import by_preferences, by_wins, completed, rul
 from rerank_cli.errors import WrongUsage
 
 NAN = float("nan")
-#: Sixteen games of five players: first, second, and X (first won), Y (second won) or D (even).
-GAMES = list(zip("0000111123333344", "1224022340124403", "DYDDXDDDDXXXDDXX", strict=True))
+#: Sixteen games of five players: first, second, and > (first won), < (second won) or = (even).
+GAMES = list(zip("0000111123333344", "1224022340124403", "=<==>====>>>==>>", strict=True))
 
 
 def rated(name: str, p: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -103,7 +103,7 @@ def test_bradley_terry_without_prior() -> None:
 )
 def test_sixteen_games_of_the_block_paper(name: str, expected: list[float]) -> None:
     blocks = [(int(one), int(other)) for one, other, _ in GAMES]
-    told = {"X": np.array([2.0, 1.0]), "D": np.array([1.0, 1.0]), "Y": np.array([1.0, 2.0])}
+    told = {">": np.array([2.0, 1.0]), "=": np.array([1.0, 1.0]), "<": np.array([1.0, 2.0])}
     wins = block_wins(5, blocks, [told[outcome] for _, _, outcome in GAMES])
     assert by_wins(rule_named(name), wins, np.random.default_rng(0)) == pytest.approx(expected, abs=1e-5)
 
