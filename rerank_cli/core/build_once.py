@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,20 +35,34 @@ def build_once(folder: Path, build: Callable[[Path], None], *, waiting: Callable
             if folder.exists():
                 raise WorkFailed(f"cannot write {folder}: a file of that name is there", "name another folder")
             _sweep(folder)
-            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            aside = _aside(folder)
+            aside.mkdir()
             try:
                 build(aside)
-                os.chmod(aside, 0o777 & ~_umask())
                 os.rename(aside, folder)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        # numpy tells no more of a full disk than how much it wrote.
-        why = error.strerror or f"a file has no room to be written whole ({error})"
-        raise WorkFailed(
-            f"cannot write {folder.parent}: {why}", "make room there, or set RERANK_CACHE_DIR to a folder with room"
-        ) from error
+        raise _no_room(folder.parent, error) from error
     return folder
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` in the file: whoever reads it meets the old one or the whole new one, and of several who write at once, one.
+
+    Makes its folder. Raises `WorkFailed` when the cache cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = _aside(path)
+        try:
+            with open(aside, "x", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise _no_room(path.parent, error) from error
 
 
 def remove_built(folder: Path) -> None:
@@ -59,8 +73,7 @@ def remove_built(folder: Path) -> None:
     try:
         with _locked(folder.with_name(folder.name + ".lock"), lambda: None):
             if folder.is_dir():
-                aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-                os.rename(folder, aside / folder.name)
+                os.rename(folder, _aside(folder))
             _sweep(folder)
     except OSError as error:
         raise WorkFailed(f"cannot remove {folder}: {error.strerror or error}") from error
@@ -109,11 +122,19 @@ def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed builds of the same folder left (we hold the lock, so nobody is writing there)."""
-    for leftover in folder.parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    start = f".{folder.name}."
+    for found in folder.parent.iterdir():
+        # What has another dot belongs to a folder beside this one, a.v2 beside a, that somebody else may be building.
+        if found.name.startswith(start) and "." not in found.name.removeprefix(start):
+            shutil.rmtree(found, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _aside(path: Path) -> Path:
+    """A name beside `path` that nobody else has: not even a process of the same number on a machine that shares the disk."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+
+
+def _no_room(folder: Path, error: OSError) -> WorkFailed:
+    # numpy tells no more of a full disk than how much it wrote.
+    why = error.strerror or f"a file has no room to be written whole ({error})"
+    return WorkFailed(f"cannot write {folder}: {why}", "make room there, or set RERANK_CACHE_DIR to a folder with room")

@@ -8,10 +8,10 @@ asked for either by name.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from rerank_cli.core.build_once import write_whole
 from rerank_cli.errors import BadData
 
 #: Ratios nearer to 1 are noise.
@@ -31,10 +31,7 @@ def keep_speed(path: Path, provider: str, work: str, rate: float) -> None:
     kept = _read(path)
     told = kept.pop(work, {})
     kept[work] = told | {provider: rate}  # the latest work comes last
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(kept, indent=1) + "\n")
-    os.replace(aside, path)
+    write_whole(path, json.dumps(kept, indent=1) + "\n")
 
 
 def quicker(path: Path) -> Quicker:

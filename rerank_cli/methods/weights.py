@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from rerank_cli.core.build_once import write_whole
 from rerank_cli.errors import Missing, first_line, missing_extra
 from rerank_cli.methods.checkpoint import Checkpoint
 from rerank_cli.methods.detect import ADAPTER
@@ -150,10 +151,7 @@ def _file_hash(path: Path, memory: Path | None) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     digest = _hashed(real)
-    memory.mkdir(parents=True, exist_ok=True)
-    aside = known.with_suffix(f".{state.st_ino}.tmp")
-    aside.write_text(json.dumps({"file": str(real), "stamp": stamp, "sha256": digest}))
-    aside.replace(known)
+    write_whole(known, json.dumps({"file": str(real), "stamp": stamp, "sha256": digest}))
     return digest
 
 

@@ -179,7 +179,9 @@ def test_what_was_answered_before_the_driver_was_killed_is_kept(
     common = ["rerank", "-c", "demo", "-m", "minilm", "--ray", nodes.address]
     process = begun(*common, env={"RERANK_CACHE_DIR": str(tmp_path / "cache")})
     given_but_for_the_last(process.stdin, candidates)
-    written = process.stdout.readline().split()[0]
+    first = process.stdout.readline()
+    assert first, process.stderr.read()
+    written = first.split()[0]
     process.kill()
     process.wait()
     monkeypatch.setenv("RERANK_CACHE_DIR", str(tmp_path / "cache"))

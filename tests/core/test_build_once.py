@@ -1,11 +1,12 @@
 """What the cache directory promises: built once, whole or not at all."""
 
+import json
 import multiprocessing
 import time
 
 import pytest
 
-from rerank_cli.core.build_once import build_once, remove_built, sweep_killed_builds
+from rerank_cli.core.build_once import build_once, remove_built, sweep_killed_builds, write_whole
 from rerank_cli.errors import WorkFailed
 
 
@@ -48,6 +49,15 @@ def test_what_a_killed_build_left_is_swept_by_the_next(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["index", "index.lock"]
 
 
+def test_a_build_leaves_alone_what_is_built_beside_it_under_a_longer_name(tmp_path):
+    def build(aside):
+        build_once(tmp_path / "index", lambda other: (other / "data").write_text("old"))
+        (aside / "data").write_text("new")
+
+    build_once(tmp_path / "index.v2", build)
+    assert (tmp_path / "index.v2/data").read_text() == "new"
+
+
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(WorkFailed, match="cannot write"):
@@ -84,3 +94,27 @@ def test_what_killed_builds_left_is_swept_but_not_what_is_being_built(tmp_path):
         (aside / "data").write_text("whole")
 
     assert (build_once(tmp_path / "index", build) / "data").read_text() == "whole"
+
+
+def _writes(path, number):
+    for _ in range(200):
+        write_whole(path, json.dumps([number] * 5000))
+
+
+def test_processes_that_write_one_file_at_once_leave_it_whole_and_fail_nobody(tmp_path):
+    path = tmp_path / "cache" / "known.json"
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_writes, args=(path, number)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    while any(worker.is_alive() for worker in workers):
+        if path.exists():
+            assert len(set(json.loads(path.read_text()))) == 1
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert [left.name for left in path.parent.iterdir()] == ["known.json"]
+
+
+def test_a_file_that_cannot_be_written_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(WorkFailed, match="cannot write"):
+        write_whole(tmp_path / "file" / "known.json", "{}")
