@@ -119,5 +119,6 @@ def _last_line(text: str) -> str:
 def _size(folder: Path) -> str:
     if not folder.is_dir():
         return "empty"
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return f"{total / 2**20:.1f} MiB"
+    from rerank_cli.core.build_once import bytes_in
+
+    return f"{bytes_in(folder) / 2**20:.1f} MiB"

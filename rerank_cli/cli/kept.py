@@ -30,7 +30,7 @@ KINDS = {
 }
 #: Kinds that are one store of many small answers, not a folder an entry.
 STORES = ("answers",)
-_OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(\.json|\.partial|\.ann)?")
+_OURS = re.compile(r"[0-9a-f]{16,}(-[0-9a-f]{16,})?(-fast|\.json|\.partial|\.ann)?")
 #: The file of an entry that tells what it is, and what to say of it.
 _TOLD: dict[str, tuple[str, Callable[[Any], str]]] = {
     "bm25": (
@@ -118,13 +118,14 @@ def prune(
             if entry.path.suffix == PARTIAL and not remove_unfinished(entry.path.with_suffix(""), entry.path):
                 warn(f"{entry.path.name} of {kind} is being made now, and is kept ({entry.what})")
                 continue
-            left -= entry.size
             if entry.path.suffix == PARTIAL:
                 warn(f"{entry.path.name} of {kind} was {entry.what}, and is removed")
-            elif entry.path.is_dir():
-                remove_built(entry.path)
-            else:
+            elif not entry.path.is_dir():
                 entry.path.unlink(missing_ok=True)
+            elif not remove_built(entry.path):
+                warn(f"{entry.path.name} of {kind} is being made now, and is kept")
+                continue
+            left -= entry.size
 
 
 def _what(kind: str, path: Path) -> str:

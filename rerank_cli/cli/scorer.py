@@ -10,6 +10,8 @@ from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import Missing, WrongUsage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rerank_cli.core.protocols import Cache
     from rerank_cli.inference.cache import AnswerCache
     from rerank_cli.methods import LoadedScorer
@@ -94,6 +96,7 @@ def _opened(
     from rerank_cli import export, methods
     from rerank_cli.cli.precisions import real_lists
     from rerank_cli.cli.providers import on_gpu
+    from rerank_cli.core.build_once import opened
     from rerank_cli.export.reduced import ensure_reduced
     from rerank_cli.inference.devices import onnx_provider
     from rerank_cli.methods.exported import RECORD, read_record
@@ -132,29 +135,26 @@ def _opened(
     exported = partial(
         export.ensure_exported, checkpoint, settings.cache_dir, max_length=running["max_length"], **fetching
     )
-    if on_cpu:
-        folder = exported()
-    else:
-        provider, folder = on_gpu(provider, running["device"], precision, exported, settings, terminal)
-    if precision != own:
+
+    def exact() -> Path:
+        nonlocal provider
+        if on_cpu:
+            return exported()
+        provider, folder = on_gpu(provider, running["device"], precision or own, exported, settings, terminal)
+        return folder
+
+    def reduced(folder: Path) -> LoadedScorer:
         if own != "fp32":
             raise WrongUsage(f"{checkpoint.name} is a graph in {own}, and --precision {precision} was asked for")
-        folder = ensure_reduced(
-            folder,
-            precision,
-            settings.cache_dir,
-            lists=lambda: real_lists(settings),
-            threads=terminal.threads,
-            note=terminal.note,
-        )
-    return methods.load(
-        folder,
-        provider=provider,
-        note=terminal.note,
-        name=checkpoint.name,
-        cache_dir=settings.cache_dir,
-        **running,
-    )
+        how: dict[str, Any] = {"threads": terminal.threads, "note": terminal.note}
+        lists = partial(real_lists, settings)
+        return opened(lambda: ensure_reduced(folder, precision or own, settings.cache_dir, lists=lists, **how), loaded)
+
+    def loaded(folder: Path) -> LoadedScorer:
+        told: dict[str, Any] = {"name": checkpoint.name, "cache_dir": settings.cache_dir, "note": terminal.note}
+        return methods.load(folder, provider=provider, **told, **running)
+
+    return opened(exact, loaded if precision == own else reduced)
 
 
 def _in_words(checkpoint: Checkpoint, prompt: str | None) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, opened
 from rerank_cli.core.protocols import Pair
 from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
 from rerank_cli.export.reduced import HOLDS, Lists, ranked, scored
@@ -75,7 +75,11 @@ def quickest(
         choice = _measured(open_precision, lists())
         (folder / _FILE).write_text(json.dumps(asdict(choice)) + "\n", encoding="utf-8")
 
-    path = build_once(cache_dir / "onnx" / f"{key}-fast", build) / _FILE
+    return opened(lambda: build_once(cache_dir / "onnx" / f"{key}-fast", build), _choice)
+
+
+def _choice(folder: Path) -> Choice:
+    path = folder / _FILE
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         return Choice(kept["precision"], {name: Tried(**one) for name, one in kept["tried"].items()})

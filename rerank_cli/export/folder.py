@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rerank_cli.errors import WrongUsage
@@ -14,10 +16,15 @@ from rerank_cli.methods.exported import RECORD
 
 def refuse_foreign(target: Path) -> None:
     """Raise `WrongUsage` when `target` holds something that no export wrote: it would be lost."""
-    if target.is_dir():
-        if any(target.iterdir()) and not (target / RECORD).is_file():
-            raise WrongUsage(f"{target} is a folder with other files in it", "name a new folder, or an earlier export")
-    elif target.exists() or target.is_symlink():
+    try:
+        names = os.listdir(target)  # once: another process may replace it between two looks
+    except FileNotFoundError:
+        names = []
+    except NotADirectoryError:
+        raise WrongUsage(f"{target} is there and is not a folder") from None
+    if names and RECORD not in names:
+        raise WrongUsage(f"{target} is a folder with other files in it", "name a new folder, or an earlier export")
+    if target.is_symlink() and not target.exists():
         raise WrongUsage(f"{target} is there and is not a folder")
 
 
@@ -34,11 +41,19 @@ def write_folder(target: Path, build: Callable[[Path], None]) -> None:
     try:
         new.mkdir()
         build(new)
-        refuse_foreign(target)
-        if target.is_dir():
-            os.rename(target, old)
-        os.rename(new, target)
+        while new.is_dir():
+            refuse_foreign(target)
+            shutil.rmtree(old, ignore_errors=True)
+            # Another process may take the folder away, or put its own there, at any moment: then it is looked at again.
+            with suppress(FileNotFoundError):
+                os.rename(target, old)
+            try:
+                os.rename(new, target)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
     finally:
         if old.is_dir() and not target.exists():
-            os.rename(old, target)
+            with suppress(OSError):
+                os.rename(old, target)
         shutil.rmtree(aside, ignore_errors=True)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rerank_cli.core.arrays import save_array
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, opened
 from rerank_cli.core.by_place import by_place
 from rerank_cli.core.growing import Growing
 from rerank_cli.core.hashing import fingerprints
@@ -67,7 +67,8 @@ def field_column(corpus: IndexedCorpus, field: str, cache_dir: Path, note: Calla
         note(f"reading {field} of {len(corpus)} documents, once")
         _build(corpus, field, aside)
 
-    return FieldColumn(build_once(folder, build, waiting=lambda: note(f"waiting for another process to read {field}")))
+    waiting = f"waiting for another process to read {field}"
+    return opened(lambda: build_once(folder, build, waiting=lambda: note(waiting)), FieldColumn)
 
 
 def _build(corpus: IndexedCorpus, field: str, folder: Path) -> None:

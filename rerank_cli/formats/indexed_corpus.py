@@ -69,6 +69,7 @@ class IndexedCorpus:
                 layout = self._layouts[number]
                 for record in records(stream, layout):
                     yield located(record, layout, file["name"])
+                self._refuse_changed(number, stream)
 
     def objects(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Every document's id and whole JSON object, with the fields that a `Document` has no place for.
@@ -82,6 +83,7 @@ class IndexedCorpus:
                 for record in records(stream, self._layouts[number]):
                     whole = json_object(record.raw)
                     yield identifier(first_of(whole, DOCUMENT_ID, "document id"), "document id"), whole
+                self._refuse_changed(number, stream)
 
     def lookup(self, docids: Sequence[bytes]) -> list[Document | None]:
         """Return the documents in the order asked, None for an id that is not there.
@@ -130,10 +132,13 @@ class IndexedCorpus:
                 number = int(numbers[i])
                 if number != opened or stream is None:
                     if stream is not None:
+                        self._refuse_changed(opened, stream)
                         stream.close()
                     stream, opened = self._open(number), number
                 raw = _read_at(stream, int(positions[i]) - self._files[number]["start"], int(lengths[i]))
                 documents[i] = document(raw, self._layouts[number])
+            if stream is not None:
+                self._refuse_changed(opened, stream)
         finally:
             if stream is not None:
                 stream.close()
@@ -149,11 +154,20 @@ class IndexedCorpus:
             stream = open(file["path"], "rb", buffering=0)  # noqa: SIM115 (the caller closes it)
         except OSError as error:
             raise Missing(f"{file['name']} cannot be read any more: {error.strerror}") from error
-        status = os.fstat(stream.fileno())
-        if (status.st_size, status.st_mtime_ns) != (file["size"], file["mtime_ns"]):
+        try:
+            self._refuse_changed(number, stream)
+        except WorkFailed:
             stream.close()
-            raise WorkFailed(f"{file['name']} has changed while it was in use", "run again when it is whole")
+            raise
         return stream
+
+    def _refuse_changed(self, number: int, stream: Any) -> None:
+        """Raise `WorkFailed` when a file is not as it was indexed: before it is read, and once more when it was."""
+        file = self._files[number]
+        if file["copy_start"] is None:
+            status = os.fstat(stream.fileno())
+            if (status.st_size, status.st_mtime_ns) != (file["size"], file["mtime_ns"]):
+                raise WorkFailed(f"{file['name']} has changed while it was in use", "run again when it is whole")
 
     def refuse_doubled(self) -> None:
         """Raise `BadData` naming both places when two documents have one id. O(N), reads only what shares a hash."""

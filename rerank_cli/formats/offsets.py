@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rerank_cli.core.arrays import save_array
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, opened, passing_folder, remove_built
 from rerank_cli.errors import WorkFailed
 from rerank_cli.formats.blocks import BlockWriter
 from rerank_cli.formats.compression import open_input
@@ -49,27 +49,36 @@ def open_corpus(paths: Sequence[str], cache_dir: Path, note: Callable[[str], Non
         return _open_passing(files, root, note)
     same_paths = _short_hash([file.path for file in files])
     folder = root / f"{same_paths}-{_short_hash([_VERSION, *((f.path, f.size, f.mtime_ns) for f in files)])}"
-    if not folder.is_dir():
-        build_once(
-            folder,
-            lambda aside: _build(files, aside, note),
-            waiting=lambda: note(f"waiting for another process to index {files[0].name}"),
-        )
-        for outdated in root.glob(f"{same_paths}-*"):
-            if outdated.is_dir() and outdated != folder:
-                shutil.rmtree(outdated, ignore_errors=True)
-    return IndexedCorpus(folder)
+    was_there, waiting = folder.is_dir(), f"waiting for another process to index {files[0].name}"
+    corpus = opened(
+        lambda: build_once(folder, lambda aside: _build(files, aside, note), waiting=lambda: note(waiting)),
+        IndexedCorpus,
+    )
+    for outdated in () if was_there else root.glob(f"{same_paths}-*"):
+        if outdated != folder and _made_here(outdated):
+            with suppress(WorkFailed):
+                remove_built(outdated)
+    return corpus
+
+
+def _made_here(folder: Path) -> bool:
+    """Whether this machine made the index, of files that it now sees changed.
+
+    Another that shares the cache directory may have other files at the same paths and be reading its index of them: what
+    is removed from a network's disk is lost to other machines that have it open.
+    """
+    try:
+        told = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(told.get("machine") == os.uname().nodename)
 
 
 def _open_passing(files: list[CorpusFile], root: Path, note: Callable[[str], None]) -> IndexedCorpus:
     """Index files of which some can be read only once (a FIFO): into a folder that nobody else sees, unlinked once open."""
-    root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".passing.", dir=root))
-    try:
+    with passing_folder(root) as folder:
         _build(files, folder, note)
         return IndexedCorpus(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(files: list[CorpusFile], folder: Path, note: Callable[[str], None]) -> None:
@@ -95,6 +104,7 @@ def _build(files: list[CorpusFile], folder: Path, note: Callable[[str], None]) -
         copy.close()
     _write_sorted(columns, folder)
     meta = {"documents": len(columns[0]), "files": entries, "layouts": layouts, "fingerprint": digest.hexdigest()}
+    meta["machine"] = os.uname().nodename
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     IndexedCorpus(folder).refuse_doubled()
 

@@ -61,6 +61,7 @@ class AnswerCache:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._place = folder
+        self._inode: int | None = None
         self._full = False
         with self._lock, self._spared("cannot be used"):
             self._open()
@@ -86,14 +87,11 @@ class AnswerCache:
         One transaction: about 0.3 ms, and 10 microseconds an item. Beyond the limit twice as many of the oldest go.
         """
         rows = [(key, value + _checksum(key, value)) for key, value in items]
-        with self._lock, self._spared("keeps no more answers", writing=True):
-            if rows and self._database and not self._full:
-                with self._transaction():
-                    hour = int(time.time() // _HOUR)
-                    self._ask("INSERT OR IGNORE INTO hours SELECT ?, coalesce(max(rowid), 0) + 1 FROM kept", hour)
-                    self._database.executemany("INSERT OR IGNORE INTO kept (key, value) VALUES (?, ?)", rows)
-                    if self._used() > self._limit:
-                        self._drop_oldest(2 * len(rows))
+        for _ in range(2):  # a second time where the store was found damaged and another one begun
+            with self._lock, self._spared("keeps no more answers", writing=True):
+                if rows and self._database and not self._full:
+                    self._add(rows)
+                return
 
     def kept(self) -> Kept:
         """How much there is; O(1) in the number of entries."""
@@ -116,9 +114,7 @@ class AnswerCache:
     def close(self) -> None:
         """Close the file; the last process to do so leaves it in one piece, without a log beside it."""
         with self._lock, self._spared("cannot be closed"):
-            if self._database:
-                self._database.close()
-            self._database = None
+            self._close()
 
     def __enter__(self) -> AnswerCache:
         return self
@@ -126,27 +122,56 @@ class AnswerCache:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _add(self, rows: list[tuple[bytes, bytes]]) -> None:
+        if not self._is_there():
+            # Another process found it damaged, or removed it: what is written there is lost.
+            self._close()
+            self._open()
+        assert self._database is not None
+        with self._transaction():
+            hour = int(time.time() // _HOUR)
+            self._ask("INSERT OR IGNORE INTO hours SELECT ?, coalesce(max(rowid), 0) + 1 FROM kept", hour)
+            self._database.executemany("INSERT OR IGNORE INTO kept (key, value) VALUES (?, ?)", rows)
+            if self._used() > self._limit:
+                self._drop_oldest(2 * len(rows))
+
     def _open(self) -> None:
         """Open the newest store of the folder, making it where there is none.
 
         The path of a store that was found damaged is never used again: processes that still have it open
         would remove a newer one's log when they close.
         """
-        damaged = [int(path.stem) for path in self._folder.glob(f"*{_DAMAGED}") if path.stem.isdigit()]
-        self._place = self._folder / str(max(damaged, default=0) + 1)
-        build_once(self._place, _create)
-        self._database = sqlite3.connect(
-            f"{(self._place / _FILE).absolute().as_uri()}?mode=rw",
-            uri=True,
-            timeout=_PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        while self._database is None:
+            self._place = self._newest()
+            path = build_once(self._place, _create) / _FILE
+            self._database = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=_PATIENCE,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._inode = _inode(path)
+            if self._inode is None or self._newest() != self._place:
+                self._close()  # another process found it damaged since we looked
         self._database.text_factory = bytes
         # The log reaches the disk when it is folded into the file: a power cut loses the last answers and harms none.
         self._ask("PRAGMA synchronous = NORMAL")
         self._ask("PRAGMA cache_size = -32000")
         self._ask("SELECT first FROM hours LIMIT 1")
+
+    def _newest(self) -> Path:
+        damaged = [int(path.stem) for path in self._folder.glob(f"*{_DAMAGED}") if path.stem.isdigit()]
+        return self._folder / str(max(damaged, default=0) + 1)
+
+    def _is_there(self) -> bool:
+        """Whether our path still leads to the file that is open here."""
+        return self._inode is not None and _inode(self._place / _FILE) == self._inode
+
+    def _close(self) -> None:
+        if self._database:
+            self._database.close()
+        self._database = None
 
     @contextmanager
     def _spared(self, trouble: str, *, writing: bool = False) -> Iterator[None]:
@@ -155,7 +180,8 @@ class AnswerCache:
             try:
                 yield
             except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGES:
+                damage = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGES
+                if not damage and self._is_there():
                     raise
                 self._move_aside(error)
                 self._open()
@@ -166,19 +192,17 @@ class AnswerCache:
             self._note(f"{self._folder} {trouble}: {error}; going on without it")
 
     def _move_aside(self, error: sqlite3.DatabaseError) -> None:
-        if self._database:
-            self._database.close()
-            self._database = None
+        self._close()
         self._empty_damaged()
         aside = self._place.with_name(self._place.name + _DAMAGED)
-        if self._place.is_dir():
+        if self._is_there():  # else another process was first
             self._place.rename(aside)
             self._note(f"{self._place / _FILE} is damaged ({error}): moved to {aside.name}/ and begun anew")
 
     def _empty_damaged(self) -> None:
         """Remove damaged files but not their folders, whose numbers are used up."""
         for path in self._folder.glob(f"*{_DAMAGED}/*"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _ask(self, statement: str, *values: Any) -> list[Any]:
         assert self._database is not None
@@ -244,6 +268,13 @@ def _create(folder: Path) -> None:
         database.executescript(_SCHEMA)
     finally:
         database.close()
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _checksum(key: bytes, value: bytes) -> bytes:

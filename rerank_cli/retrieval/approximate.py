@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, opened
 from rerank_cli.core.by_place import by_place
 from rerank_cli.errors import missing_extra
 from rerank_cli.retrieval.dense import DenseIndex
@@ -43,10 +43,11 @@ class ApproximateIndex(DenseIndex):
 
     def __init__(self, exact: DenseIndex, folder: Path) -> None:
         """Open the folder; raises `Missing` when there is no graph or no usearch, `BadData` when it is damaged."""
-        super().__init__(exact.folder)
+        # Not opened again: its folder may have been removed since.
+        self.folder, self.vectors, self.ids = exact.folder, exact.vectors, exact.ids
         self._place = folder
         self.graph = read_manifest(folder, KIND, FORMAT)
-        self.manifest = {**self.manifest, "recall": self.graph["recall"]}
+        self.manifest = {**exact.manifest, "recall": self.graph["recall"]}
         self._graph = _new_graph(exact)
         self._graph.view(str(folder / _GRAPH))
 
@@ -87,8 +88,10 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
         told = ", ".join(f"{share:.4f} of the best {depth}" for depth, share in recall.items())
         note(f"the graph took {time.monotonic() - began:.1f} s and finds {told} (documents as queries); {place}")
 
-    build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
-    index = ApproximateIndex(exact, place)
+    waiting = f"waiting for another process to finish {place}"
+    index = opened(
+        lambda: build_once(place, build, waiting=lambda: note(waiting)), lambda folder: ApproximateIndex(exact, folder)
+    )
     refuse_other(index.graph, wanted, place)
     return index
 

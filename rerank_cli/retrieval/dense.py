@@ -15,13 +15,13 @@ V. Karpukhin et al.: Dense passage retrieval for open-domain question answering.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rerank_cli.core.build_once import opened
 from rerank_cli.core.by_place import by_place
 from rerank_cli.core.texts import TITLE_AND_TEXT
 from rerank_cli.errors import WorkFailed
@@ -206,15 +206,14 @@ def kept_dense_index(
         write_docids(docids, aside)
         largest = float(np.fromfile(work.folder / "norms", np.float32).max()) if docids else 0.0
         if docids:
-            os.rename(work.folder / _VECTORS, aside / _VECTORS)
+            work.give(_VECTORS, aside)
         else:
             (aside / _VECTORS).write_bytes(_header(0, np.empty((0, 0), np.float32)))
         counts = {"documents": len(docids), "truncated": work.truncated, "largest_norm": largest}
         write_manifest(aside, KIND, FORMAT, {**wanted, **counts, "encoder": model_facts(model)})
 
     how: dict[str, Any] = {"template": template, "note": note, "watch": watch, "over": over, "begun": begun}
-    encoded_once(place, wanted, corpus, model, _parts, finish, **how)
-    index = DenseIndex(place)
+    index = opened(lambda: encoded_once(place, wanted, corpus, model, _parts, finish, **how), DenseIndex)
     refuse_other(index.manifest, wanted, place)
     return index
 

@@ -92,6 +92,16 @@ class Unfinished:
         path.with_suffix(".new").write_text(json.dumps(self._told), encoding="utf-8")
         os.replace(path.with_suffix(".new"), path)
 
+    def give(self, name: str, folder: Path) -> None:
+        """Put a finished file into another folder of the same disk, without a copy.
+
+        It stays here too where the disk knows links: until the index is whole, a kill must not cost what was encoded.
+        """
+        try:
+            os.link(self.folder / name, folder / name)
+        except OSError:
+            os.rename(self.folder / name, folder / name)
+
     def remove(self) -> None:
         """Forget what is kept here."""
         shutil.rmtree(self.folder)
@@ -110,8 +120,8 @@ def encoded_once(
     watch: Watch = iter,
     over: Over = map,
     begun: Callable[[Parts], Parts] = dict,
-) -> None:
-    """Make the index folder `place` where there is none, by one process of all that ask for it.
+) -> Path:
+    """Make the index folder `place` where there is none, by one process of all that ask for it; returns it.
 
     `parts(model, arrays)` says what is kept of a block's arrays, where it was encoded (see `sharing`); `begun` puts
     before those of the first what begins their files, and `finish(work, docids, folder)` makes the index, here. n texts through the model; memory for the blocks that are
@@ -159,8 +169,8 @@ def encoded_once(
                 f"{work.truncated} of {work.documents} documents are longer than the {length} tokens that {name} reads"
             )
 
-    build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
-    shutil.rmtree(unfinished, ignore_errors=True)
+    waiting = f"waiting for another process to finish {place}"
+    return build_once(place, build, waiting=lambda: note(waiting), partial=unfinished)
 
 
 def encoded_queries(model: TextModel, topics: Sequence[Topic]) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, opened
 from rerank_cli.core.texts import TITLE_AND_TEXT, Corpus, Document
 from rerank_cli.retrieval.analyzers import analyzer_named
 from rerank_cli.retrieval.bm25 import Bm25Index
@@ -49,9 +49,9 @@ def kept_bm25_index(
         how: dict[str, Any] = {"processes": processes, "over": over}
         Bm25Index.build(watch(corpus), aside, analyzer, template=template, fingerprint=corpus.fingerprint, **how)
 
-    place = _built(corpus, wanted, f"BM25 ({analyzer} analyzer)", folder, cache_dir, note, build)
-    index = Bm25Index.open(place)
-    refuse_other(index.index.manifest, wanted, place)
+    what = f"BM25 ({analyzer} analyzer)"
+    index = opened(lambda: _built(corpus, wanted, what, folder, cache_dir, note, build), Bm25Index.open)
+    refuse_other(index.index.manifest, wanted, index.index.folder)
     return index
 
 
@@ -74,9 +74,8 @@ def kept_field_index(
         FieldIndex.build(lambda: watch(corpus), aside, analyzer, fingerprint=corpus.fingerprint, **how)
 
     what = f"BM25 in fields ({analyzer} analyzer)"
-    place = _built(corpus, wanted, what, folder, cache_dir, note, build)
-    index = FieldIndex(place)
-    refuse_other(index.manifest, wanted, place)
+    index = opened(lambda: _built(corpus, wanted, what, folder, cache_dir, note, build), FieldIndex)
+    refuse_other(index.manifest, wanted, index.folder)
     for name in FIELDS:
         if not index.manifest[name]["documents_with_terms"]:
             note(f"no document has a {name}: its weight changes nothing")
@@ -107,5 +106,4 @@ def _built(
         build(aside)
         note(f"the BM25 index took {time.monotonic() - began:.1f} s and is kept in {place}")
 
-    build_once(place, told, waiting=lambda: note(f"waiting for another process to finish {place}"))
-    return place
+    return build_once(place, told, waiting=lambda: note(f"waiting for another process to finish {place}"))

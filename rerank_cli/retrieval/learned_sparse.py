@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rerank_cli.core.build_once import build_once
+from rerank_cli.core.build_once import build_once, opened
 from rerank_cli.core.ids import shown
 from rerank_cli.core.texts import TITLE_AND_TEXT, Corpus
 from rerank_cli.errors import Missing
@@ -125,8 +125,7 @@ def kept_encoded_impacts(
         write_impacts(work, docids, aside, about)
 
     how: dict[str, Any] = {"template": template, "note": note, "watch": watch, "over": over}
-    encoded_once(place, wanted, corpus, model, _parts, finish, **how)
-    return _opened(place, wanted)
+    return _opened(lambda: encoded_once(place, wanted, corpus, model, _parts, finish, **how), wanted)
 
 
 def _parts(model: TextModel, arrays: list[np.ndarray]) -> Parts:
@@ -166,14 +165,14 @@ def kept_given_impacts(
         took = time.monotonic() - began
         note(f"{len(docids)} documents with {len(numbers)} terms took {took:.1f} s; the index is kept in {place}")
 
-    build_once(place, build, waiting=lambda: note(f"waiting for another process to finish {place}"))
-    index = _opened(place, wanted)
+    waiting = f"waiting for another process to finish {place}"
+    index = _opened(lambda: build_once(place, build, waiting=lambda: note(waiting)), wanted)
     if index.manifest["empty"]:
         note(f"{index.manifest['empty']} of {len(index)} documents have no weight, and no query finds them")
     return Impact(place, index, weights)
 
 
-def _opened(place: Path, wanted: Mapping[str, Any]) -> ImpactIndex:
-    index = ImpactIndex(place)
-    refuse_other(index.manifest, wanted, place)
+def _opened(make: Callable[[], Path], wanted: Mapping[str, Any]) -> ImpactIndex:
+    index = opened(make, ImpactIndex)
+    refuse_other(index.manifest, wanted, index.folder)
     return index

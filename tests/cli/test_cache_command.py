@@ -120,7 +120,7 @@ def test_pruning_by_age_and_by_size_takes_the_oldest(cache, kept):
 
 
 def test_what_a_killed_build_left_goes_too(cache, kept):
-    left = kept / "onnx" / ".0123456789abcdef0123.killed"
+    left = kept / "onnx" / ".0123456789abcdef0123.0123456789ab"
     left.mkdir()
     cache("--prune", "onnx", "--max-size", "1G")
     assert not left.exists()

@@ -44,7 +44,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path):
 
 
 def test_what_a_killed_build_left_is_swept_by_the_next(tmp_path):
-    (tmp_path / ".index.killed").mkdir()
+    (tmp_path / ".index.0123456789ab").mkdir()
     build_once(tmp_path / "index", lambda aside: (aside / "data").write_text("whole"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["index", "index.lock"]
 
@@ -85,12 +85,12 @@ def test_builders_and_removers_do_not_disturb_each_other(tmp_path):
 
 
 def test_what_killed_builds_left_is_swept_but_not_what_is_being_built(tmp_path):
-    (tmp_path / ".killed.1").mkdir()
+    (tmp_path / ".killed.0123456789ab").mkdir()
     (tmp_path / "killed.lock").touch()
 
     def build(aside):
         sweep_killed_builds(tmp_path)
-        assert not (tmp_path / ".killed.1").exists()
+        assert not (tmp_path / ".killed.0123456789ab").exists()
         (aside / "data").write_text("whole")
 
     assert (build_once(tmp_path / "index", build) / "data").read_text() == "whole"

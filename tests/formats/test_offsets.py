@@ -151,7 +151,7 @@ def test_a_fifo_is_as_good_as_a_file(tmp_path, cache):
     writer.join()
     assert list(corpus) == DOCUMENTS
     assert corpus.lookup([b"d7", b"d299"]) == [DOCUMENTS[7], DOCUMENTS[299]]
-    assert list((cache / "texts").iterdir()) == []
+    assert [left.name for left in (cache / "texts").iterdir()] == ["passing.lock"]
 
 
 def test_the_fingerprint_follows_the_documents_only(tmp_path, cache):
