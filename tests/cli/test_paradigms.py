@@ -260,14 +260,13 @@ def test_what_servers_would_be_paid_is_told_before(rerank: Runner, first_stage: 
         assert not server.posts
 
 
-@pytest.mark.parametrize("model", ["rankgpt", "minilm", "minilm-blend"])
+@pytest.mark.parametrize("model", ["rankgpt", "minilm-blend"])
 def test_what_is_paid_for_already_is_told_before(model: str, rerank: Runner, first_stage: Path, tmp_path: Path) -> None:
     few = [line for line in first_stage.read_text().splitlines(True) if line.split()[0] in ("q01", "q02", "q03")]
     (tmp_path / "few.run").write_text("".join(few))
     with talker(last_first) as server:
         at = ["--endpoint", server.url] if model == "rankgpt" else []
         said = ["rerank", "few.run", "-c", "demo", "-m", model, *at, "--strategy", "single", "-k", "4"]
-        assert int(cost_of(rerank(*said, "--no-cache", "--dry-run"))["cached"]) == 0
         assert rerank(*said).code == 0
         cost = cost_of(rerank(*said, "--dry-run"))
         assert int(cost["cached"]) == int(cost["calls"]) == 3
