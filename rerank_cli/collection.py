@@ -117,12 +117,12 @@ class Collection:
         """One line: which collection this is, and where."""
         return self._sources.description
 
-    def topics(self) -> dict[bytes, str]:
+    def topics(self, *, vectors: bool = False) -> dict[bytes, str]:
         """Query id -> text, in the source's order; of a BEIR folder those judged in the split, unless all were asked for.
 
-        Raises `Missing` naming the file looked for, `BadData` with FILE:LINE.
+        With `vectors` a topic that has one needs no text. Raises `Missing` naming the file looked for, `BadData` with FILE:LINE.
         """
-        return self._topics
+        return self._read_topics(vectors=True) if vectors else self._topics
 
     def topic_field(self, field: str) -> dict[bytes, TopicField]:
         """A field of those topics that have it (see `formats.topics.read_topic_field`); raises `WrongUsage` for irds:ID."""
@@ -158,12 +158,15 @@ class Collection:
 
     @cached_property
     def _topics(self) -> dict[bytes, str]:
+        return self._read_topics(vectors=False)
+
+    def _read_topics(self, *, vectors: bool) -> dict[bytes, str]:
         source, fields = self._source("topics"), self._sources.topic_fields
         if source.startswith(_IRDS):
             topics = self._irds(source).topics(fields)
         else:
             with open_input(source) as stream:
-                topics = read_topics(stream, source, fields=fields)
+                topics = read_topics(stream, source, fields=fields, vectors=vectors)
         if not self._sources.judged_only:
             return topics
         judged = set(self.qrels().topics)

@@ -83,7 +83,7 @@ def diff(
     tsv begins with a header: query, A's and B's value, difference, overlap@N, tau, rbo; with --documents
     query, document, its ranks in A and B, grade. What is not known is empty.
     """
-    from rerank_cli.cli.judged_runs import evaluated, judgements, run_names
+    from rerank_cli.cli.judged_runs import evaluated, judgements, run_names, say_unreached
     from rerank_cli.cli.streams import output_stream
     from rerank_cli.cli.whole_runs import read_runs
     from rerank_cli.evaluation import report_changes
@@ -109,6 +109,7 @@ def diff(
     else:
         judged = judgements(found, qrels)
         chosen = parse_measures([measure], found.rel if rel is None else rel)
+        say_unreached(chosen, judged, terminal)
         judge = Judge(chosen, judged)
         a, b = (evaluated(judge, f.run, name, path, terminal) for f, name, path in zip(files, names, runs, strict=True))
         values, grades, shown_measure = (a, b), judged.by_query, str(chosen[0])

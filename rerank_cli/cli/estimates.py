@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from rerank_cli.rewriting.rewriter import Asking
 
 
-def say_estimate(cost: Estimate, cached: int, price: str | None) -> None:
+def say_estimate(cost: Estimate, price: str | None) -> None:
     """What scoring every document would cost; with a `price`, also in money."""
     _say(
         queries=cost.queries,
         pairs=cost.pairs,
-        cached=cached,
-        calls=cost.pairs - cached,
+        cached=cost.cached,
+        calls=cost.pairs - cost.cached,
         tokens=cost.tokens,
         longest=cost.longest,
         truncated=cost.truncated,
@@ -37,6 +37,7 @@ def say_asked_estimate(cost: AskedEstimate, plan: Plan, price: str | None) -> No
         calls_formula=plan.strategy.calls,
         calls=cost.questions,
         calls_at_most=cost.most,
+        cached=cost.cached,
         tokens=cost.tokens,
         longest=cost.longest,
         truncated=cost.truncated,

@@ -154,7 +154,9 @@ def eval(
     default = ("P@1", "nDCG@10") if separation else DEFAULT_MEASURES
     shown_measures = parse_measures(measure or default, rel)
     asserted = [parse_measures([a.measure], rel) for a in assertions]
-    judge = Judge(list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)])), judged)
+    wanted = list(dict.fromkeys([*shown_measures, *(m for ms in asserted for m in ms)]))
+    judged_runs.say_unreached(wanted, judged, terminal)
+    judge = Judge(wanted, judged)
     named = [
         (name, _as_read(file.run, depth, compat), path or "stdin")
         for name, file, path in zip(judged_runs.run_names(paths, files), files, paths, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.terminal import Terminal
 from rerank_cli.errors import BadData
@@ -48,6 +48,15 @@ def judgements(collection: Collection, qrels: str | None) -> Qrels:
             "there are no judgements in it", "name a file of judgements with -Q", where=qrels or collection.name
         )
     return judged
+
+
+def say_unreached(measures: Sequence[Any], judged: Qrels, terminal: Terminal) -> None:
+    """Warn of measures that count documents from a grade on which no judgement has: they are 0 whatever the run."""
+    best = int(judged.grades.max())
+    asked = [(measure, measure["rel"]) for measure in measures if "rel" in measure.SUPPORTED_PARAMS]
+    for least in sorted({rel for _, rel in asked if rel > best}):
+        named = ", ".join(str(measure) for measure, rel in asked if rel == least)
+        terminal.warn(f"no judgement reaches grade {least} (the highest is {best}): nothing is relevant to {named}")
 
 
 def of_shared_topics(judged: Qrels, files: Sequence[RunFile], terminal: Terminal) -> Qrels:

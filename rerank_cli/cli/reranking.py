@@ -144,7 +144,6 @@ class Reranking:
         """Print what it would cost, and score nothing."""
         from rerank_cli import pipeline
         from rerank_cli.cli.estimates import say_asked_estimate, say_estimate
-        from rerank_cli.pipeline.cached import CachedScorer
 
         scorer, plan, price = self._scorer, self._plan, self._typed["price"]
         if plan is not None:
@@ -153,7 +152,7 @@ class Reranking:
             say_asked_estimate(asked, plan, price)
             return
         cost = pipeline.estimate(candidates, self._sources, scorer, self._limits)
-        say_estimate(cost, scorer.found if isinstance(scorer, CachedScorer) else 0, price)
+        say_estimate(cost, price)
 
     def answers(self, candidates: Iterable[Candidates], seconds_left: float | None = None) -> Generator[Reranked]:
         """See `pipeline.rerank`; `seconds_left` of the strategy's deadline, where not all of them are."""

@@ -199,7 +199,9 @@ def retrieve(
                 raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
             run = feedback_run(feedback, given.feeding.documents) if feedback is not None else None
             found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
-            asked, filters = topics_of(found, named, topics == "-", topic_filters)
+            asked, filters = topics_of(
+                found, named, topics == "-", topic_filters, vectors=parts_of(chosen) == ["impact"]
+            )
             filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
             if run is not None:
                 run.say_absent(asked, terminal.warn)

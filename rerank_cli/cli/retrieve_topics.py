@@ -28,13 +28,13 @@ def lists(
 
 
 def topics_of(
-    found: Collection, named: Overrides, on_stdin: bool, with_filters: bool
+    found: Collection, named: Overrides, on_stdin: bool, with_filters: bool, vectors: bool
 ) -> tuple[dict[bytes, str], Mapping[bytes, TopicField] | None]:
-    """The topics, and the filter of those that have one (None: these are not asked for)."""
+    """The topics, and the filter of those that have one (None: these are not asked for); with `vectors`, these may be all they have."""
     from rerank_cli.cli.retrieve_filters import FIELD
 
     if not on_stdin:
-        return found.topics(), found.topic_field(FIELD) if with_filters else None
+        return found.topics(vectors=vectors), found.topic_field(FIELD) if with_filters else None
     return topics_from_stdin(named, with_filters)
 
 

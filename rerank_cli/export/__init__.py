@@ -6,6 +6,7 @@ Done once a checkpoint; from then on scoring needs neither torch nor transformer
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,9 +15,18 @@ from typing import TYPE_CHECKING
 
 import rerank_cli
 from rerank_cli.core.build_once import build_once
-from rerank_cli.errors import WorkFailed, WrongUsage
+from rerank_cli.errors import BadData, Missing, WorkFailed, WrongUsage
 from rerank_cli.methods.checkpoint import Checkpoint
-from rerank_cli.methods.exported import GRAPH, RECORD, Record, read_record
+from rerank_cli.methods.exported import (
+    GRAPH,
+    RECORD,
+    TOKENIZER,
+    Record,
+    graph_hash,
+    of_graph,
+    read_record,
+    write_record,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +57,6 @@ def ensure_exported(
     TensorRT can read. Needs the extra `torch` unless the graph is already there. Raises
     `Missing` for files that cannot be had, `WorkFailed` when graph and PyTorch disagree.
     """
-    from rerank_cli.methods import method_named
     from rerank_cli.methods.exported import chosen_length
     from rerank_cli.methods.source import open_source
 
@@ -61,9 +70,12 @@ def ensure_exported(
     key = hashlib.sha256(told.encode()).hexdigest()[:20]
 
     def build(folder: Path) -> None:
+        record = record_of(source, fuses=fuses)
         if max_length is not None:
-            chosen_length(method_named(source.checkpoint.method).record(source), max_length, 0)
-        agreement = write_export(source, folder, fuses=fuses)
+            chosen_length(record, max_length, 0)
+        if _borrowed(record, source, folder, cache_dir / "onnx"):
+            return
+        agreement = write_export(source, folder, record=record, fuses=fuses)
         if not acceptable(agreement):
             raise WorkFailed(
                 f"the ONNX graph of {checkpoint.name} differs from PyTorch by {agreement.difference:.2g}",
@@ -77,6 +89,51 @@ def ensure_exported(
     )
 
 
+def record_of(source: Source, *, fuses: bool) -> Record:
+    """How `source` is asked, and from what its graph is made; raises `WrongUsage` when it has none, and what its method raises."""
+    from rerank_cli.methods import engines_of, method_named
+
+    module = method_named(source.checkpoint.method)
+    if "onnx" not in engines_of(module):
+        raise WrongUsage(
+            f"{source.checkpoint.name} has no graph to export: the method {source.checkpoint.method} is run by PyTorch only",
+            "rerank rerank runs it as it is",
+        )
+    record = module.record(source)
+    if not source.checkpoint.verified:
+        source.note(f"the template of {record.name} was not checked against its authors' files: {record.template!r}")
+    return replace(record, graph_hash=graph_hash(record, f"{source.files_hash} {GRAPHS} {fuses}"))
+
+
+def _borrowed(record: Record, source: Source, folder: Path, exports: Path) -> bool:
+    """Take graph and tokenizer from an export in `exports` that differs in the prompt alone; False where there is none.
+
+    Hard links where the file system has them, copies elsewhere; what was measured and which versions made it are its own.
+    """
+    for other in sorted(exports.glob("[!.]*/")):
+        try:
+            lent = read_record(other)
+            if lent.graph_hash != record.graph_hash:
+                continue
+            for file in (other / TOKENIZER, *other.glob(f"{GRAPH}*")):
+                _linked(file, folder / file.name)
+        except (Missing, BadData, OSError):  # no export, or one that is being removed
+            for file in folder.iterdir():
+                file.unlink()
+            continue
+        source.note(f"{record.name} has a graph already: only the prompt is another")
+        write_record(folder, replace(record, versions=lent.versions, report=lent.report))
+        return True
+    return False
+
+
+def _linked(file: Path, to: Path) -> None:
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copyfile(file, to)
+
+
 def acceptable(agreement: Agreement) -> bool:
     """Whether a graph agrees with PyTorch to within `TOLERANCE`."""
     return agreement.difference <= TOLERANCE * max(1.0, agreement.largest)
@@ -86,6 +143,7 @@ def write_export(
     source: Source,
     folder: Path,
     *,
+    record: Record | None = None,
     max_length: int | None = None,
     device: str = "cpu",
     threads: int = 0,
@@ -93,35 +151,28 @@ def write_export(
 ) -> Agreement:
     """Write graph, tokenizer and record of `source` into the empty `folder`, and measure it against PyTorch.
 
-    `max_length` is recorded as the folder's own; the comparison runs on `device`. A fused graph that does
+    `record` is what `record_of` says, `max_length` recorded as the folder's own; the comparison runs on `device`. A fused graph that does
     not load or disagrees with PyTorch is left for the unfused one; that is said and recorded. Needs the
     extra `torch`; holds the weights in memory about three times.
     """
     from rerank_cli.export.check import ReferenceBackend, agreement, answers
     from rerank_cli.export.graph import fuse, move, write_graph
-    from rerank_cli.methods import engines_of, method_named
-    from rerank_cli.methods.exported import TOKENIZER, chosen_length, write_record
+    from rerank_cli.methods import method_named
+    from rerank_cli.methods.exported import chosen_length
     from rerank_cli.methods.source import needs_torch
     from rerank_cli.methods.torch_model import load_model
 
-    module = method_named(source.checkpoint.method)
-    if "onnx" not in engines_of(module):
-        raise WrongUsage(
-            f"{source.checkpoint.name} has no graph to export: the method {source.checkpoint.method} is run by PyTorch only",
-            "rerank rerank runs it as it is",
-        )
-    record = module.record(source)
+    record = record or record_of(source, fuses=fuses)
     if max_length is not None:
         record = replace(record, max_length=chosen_length(record, max_length, 0))
-    if not source.checkpoint.verified:
-        source.note(f"the template of {record.name} was not checked against its authors' files: {record.template!r}")
+    module = method_named(record.method)
     source.note(f"exporting {record.name} to ONNX, once")
     with needs_torch(f"exporting {record.name} to ONNX"):
         model = load_model(source, module.MODEL_CLASS, may_lack=module.MAY_LACK)
         reference = ReferenceBackend(lambda batch: module.reference(model, record, source.folder, batch))
         wanted = answers(record, source.tokenizer, reference)
         traced, path = folder / "traced" / GRAPH, folder / GRAPH
-        write_graph(module.graph(model, record, source.folder), record, traced)
+        write_graph(module.graph(model, of_graph(record), source.folder), record, traced)
 
         def measured() -> Agreement:
             return agreement(wanted, _onnx_answers(record, source, path, device, threads))

@@ -110,11 +110,12 @@ def write_reduced(
         model = _halved(model) if precision == "fp16" else _in_blocks(model)
         save(model, folder / GRAPH, large=(exact / f"{GRAPH}.data").exists())
     shutil.copyfile(exact / TOKENIZER, folder / TOKENIZER)
-    write_record(folder, replace(record, precision=precision))
+    record = replace(record, precision=precision, graph_hash="")
+    write_record(folder, record)
     quiet: dict[str, Any] = {"threads": threads, "device": "cpu", "note": note}
     found = ranked(scored(load(exact, **quiet), lists), scored(load(folder, **quiet), lists))
     report = {**record.report, "against_fp32": found._asdict()}
-    write_record(folder, replace(record, precision=precision, report=report))
+    write_record(folder, replace(record, report=report))
     return found
 
 

@@ -17,6 +17,7 @@ from rerank_cli.formats.fields import (
     DOCUMENT_ID,
     DOCUMENT_TEXT,
     OF_AN_ARRAY,
+    VECTOR,
     first_byte,
     first_of,
     identifier,
@@ -72,14 +73,15 @@ def records(lines: Iterable[bytes], layout: Layout) -> Iterator[Record]:
 
 
 def document(raw: bytes, layout: Layout) -> Document:
-    """Parse one record; raises `BadData` (no place) when it has no id or no text. Bytes that are not UTF-8 become U+FFFD."""
+    """Parse one record; raises `BadData` (no place) when it has no id, or neither text nor vector. Bytes that are not UTF-8 become U+FFFD."""
     if layout.kind == "sgml":
         return sgml.document(raw)
     if layout.kind == "tsv":
         return _from_row(raw, layout.columns)
     record = json_object(raw)
     docid = identifier(first_of(record, DOCUMENT_ID, "document id"), "document id")
-    text = mended(string(first_of(record, DOCUMENT_TEXT, "text"), "text"))
+    bare = VECTOR in record and not any(name in record for name in DOCUMENT_TEXT)
+    text = "" if bare else mended(string(first_of(record, DOCUMENT_TEXT, "text"), "text"))
     title = record.get("title")
     return Document(docid, "" if title is None else mended(string(title, "title")), text)
 
@@ -109,7 +111,7 @@ def _other_fields(raw: bytes, layout: Layout) -> dict[str, Any]:
         record: dict[str, Any] = {name: cell.decode("utf-8", "replace") for name, cell in cells}
     else:
         record = json_object(raw)
-    taken = {"title", *(next(n for n in names if n in record) for names in (DOCUMENT_ID, DOCUMENT_TEXT))}
+    taken = {"title", *(next((n for n in names if n in record), "") for names in (DOCUMENT_ID, DOCUMENT_TEXT))}
     return {name: value for name, value in record.items() if name not in taken}
 
 

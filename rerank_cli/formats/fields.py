@@ -20,6 +20,8 @@ from rerank_cli.errors import BadData
 #: Names of a document's id, the first that is there counts (MS MARCO v2 passages have `pid`, and `docid` of the whole page).
 DOCUMENT_ID = ("_id", "id", "pid", "docid", "docno", "doc_id")
 DOCUMENT_TEXT = ("text", "contents", "content", "body", "segment", "passage")
+#: Term weights computed before: a record that has them needs no text.
+VECTOR = "vector"
 TOPIC_ID = ("_id", "qid", "query_id", "id")
 TOPIC_TEXT = ("text", "query", "title", "contents")
 

@@ -12,6 +12,7 @@ from rerank_cli.formats.fields import (
     OF_AN_ARRAY,
     TOPIC_ID,
     TOPIC_TEXT,
+    VECTOR,
     first_byte,
     first_of,
     identifier,
@@ -34,24 +35,30 @@ class TopicRecord(NamedTuple):
     fields: Mapping[str, Any]
 
 
-def read_topics(stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title",)) -> dict[bytes, str]:
+def read_topics(
+    stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title",), vectors: bool = False
+) -> dict[bytes, str]:
     """Read topics into query id -> text, in the order of the file.
 
     `fields` are joined by a blank: `title` is the query itself (whatever the file calls it), `desc` and
     `narr` are TREC's; a JSONL file may have others. Raises `BadData` with FILE:LINE for a query id that
-    comes twice, a field that is missing, and bytes that are not UTF-8. Reads the whole stream.
+    comes twice, a field that is missing, and bytes that are not UTF-8. Reads the whole stream. With `vectors` a record
+    that has a vector needs no text, which is then empty.
     """
-    return {qid: topic.text for qid, topic in read_topic_records(stream, name, fields=fields).items()}
+    records = read_topic_records(stream, name, fields=fields, vectors=vectors)
+    return {qid: topic.text for qid, topic in records.items()}
 
 
-def read_topic_records(stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title",)) -> dict[bytes, TopicRecord]:
+def read_topic_records(
+    stream: BinaryIO, name: str, *, fields: Sequence[str] = ("title",), vectors: bool = False
+) -> dict[bytes, TopicRecord]:
     """As `read_topics`, each query with the other fields of its record."""
     data = stream.read()
     begin = first_byte(data)
     if begin == b"":
         return {}
     if begin == b"{":
-        parsed = _from_jsonl(data, name, fields)
+        parsed = _from_jsonl(data, name, fields, vectors)
     elif begin == b"<" and sgml.holds_topics(data):
         parsed = _from_sgml(data, name, fields)
     else:
@@ -105,12 +112,13 @@ def json_topic(qid: bytes, text: str, fields: Mapping[str, Any]) -> bytes:
     return json_line({**known, **{name: value for name, value in fields.items() if name not in known}})
 
 
-def _from_jsonl(data: bytes, name: str, fields: Sequence[str]) -> Iterator[_Parsed]:
+def _from_jsonl(data: bytes, name: str, fields: Sequence[str], vectors: bool) -> Iterator[_Parsed]:
     for number, line in _lines(data):
         try:
             record = json_object(line)
             qid = identifier(first_of(record, TOPIC_ID, "query id"), "query id")
-            text = _joined([_unicode(string(_json_field(record, field), field)) for field in fields], qid)
+            bare = vectors and VECTOR in record and not any(record.get(field) for field in TOPIC_TEXT)
+            text = "" if bare else _joined([_unicode(string(_json_field(record, f), f)) for f in fields], qid)
             taken = {name for names in (TOPIC_ID, TOPIC_TEXT) for name in [n for n in names if n in record][:1]}
             yield number, qid, text, {name: value for name, value in record.items() if name not in taken}
         except BadData as error:

@@ -10,9 +10,16 @@ from rerank_cli.core.ids import shown
 from rerank_cli.errors import BadData
 from rerank_cli.formats.compression import open_input
 from rerank_cli.formats.corpus_files import corpus_files
-from rerank_cli.formats.fields import DOCUMENT_ID, TOPIC_ID, first_byte, first_of, identifier, json_object, opening
-
-_FIELD = "vector"
+from rerank_cli.formats.fields import (
+    DOCUMENT_ID,
+    TOPIC_ID,
+    VECTOR,
+    first_byte,
+    first_of,
+    identifier,
+    json_object,
+    opening,
+)
 
 
 def weighted_documents(paths: Sequence[str], note: Callable[[str], None]) -> Iterator[tuple[bytes, dict[str, float]]]:
@@ -27,7 +34,7 @@ def weighted_topics(path: str) -> dict[bytes, dict[str, float]] | None:
     with open_input(path) as stream:
         head, lines = opening(stream)
         start = head.lstrip().split(b"\n", 1)[0]
-        if first_byte(head) != b"{" or _FIELD not in json_object(start):
+        if first_byte(head) != b"{" or VECTOR not in json_object(start):
             return None
         topics: dict[bytes, dict[str, float]] = {}
         for qid, weights in _weighted(lines, path, TOPIC_ID, "query id"):
@@ -45,7 +52,7 @@ def _weighted(
             continue
         try:
             record = json_object(line)
-            yield identifier(first_of(record, ids, what), what), _checked(first_of(record, (_FIELD,), _FIELD))
+            yield identifier(first_of(record, ids, what), what), _checked(first_of(record, (VECTOR,), VECTOR))
         except BadData as error:
             raise BadData(error.message, error.hint, where=f"{name}:{number}") from None
 
@@ -53,7 +60,7 @@ def _weighted(
 def _checked(vector: Any) -> dict[str, float]:
     """Weights above 0; raises `BadData` (no place) for what is no object of numbers from 0."""
     if not isinstance(vector, dict):
-        raise BadData(f"the {_FIELD} is a JSON {type(vector).__name__}, not an object", 'such as {"copper": 1.5}')
+        raise BadData(f"the {VECTOR} is a JSON {type(vector).__name__}, not an object", 'such as {"copper": 1.5}')
     for term, weight in vector.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             raise BadData(f"the weight of {term!r} is {weight!r}", "a weight is a number from 0 on")

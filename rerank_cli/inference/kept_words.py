@@ -55,6 +55,10 @@ class KeptWriter:
                 yield first, completion
                 yield from ((at, completion._replace(cached=True)) for at in others)
 
+    def kept(self, asked: Sequence[tuple[Prompt, Decoding]]) -> list[bool]:
+        """Which of the completions are in the store."""
+        return [value is not None for value in self._store.get([self._key(*one) for one in asked])]
+
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         """See `Writer.count`."""
         return self._writer.count(prompts)

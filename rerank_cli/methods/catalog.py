@@ -108,7 +108,7 @@ def _unknown(name: str, path: Path) -> Missing:
 
 
 def _holds_model(path: Path) -> bool:
-    return any((path / file).is_file() for file in ("config.json", "rerank.json"))
+    return any((path / file).is_file() for file in ("config.json", "rerank.json", "adapter_config.json"))
 
 
 @functools.cache

@@ -19,6 +19,24 @@ RECORD, GRAPH, TOKENIZER = "rerank.json", "model.onnx", "tokenizer.json"
 FORMAT = 1
 
 
+#: What of a record is the prompt; and what only names the checkpoint, or tells of an export. All else may shape the graph.
+_PROMPT = ("instruction", "instruction_as")
+_SHAPES_NOTHING = (
+    *(
+        "name",
+        "source",
+        "revision",
+        "licence",
+        "source_hash",
+        "graph_hash",
+        "strategy",
+        "settings",
+        "versions",
+        "report",
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Record:
     """How to ask one exported graph, and where it came from."""
@@ -47,6 +65,8 @@ class Record:
     revision: str | None = None
     #: Hash of the checkpoint's files and of how it is asked: the same scores come from the same hash.
     source_hash: str = ""
+    #: Hash of what the graph was made from: records that share it differ in the words around a pair, not in the graph.
+    graph_hash: str = ""
     licence: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     #: What the export measured against PyTorch.
@@ -87,6 +107,21 @@ def instructed(record: Record, instruction: str | None) -> Record:
         return record
     told = hashlib.sha256(f"{record.source_hash}\n{instruction}".encode("utf-8", "replace")).hexdigest()[:32]
     return replace(record, params=record.params | {"instruction": instruction}, source_hash=told)
+
+
+def of_graph(record: Record) -> Record:
+    """`record` as a graph is made from it: without the words around a pair, which its tokens hold already."""
+    params = {name: value for name, value in record.params.items() if name not in _PROMPT}
+    return replace(record, template="", params=params)
+
+
+def graph_hash(record: Record, made: str) -> str:
+    """A hash of all that `of_graph` leaves of how `record` is asked, and of `made`: the files and how they are exported.
+
+    In the record's own order: which of two words comes first decides what the graph subtracts.
+    """
+    facts = {name: fact for name, fact in asdict(of_graph(record)).items() if name not in _SHAPES_NOTHING}
+    return hashlib.sha256(f"{made}\n{json.dumps(facts)}".encode()).hexdigest()[:32]
 
 
 def chosen_length(record: Record, max_length: int | None, specials: int) -> int:

@@ -99,6 +99,10 @@ class TextLists(_OfLists):
         asked, documents, owner, place = self._texts(slates)
         return self._costs(self._model.lengths(asked, True), self._model.lengths(documents, False), owner, place)
 
+    def kept(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """Of which pairs what the model made of the document is kept, (n,) bool."""
+        return self._memory.keeps([pair.document for pair in pairs], False)
+
     def rate(self, slates: Sequence[Slate]) -> Ratings:
         """See `ListScorer.rate`; distinct queries + documents not met before through the model."""
         asked, texts, owner, place = self._texts(slates)
@@ -167,6 +171,15 @@ class PromptLists(_OfLists):
     def keep_in(self, store: Cache) -> None:
         """Keep every list's rating in `store`, and look there before asking the model."""
         self._store = store
+
+    def kept(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """Which pairs' lists, those of each query one, have ratings that are kept, (n,) bool."""
+        slates, positions = _lists_of(pairs)
+        found = np.zeros(len(pairs), bool)
+        if self._store is not None:
+            kept = [value is not None for value in self._store.get([self._key(slate) for slate in slates])]
+            found[positions] = np.repeat(kept, [len(slate.documents) for slate in slates])
+        return found
 
     def rate(self, slates: Sequence[Slate]) -> Ratings:
         """See `ListScorer.rate`; a rating is in the store before the next list is taken up, unless a value is not finite."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rerank_cli.core.protocols import Answers, Backend, Lengths, Pair, Scores, gathered
+from rerank_cli.errors import WrongUsage
 from rerank_cli.inference.batching import Row, computed
 from rerank_cli.inference.memory import telling
 from rerank_cli.methods.exported import Record
@@ -155,6 +156,10 @@ def template_scorer(
     from rerank_cli.inference.tokens import TemplateTokens
     from rerank_cli.methods.exported import chosen_length
 
+    if record.template.find("{document}") < record.template.find("{query}"):
+        raise WrongUsage(
+            f"the prompt of {record.name} has {{document}} before {{query}}", f"a {record.method} reads the query first"
+        )
     empty = tokenizer.encode(record.template.replace("{query}", "").replace("{document}", ""))
     length = chosen_length(record, max_length, len(empty.ids))
     tokens = TemplateTokens(tokenizer, length, record.template)

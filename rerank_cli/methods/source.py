@@ -42,6 +42,8 @@ class Source:
     folder: Path
     #: Where the tokenizer's files lie; `folder` unless the checkpoint names another place.
     tokenizer_folder: Path
+    #: Hash of the files.
+    files_hash: str
     #: Hash of the files and of how they are asked.
     source_hash: str
     trust_remote_code: bool
@@ -224,8 +226,8 @@ def open_source(
         files += fingerprint(adapter.folder, memory)
     if tokenizer_folder != folder:
         files += fingerprint(tokenizer_folder, memory)
-    source_hash = hashlib.sha256(f"{files}\n{asked}".encode()).hexdigest()[:32]
-    return Source(checkpoint, folder, tokenizer_folder, source_hash, trust_remote_code, note, adapter)
+    files_hash, source_hash = (hashlib.sha256(told.encode()).hexdigest()[:32] for told in (files, f"{files}\n{asked}"))
+    return Source(checkpoint, folder, tokenizer_folder, files_hash, source_hash, trust_remote_code, note, adapter)
 
 
 def _has_tokenizer(folder: Path) -> bool:

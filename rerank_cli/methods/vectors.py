@@ -110,9 +110,7 @@ class TextMemory:
 
         A batch is in the store before it is handed over.
         """
-        asked = self._model.description.asked()
-        asked.update(b"query " if as_query else b"document ")
-        keys = [_key(asked, text) for text in texts]
+        keys = self._keys(texts, as_query)
         known = [at for at, key in enumerate(keys) if key in self._kept]
         if known:
             yield _columns(known, [self._kept[keys[at]] for at in known])
@@ -134,6 +132,16 @@ class TextMemory:
                     self.store.put([(key, _written(what)) for key, what in fresh.items()])
                 self._remember(fresh)
                 yield batch._replace(positions=positions)
+
+    def keeps(self, texts: Sequence[str], as_query: bool) -> np.ndarray:
+        """Which texts' arrays are in the store, (n,) bool."""
+        kept = self.store.get(self._keys(texts, as_query)) if self.store is not None else [None] * len(texts)
+        return np.array([value is not None for value in kept], bool)
+
+    def _keys(self, texts: Sequence[str], as_query: bool) -> list[bytes]:
+        asked = self._model.description.asked()
+        asked.update(b"query " if as_query else b"document ")
+        return [_key(asked, text) for text in texts]
 
     def all(self, texts: Sequence[str], as_query: bool) -> Embedded:
         """All n distinct texts, in their order."""

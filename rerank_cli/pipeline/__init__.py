@@ -24,7 +24,7 @@ from rerank_cli.core.protocols import Answers, ListScorer, Ranker, Scorer, gathe
 from rerank_cli.core.side_by_side import in_order
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, answered
-from rerank_cli.pipeline.as_rankers import as_ranker
+from rerank_cli.pipeline.as_rankers import as_ranker, kept_of
 from rerank_cli.pipeline.asked import AskedEstimate, asked, estimate_asked
 from rerank_cli.pipeline.lists import Answered, check, rated
 from rerank_cli.pipeline.naming import naming
@@ -59,6 +59,8 @@ class Estimate:
 
     queries: int = 0
     pairs: int = 0
+    #: Pairs whose answers are kept.
+    cached: int = 0
     tokens: int = 0
     truncated: int = 0
     missing: int = 0
@@ -144,8 +146,10 @@ def estimate(
     """Tokenise everything that `rerank` would score, and score nothing."""
     total = Estimate()
     for window in windows(candidates, sources, options):
-        lengths = scorer.measure([pair for question in window for pair in question.pairs])
+        pairs = [pair for question in window for pair in question.pairs]
+        lengths = scorer.measure(pairs)
         total.queries += len(window)
+        total.cached += int(kept_of(scorer, pairs).sum())
         total.pairs += len(lengths.tokens)
         total.tokens += int(lengths.tokens.sum())
         total.truncated += int(lengths.truncated.sum())

@@ -27,7 +27,8 @@ class QueryStats:
     qid: str
     documents: int
     pairs: int
-    calls: float
+    #: A batch holds pairs of several queries: each counts the part of it that its own pairs are.
+    calls: int | float
     tokens: int
     truncated: int
     missing: int
@@ -72,11 +73,14 @@ def answered(question: Question, answers: Scores, rows: slice, seconds: float, o
     if options.keep is not None:
         ranking = ranking.top(options.keep)
     share = len(question.pairs) / max(len(answers.values), 1)
+    asked = ~answers.cached
+    # What is kept took no call, unless all is: then it was something that they have in common.
+    share_of_calls = asked[rows].sum() / asked.sum() if asked.any() else share
     stats = QueryStats(
         qid=shown(question.qid),
         documents=len(question.ranking),
         pairs=len(question.pairs),
-        calls=round(answers.calls * share, 3),
+        calls=_plain(answers.calls * share_of_calls),
         tokens=int(answers.tokens[rows].sum()),
         truncated=int(answers.truncated[rows].sum()),
         missing=question.missing,
@@ -135,6 +139,12 @@ def ordered(question: Question, result: Ranked, tally: Tally, options: Options, 
         told=tally.told(),
     )
     return Reranked(ranking, stats, question.query, question.documents)
+
+
+def _plain(number: float) -> int | float:
+    """To two decimals; without a point where it is whole."""
+    rounded = round(float(number), 2)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _of_documents(scores: np.ndarray, question: Question, options: Options) -> np.ndarray:

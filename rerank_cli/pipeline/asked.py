@@ -12,6 +12,7 @@ from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.protocols import Ranker, Reply, Slate
 from rerank_cli.pipeline.ahead import ahead
 from rerank_cli.pipeline.answers import Reranked, ordered
+from rerank_cli.pipeline.as_rankers import kept_of
 from rerank_cli.pipeline.courses import Course
 from rerank_cli.pipeline.drivers import driven
 from rerank_cli.pipeline.plan import Plan, as_duel
@@ -22,14 +23,15 @@ from rerank_cli.pipeline.questions import Options, Sources, windows
 class AskedEstimate:
     """What putting lists through an algorithm would cost: the answer of `--dry-run`.
 
-    `questions` and `tokens` are counted with replies that leave every list as it came; `most` is what the
-    algorithm can need at the most.
+    `questions` and `tokens` are counted with replies that leave every list as it came, and so is `cached`, how many of
+    these questions are answered already; `most` is what the algorithm can need at the most.
     """
 
     queries: int = 0
     documents: int = 0
     questions: int = 0
     most: int = 0
+    cached: int = 0
     tokens: int = 0
     truncated: int = 0
     missing: int = 0
@@ -64,6 +66,7 @@ def estimate_asked(
         total.most += plan.count(len(question.pairs))
         for places in _rounds(course):
             slates = [course.slate(place) for place in places]
+            total.cached += int(kept_of(ranker, slates).sum())
             lengths = ranker.measure(slates)
             for place, slate, tokens in zip(places, slates, lengths.tokens.tolist()):
                 course.take(place, Reply(_as_it_came(slate, ranker.asks), tokens))

@@ -44,8 +44,6 @@ class CachedScorer:
         self._scorer = scorer
         self._cache = cache
         self._asked = scorer.description.asked()
-        #: How many of the pairs streamed or measured so far had an answer.
-        self.found = 0
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; what is kept comes first, and a pair that comes twice is asked once.
@@ -72,6 +70,10 @@ class CachedScorer:
             number[places] = at
         return Lengths(rows["tokens"][number].astype(np.int64), rows["truncated"][number])
 
+    def kept(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """Whose answers are kept, (n,) bool."""
+        return np.array([value is not None for value in self._cache.get([self._key(pair) for pair in pairs])], bool)
+
     def _answered(self, found: _Found, batches: Iterable[Answers]) -> Iterator[Answers]:
         if found.known:
             yield _answers(found, found.known, found.rows, 0, cached=True)
@@ -92,7 +94,6 @@ class CachedScorer:
         known = [number for number, value in enumerate(values) if value is not None]
         rows = np.frombuffer(b"".join(value for value in values if value is not None), _ROW)
         unknown = [number for number, value in enumerate(values) if value is None]
-        self.found += len(pairs) - sum(len(places[keys[number]]) for number in unknown)
         return _Found(keys, list(places.values()), known, rows, unknown)
 
     def _key(self, pair: Pair) -> bytes:

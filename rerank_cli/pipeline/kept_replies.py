@@ -22,8 +22,6 @@ class KeptReplies:
         self.strategy, self.settings = ranker.strategy, ranker.settings
         self._ranker, self._cache = ranker, cache
         self._asked = ranker.description.asked()
-        #: How many of the slates asked so far had a reply.
-        self.found = 0
 
     def answer(self, slates: Sequence[Slate]) -> Iterator[tuple[int, Reply]]:
         """See `Ranker.answer`; what is kept comes first, and a slate that comes twice is asked once."""
@@ -37,7 +35,6 @@ class KeptReplies:
                 unknown.append(key)
                 continue
             reply = _read(kept)
-            self.found += len(places[key])
             yield from ((at, reply) for at in places[key])
         if not unknown:
             return
@@ -52,6 +49,10 @@ class KeptReplies:
         """See `Ranker.measure`."""
         lengths: Lengths = self._ranker.measure(slates)
         return lengths
+
+    def kept(self, slates: Sequence[Slate]) -> np.ndarray:
+        """Which slates' replies are kept, (n,) bool."""
+        return np.array([value is not None for value in self._cache.get([self._key(slate) for slate in slates])], bool)
 
     def _key(self, slate: Slate) -> bytes:
         key = self._asked.copy()

@@ -152,6 +152,15 @@ def test_the_collection_brings_judgements_and_the_least_relevant_grade(capfdbina
     assert run(capfdbinary, "-Q", "qrels", "other.trec", "-m", "RR")[1:] == ("RR\tall\t0.6111\n", "")
 
 
+def test_a_grade_that_no_judgement_reaches_is_said(capfdbinary, files):
+    code, out, err = run(capfdbinary, "-Q", "qrels", "--rel", "9", "good.run.txt")
+    assert (code, "AP(rel=9)\tall\t0.0000" in out) == (0, True)
+    assert "warning: no judgement reaches grade 9 (the highest is 2): nothing is relevant to AP(rel=9), " in err
+    assert "nDCG" not in err
+    _, _, err = run(capfdbinary, "-Q", "qrels", "-m", "P(rel=2)@10", "-m", "RR", "good.run.txt")
+    assert "reaches" not in err
+
+
 def test_the_run_is_read_from_a_pipe(files):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = f"{sys.executable} -m rerank_cli eval -Q <(gzip -c qrels) -m RR"

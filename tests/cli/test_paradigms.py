@@ -55,6 +55,11 @@ def talker(answer, served: str = "talker"):
     return Loopback(reply)
 
 
+def cost_of(done) -> dict[str, str]:
+    assert done.code == 0, done.err
+    return dict(line.split("\t") for line in done.lines)
+
+
 def last_first(text: str, numbers: list[int]) -> str:
     return " > ".join(f"[{number}]" for number in reversed(numbers))
 
@@ -253,6 +258,18 @@ def test_what_servers_would_be_paid_is_told_before(rerank: Runner, first_stage: 
         assert float(cost["cost_read"]) == pytest.approx(int(cost["tokens"]) * 150 / 1e6, rel=1e-5)
         assert "cost_read" not in rerank(*said).text
         assert not server.posts
+
+
+@pytest.mark.parametrize("model", ["rankgpt", "minilm-blend"])
+def test_what_is_paid_for_already_is_told_before(model: str, rerank: Runner, first_stage: Path, tmp_path: Path) -> None:
+    few = [line for line in first_stage.read_text().splitlines(True) if line.split()[0] in ("q01", "q02", "q03")]
+    (tmp_path / "few.run").write_text("".join(few))
+    with talker(last_first) as server:
+        at = ["--endpoint", server.url] if model == "rankgpt" else []
+        said = ["rerank", "few.run", "-c", "demo", "-m", model, *at, "--strategy", "single", "-k", "4"]
+        assert rerank(*said).code == 0
+        cost = cost_of(rerank(*said, "--dry-run"))
+        assert int(cost["cached"]) == int(cost["calls"]) == 3
 
 
 def test_who_names_the_served_model_with_m_is_told_of_the_other_option(rerank: Runner, first_stage: Path) -> None:

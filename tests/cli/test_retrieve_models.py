@@ -98,6 +98,18 @@ def test_weights_that_come_with_documents_and_topics(rerank, tmp_path):
     assert lists(rerank(*ask, "-", stdin=b"q\tcopper lake copper\n")) == {"q": {"d2": 12.0, "d1": 5.0}}
 
 
+@pytest.mark.parametrize("text", ["", '"content": "", "contents": "", '])
+def test_weights_need_no_text_beside_them_and_nothing_else_does_without(rerank, tmp_path, text):
+    (tmp_path / "v.jsonl").write_text(
+        f'{{"id": 1, {text}"vector": {{"copper": 2.5}}}}\n{{"id": 2, {text}"vector": {{"copper": 1, "lake": 10}}}}\n'
+    )
+    (tmp_path / "q.jsonl").write_text(f'{{"id": "q", {text}"vector": {{"copper": 2, "lake": 0.25}}}}\n')
+    ask = ("retrieve", "--docs", "v.jsonl", "--topics", "q.jsonl")
+    assert lists(rerank(*ask, "-m", "impact")) == {"q": {"1": 5.0, "2": 4.5}}
+    done = rerank(*ask, "-m", "bm25")
+    assert (done.code, done.out) == (3, b"") and "q.jsonl:1: " in done.err and "no text" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

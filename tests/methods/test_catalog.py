@@ -86,9 +86,11 @@ def test_a_name_that_is_also_a_model_folder_is_ambiguous(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "minilm").mkdir()
     assert find("minilm").source.startswith("package:"), "a folder of something else is no model"
-    (tmp_path / "minilm" / "config.json").write_text("{}")
-    with pytest.raises(WrongUsage, match="also a folder"):
-        find("minilm")
+    for file in ("config.json", "rerank.json", "adapter_config.json"):
+        (tmp_path / "minilm" / file).write_text("{}")
+        with pytest.raises(WrongUsage, match="also a folder"):
+            find("minilm")
+        (tmp_path / "minilm" / file).unlink()
 
 
 def test_a_folder_tells_its_method(tiny: Any) -> None:

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from knowing import Knowing, Scoring, docids, lists
+from knowing import Knowing, Scoring, docids, lists, relevance
 
 from rerank_cli.errors import WorkFailed, WrongUsage
 from rerank_cli.pipeline import Options, as_ranker, estimate_asked, planned, rerank
@@ -195,6 +195,45 @@ def test_the_estimate_of_a_strategy_whose_questions_do_not_depend_on_answers_is_
     answers = list(rerank(candidates, sources, ranker, Options(), plan))
     assert cost.questions == cost.most == sum(answer.stats.questions for answer in answers) == 3 * 4
     assert cost.tokens == 10 * cost.questions
+
+
+def test_the_estimate_of_a_scorer_counts_each_pair_once_however_many_questions_hold_it() -> None:
+    candidates, sources, _ = lists(3, 47)
+    plan = planned(as_ranker(Scoring()), "sliding", {})
+    cost = estimate_asked(candidates, sources, as_ranker(Scoring()), plan, Options())
+    answers = list(rerank(candidates, sources, Scoring(), Options(), plan))
+    assert cost.tokens == sum(answer.stats.tokens for answer in answers) == 5 * 3 * 47
+    assert (cost.cached, sum(answer.stats.cached for answer in answers)) == (0, 0)
+
+
+def test_the_estimate_knows_which_questions_are_paid_for() -> None:
+    candidates, sources, _ = lists(3, 47)
+
+    class Kept(Scoring):
+        """Has the answers to the two best documents of every three."""
+
+        def kept(self, pairs):
+            return np.array([relevance(pair.document) % 3 < 2 for pair in pairs])
+
+        def stream(self, pairs):
+            for answers in super().stream(pairs):
+                for at, cached in enumerate(self.kept(pairs).tolist()):
+                    yield answers._replace(
+                        positions=np.array([at]),
+                        values=answers.values[at : at + 1],
+                        tokens=answers.tokens[at : at + 1],
+                        truncated=answers.truncated[at : at + 1],
+                        calls=int(not cached),
+                        cached=cached,
+                    )
+
+    plan = planned(as_ranker(Kept()), "allpairs", {})
+    cost = estimate_asked(candidates, sources, as_ranker(Kept()), plan, Options())
+    kept = len([gain for gain in range(47) if gain % 3 < 2])
+    assert cost.cached == 3 * kept * (kept - 1)
+    answers = list(rerank(candidates, sources, Kept(), Options(), plan))
+    assert cost.cached == sum(answer.stats.cached for answer in answers)
+    assert sum(answer.stats.calls for answer in answers) == 3 * (47 - kept)
 
 
 def test_interpolation_adds_the_first_stage_to_a_strategys_order() -> None:

@@ -11,7 +11,7 @@ from knowing import Knowing, docids, lists
 
 from rerank_cli.core.protocols import Reply, Slate
 from rerank_cli.inference.cache import AnswerCache
-from rerank_cli.pipeline import Options, planned, rerank
+from rerank_cli.pipeline import Options, estimate_asked, planned, rerank
 from rerank_cli.pipeline.kept_replies import KeptReplies
 
 
@@ -53,6 +53,15 @@ def test_a_second_run_asks_nothing_and_writes_the_same_lists(cache) -> None:
     assert model.batches == []
     assert all(answer.stats.cached == answer.stats.questions > 0 == answer.stats.calls for answer in again)
     assert [a.stats.tokens for a in again] == [a.stats.tokens for a in first]
+
+
+def test_an_estimate_knows_which_replies_are_kept(cache) -> None:
+    candidates, sources, _ = lists(4, 30)
+    ranker = KeptReplies(Described("order"), cache)
+    plan = planned(ranker, "single", {})
+    list(rerank(candidates[1:], sources, ranker, Options(), plan))
+    cost = estimate_asked(candidates, sources, ranker, plan, Options())
+    assert (cost.questions, cost.cached) == (4, 3)
 
 
 def test_a_run_that_broke_off_pays_again_for_nothing_that_had_arrived(cache) -> None:

@@ -126,6 +126,38 @@ def test_the_document_that_is_the_query_can_be_left_out():
     assert ranked(answer) == ["d2"]
 
 
+class InBatches(WordOverlap):
+    """The same, some pairs a batch; answers to texts that `kept` names were paid for earlier."""
+
+    def __init__(self, size, kept=()):
+        super().__init__()
+        self._size, self._kept = size, kept
+
+    def stream(self, pairs):
+        old = [at for at, pair in enumerate(pairs) if pair.document in self._kept]
+        new = [at for at in range(len(pairs)) if at not in old]
+        for places in [old, *(new[i : i + self._size] for i in range(0, len(new), self._size))]:
+            tokens, truncated = self.measure([pairs[at] for at in places])
+            cached = places is old
+            yield Answers(
+                np.array(places, int), np.ones(len(places), np.float32), tokens, truncated, int(not cached), cached
+            )
+
+
+def test_calls_are_whole_where_no_other_query_shares_them_and_have_two_decimals_where_it_does():
+    run = [candidates(), candidates(qid=b"2", docids=(b"d1", b"d2"), scores=(2, 1))]
+    alone = [answer.stats.calls for answer in rerank(run, SOURCES, InBatches(1), Options())]
+    assert alone == [4, 2] and all(isinstance(calls, int) for calls in alone)
+    shared = [answer.stats.calls for answer in rerank(run, SOURCES, InBatches(4), Options())]
+    assert shared == [1.33, 0.67]  # two batches for six pairs
+
+
+def test_a_query_whose_answers_are_all_kept_took_no_call_of_those_beside_it():
+    run = [candidates(docids=(b"d1", b"d2"), scores=(2, 1)), candidates(qid=b"2", docids=(b"d3",), scores=(1,))]
+    calls = [answer.stats.calls for answer in rerank(run, SOURCES, InBatches(1, kept={"nothing", "cats"}), Options())]
+    assert calls == [0, 1]
+
+
 def test_an_estimate_counts_what_a_rerank_then_costs():
     run = [candidates(), candidates(qid=b"2", docids=(b"d3",), scores=(1,))]
     cost = estimate(run, SOURCES, WordOverlap(), Options(depth=3))

@@ -106,6 +106,14 @@ class WordedRanker:
         tokens = self._fresh.count([one.prompt for one in fitted])
         return Lengths(np.array(tokens, np.int64), np.array([one.truncated > 0 for one in fitted], bool))
 
+    def kept(self, slates: Sequence[Slate]) -> np.ndarray:
+        """Which slates' first completions are kept, (n,) bool."""
+        if not isinstance(self._writer, KeptWriter):
+            return np.zeros(len(slates), bool)
+        decodings = [self._decoding(len(slate.documents)) for slate in slates]
+        prompts = [self._fitted(s, self._shown(s), how).prompt for s, how in zip(slates, decodings)]
+        return np.array(self._writer.kept(list(zip(prompts, decodings))), bool)
+
     def _replies(self, prompts: list[Prompt], sizes: Sequence[int], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
         """The reply to each prompt, its values in the order shown; what cannot be read is asked once more, where chance has a say."""
         failed: list[tuple[int, Reply]] = []

@@ -86,9 +86,7 @@ class WrittenScorer:
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Answers]:
         """See `Scorer.stream`; the prompts are made when it is called, and each pair's answer is handed over by itself."""
-        courses = [
-            _Course(at, one, self._read(one.prompt, self._decoding)) for at, one in enumerate(map(self._fitted, pairs))
-        ]
+        courses = self._courses(pairs)
         done = side_by_side(self._alone, courses, self._writer.at_once) if self._writer.at_once > 1 else None
         return self._answers(pairs, done or self._together(courses, pairs))
 
@@ -101,6 +99,18 @@ class WrittenScorer:
         fitted = [self._fitted(pair) for pair in pairs]
         tokens = self._fresh.count([one.prompt for one in fitted])
         return Lengths(np.array(tokens, np.int64), np.array([one.truncated > 0 for one in fitted], bool))
+
+    def kept(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """Which pairs' first completions are kept, (n,) bool."""
+        if not isinstance(self._writer, KeptWriter):
+            return np.zeros(len(pairs), bool)
+        courses = self._courses(pairs)
+        return np.array(self._writer.kept([(one.prompt, one.decoding) for one in courses]), bool)
+
+    def _courses(self, pairs: Sequence[Pair]) -> list[_Course]:
+        return [
+            _Course(at, one, self._read(one.prompt, self._decoding)) for at, one in enumerate(map(self._fitted, pairs))
+        ]
 
     def _answers(self, pairs: Sequence[Pair], done: Iterator[_Course]) -> Iterator[Answers]:
         for course in done:
