@@ -116,6 +116,7 @@ def test_files_of_weights(tmp_path):
         ({"id": "b", "vector": {"x": -1}}, "the weight of 'x' is -1"),
         ({"id": "b", "vector": {"x": "1"}}, "the weight of 'x' is '1'"),
         ({"id": "b", "vector": {"x": float("nan")}}, "the weight of 'x' is nan"),
+        ({"id": "b", "vector": {"x": 1e39}}, "the weight of 'x' is 1e.39"),
         ({"id": "b", "contents": "x"}, "no vector"),
         ({"vector": {}}, "no document id"),
     ],
