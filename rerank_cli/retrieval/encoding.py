@@ -32,8 +32,9 @@ from rerank_cli.retrieval.sharing import Batch, Over
 if TYPE_CHECKING:
     from rerank_cli.methods.vectors import TextModel
 
-#: Documents encoded together, and lost at most when the work is killed; inside, batches are made by length.
-BLOCK_DOCUMENTS = 2048
+#: Documents, or characters of them, encoded together, and lost at most when the work is killed; inside, batches are made
+#: by length. A tokenizer needs a hundred times the room of a text: all of a block has to be tokenised at once.
+BLOCK_DOCUMENTS, BLOCK_CHARACTERS = 2048, 8_000_000
 #: Docids of the documents done, a line each.
 DOCIDS = "docids.txt"
 _PROGRESS = "progress.json"
@@ -204,6 +205,13 @@ def _encoded_parts(
 
 
 def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    source = iter(documents)
-    while some := list(islice(source, BLOCK_DOCUMENTS)):
-        yield some
+    block: list[Document] = []
+    characters = 0
+    for document in documents:
+        block.append(document)
+        characters += len(document.title) + len(document.text)
+        if len(block) >= BLOCK_DOCUMENTS or characters >= BLOCK_CHARACTERS:
+            yield block
+            block, characters = [], 0
+    if block:
+        yield block
