@@ -90,11 +90,11 @@ class Encoders:
             "over": map if crew is None else crew.over,
         }
         if model.description.method == "splade":
-            return LearnedSparse(kept_encoded_impacts(found.documents(), model, **kept), model)
+            return LearnedSparse(kept_encoded_impacts(found.documents(), model, **kept), model, terminal.note)
         index = kept_dense_index(found.documents(), model, **kept)
         if self.ann:
             index = kept_graph(index, threads=terminal.threads, note=terminal.note)
-        dense = Dense(index, model)
+        dense = Dense(index, model, terminal.note)
         return dense if moving is None else VectorFeedback(dense, moving, feedback)
 
     def scorer(self, model: Setting, settings: Settings, terminal: Terminal) -> LoadedScorer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +19,9 @@ from rerank_cli.formats.fields import (
     json_object,
     opening,
 )
+
+#: The largest weight that an index's 32-bit floats hold.
+_MOST = 3.4028234663852886e38
 
 
 def weighted_documents(paths: Sequence[str], note: Callable[[str], None]) -> Iterator[tuple[bytes, dict[str, float]]]:
@@ -62,6 +64,6 @@ def _checked(vector: Any) -> dict[str, float]:
     if not isinstance(vector, dict):
         raise BadData(f"the {VECTOR} is a JSON {type(vector).__name__}, not an object", 'such as {"copper": 1.5}')
     for term, weight in vector.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-            raise BadData(f"the weight of {term!r} is {weight!r}", "a weight is a number from 0 on")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _MOST:
+            raise BadData(f"the weight of {term!r} is {weight!r}", "a weight is a number from 0 to 3.4e38")
     return {term: float(weight) for term, weight in vector.items() if weight}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
         recall = _recall(exact, graph)
         write_manifest(aside, KIND, FORMAT, {**wanted, "documents": len(exact), "recall": recall})
         told = ", ".join(f"{share:.4f} of the best {depth}" for depth, share in recall.items())
-        note(f"the graph took {time.monotonic() - began:.1f} s and finds {told} (documents as queries); {place}")
+        finds = f"finds {told} (documents as queries)" if told else "has too few documents to measure what it misses"
+        note(f"the graph took {time.monotonic() - began:.1f} s and {finds}; {place}")
 
     waiting = f"waiting for another process to finish {place}"
     index = opened(
@@ -97,7 +99,12 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
 
 
 def graphs() -> Any:
-    """The class of graphs; raises `Missing` without the extra `ann`, for who wants to know before a corpus is encoded."""
+    """The class of graphs; raises `Missing` without the extra `ann`, for who wants to know before a corpus is encoded.
+
+    ONNX Runtime comes first: loaded after usearch's library it ends the process (usearch 2.26 on Linux).
+    """
+    with suppress(ImportError):
+        import onnxruntime  # noqa: F401
     try:
         from usearch.index import Index
     except ImportError:

@@ -26,7 +26,7 @@ from rerank_cli.core.by_place import by_place
 from rerank_cli.core.texts import TITLE_AND_TEXT
 from rerank_cli.errors import WorkFailed
 from rerank_cli.retrieval.docids import DocIds, write_docids
-from rerank_cli.retrieval.encoding import Parts, Unfinished, Watch, encoded_once, encoded_queries
+from rerank_cli.retrieval.encoding import Asked, Parts, Unfinished, Watch, encoded_once
 from rerank_cli.retrieval.manifest import key_of, read_manifest, refuse_other, write_manifest
 from rerank_cli.retrieval.retriever import Found, Topic
 from rerank_cli.retrieval.sharing import TOGETHER, Over
@@ -126,8 +126,8 @@ class _Best:
 class Dense:
     """A `Retriever` over the vectors of a corpus, or a graph of them, and the bi-encoder that made them."""
 
-    def __init__(self, index: DenseIndex, model: TextModel) -> None:
-        self.index, self._model = index, model
+    def __init__(self, index: DenseIndex, model: TextModel, note: Callable[[str], None]) -> None:
+        self.index, self._model, self._asked = index, model, Asked(model, note)
         self.name = "-".join(model.description.name.split())
 
     @property
@@ -148,7 +148,7 @@ class Dense:
 
     def vectors(self, topics: Sequence[Topic]) -> np.ndarray:
         """Their vectors (n, d) float32; raises `WorkFailed` for one that is not finite."""
-        found = [vector for some in batches_of(topics, TOGETHER) for vector in encoded_queries(self._model, some)]
+        found = [vector for some in batches_of(topics, TOGETHER) for vector in self._asked.arrays(some)]
         return _finite(found, self._model)
 
 

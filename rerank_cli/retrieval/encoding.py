@@ -32,8 +32,9 @@ from rerank_cli.retrieval.sharing import Batch, Over
 if TYPE_CHECKING:
     from rerank_cli.methods.vectors import TextModel
 
-#: Documents encoded together, and lost at most when the work is killed; inside, batches are made by length.
-BLOCK_DOCUMENTS = 2048
+#: Documents, or characters of them, encoded together, and lost at most when the work is killed; inside, batches are made
+#: by length. A tokenizer needs a hundred times the room of a text: all of a block has to be tokenised at once.
+BLOCK_DOCUMENTS, BLOCK_CHARACTERS = 2048, 8_000_000
 #: Docids of the documents done, a line each.
 DOCIDS = "docids.txt"
 _PROGRESS = "progress.json"
@@ -173,23 +174,35 @@ def encoded_once(
     return build_once(place, build, waiting=lambda: note(waiting), partial=unfinished)
 
 
-def encoded_queries(model: TextModel, topics: Sequence[Topic]) -> list[np.ndarray]:
-    """What the model makes of topics' texts, in their order."""
-    try:
-        return encoded(model, [topic.text for topic in topics], as_query=True)[0]
-    except OutOfMemory as error:
-        error.about(f"query {shown(topics[error.row].qid)}")
-        raise
+class Asked:
+    """Topics through the model that made an index; that it reads only the beginning of a long one is said once."""
+
+    def __init__(self, model: TextModel, note: Callable[[str], None]) -> None:
+        self._model, self._note, self._said = model, note, False
+
+    def arrays(self, topics: Sequence[Topic]) -> list[np.ndarray]:
+        """What the model makes of the topics' texts, in their order."""
+        try:
+            arrays, cut = encoded(self._model, [topic.text for topic in topics], as_query=True)
+        except OutOfMemory as error:
+            error.about(f"query {shown(topics[error.row].qid)}")
+            raise
+        if cut.any() and not self._said:
+            self._said = True
+            first, about = shown(topics[int(np.argmax(cut))].qid), self._model.description
+            read = f"the {about.max_length} tokens that {about.name} reads"
+            self._note(f"query {first} is longer than {read}: of such queries the beginning is asked")
+        return arrays
 
 
-def encoded(model: TextModel, texts: list[str], *, as_query: bool) -> tuple[list[np.ndarray], int]:
-    """What the model makes of n texts, in their order, batched by length; and how many were cut."""
+def encoded(model: TextModel, texts: list[str], *, as_query: bool) -> tuple[list[np.ndarray], np.ndarray]:
+    """What the model makes of n texts, in their order, batched by length; and which of them (n,) bool were cut."""
     arrays: list[np.ndarray] = [np.empty(0)] * len(texts)
-    truncated = 0
+    truncated = np.zeros(len(texts), dtype=bool)
     for batch in model.embed(texts, as_query):
         for position, array in zip(batch.positions.tolist(), batch.arrays, strict=True):
             arrays[position] = array
-        truncated += int(batch.truncated.sum())
+        truncated[batch.positions] = batch.truncated
     return arrays, truncated
 
 
@@ -198,10 +211,17 @@ def _encoded_parts(
 ) -> tuple[Parts, int]:
     """What is kept of a batch, and how many of its texts were cut."""
     arrays, truncated = encoded(model, batch.texts, as_query=False)
-    return parts(model, arrays), truncated
+    return parts(model, arrays), int(truncated.sum())
 
 
 def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    source = iter(documents)
-    while some := list(islice(source, BLOCK_DOCUMENTS)):
-        yield some
+    block: list[Document] = []
+    characters = 0
+    for document in documents:
+        block.append(document)
+        characters += len(document.title) + len(document.text)
+        if len(block) >= BLOCK_DOCUMENTS or characters >= BLOCK_CHARACTERS:
+            yield block
+            block, characters = [], 0
+    if block:
+        yield block

@@ -66,7 +66,8 @@ class ImpactIndex:
                 rows = slice(int(self._ends[term - 1]) if term else 0, int(self._ends[term]))
                 self._sums[self._documents[rows]] += weight * self._impacts[rows].astype(np.float64)
         found = np.flatnonzero(self._sums)
-        scores = self._sums[found].astype(np.float32)
+        with np.errstate(over="ignore"):  # whoever writes a run refuses a score that is infinite
+            scores = self._sums[found].astype(np.float32)
         self._sums[found] = 0.0
         best = top_k(scores, self.ids.order[found], k)
         return Found(self.ids.of(found[best]), scores[best].astype(np.float64))

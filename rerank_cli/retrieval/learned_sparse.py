@@ -22,7 +22,7 @@ from rerank_cli.core.ids import shown
 from rerank_cli.core.texts import TITLE_AND_TEXT, Corpus
 from rerank_cli.errors import Missing
 from rerank_cli.retrieval.dense import batches_of, encoder_facts, model_facts
-from rerank_cli.retrieval.encoding import BLOCK_DOCUMENTS, Parts, Unfinished, Watch, encoded_once, encoded_queries
+from rerank_cli.retrieval.encoding import BLOCK_DOCUMENTS, Asked, Parts, Unfinished, Watch, encoded_once
 from rerank_cli.retrieval.impacts import FORMAT, KIND, ImpactIndex, forward_parts, write_impacts
 from rerank_cli.retrieval.manifest import key_of, refuse_other
 from rerank_cli.retrieval.retriever import Found, Topic
@@ -41,8 +41,8 @@ _GIVEN = "given"
 class LearnedSparse:
     """A `Retriever` over an index of impacts and the encoder that made it; documents that share no term are not found."""
 
-    def __init__(self, index: ImpactIndex, model: TextModel) -> None:
-        self._index, self._model = index, model
+    def __init__(self, index: ImpactIndex, model: TextModel, note: Callable[[str], None]) -> None:
+        self._index, self._model, self._asked = index, model, Asked(model, note)
         self.name = "-".join(model.description.name.split())
 
     @property
@@ -58,7 +58,7 @@ class LearnedSparse:
     def search(self, topics: Sequence[Topic], k: int) -> Iterator[Found]:
         """See `Retriever.search`; a text a topic through the model."""
         for some in batches_of(topics, TOGETHER):
-            for array in encoded_queries(self._model, some):
+            for array in self._asked.arrays(some):
                 yield self._index.search(array[0].astype(np.int64), array[1], k)
 
 

@@ -57,6 +57,15 @@ def test_scores_are_those_that_rerank_gives(rerank, place, model, more):
     assert "encoding" not in rerank("retrieve", "-c", "sea", "-m", model, *more, cwd=place).err
 
 
+def test_a_graph_of_neighbours_gives_the_list_of_exact_search(rerank, place):
+    """In a process of its own, where usearch's library and ONNX Runtime's meet for the first time."""
+    pytest.importorskip("usearch", reason="the extra ann is not installed")
+    exact = rerank("retrieve", "-c", "sea", "-m", "./bi", cwd=place)
+    graph = rerank("retrieve", "-c", "sea", "-m", "./bi", "--ann", cwd=place)
+    assert lists(graph) == lists(exact)
+    assert "has too few documents to measure what it misses" in graph.err
+
+
 def test_a_sum_is_what_fuse_makes_of_the_two_runs(rerank, place, tmp_path):
     for model in ("bm25", "./bi"):
         name = tmp_path / f"{Path(model).name}.run"

@@ -25,7 +25,7 @@ from rerank_cli.methods import load_torch, method_named
 from rerank_cli.methods.catalog import find
 from rerank_cli.methods.words.writers import load_writer
 from rerank_cli.pipeline import Options, Sources, as_ranker, planned, rerank
-from rerank_cli.retrieval.encoding import encoded_once, encoded_queries
+from rerank_cli.retrieval.encoding import Asked, encoded_once
 from rerank_cli.retrieval.retriever import Topic
 
 QUERIES = ["what is the price of copper", "lighthouse"]
@@ -190,4 +190,4 @@ def test_a_corpus_is_encoded_in_halves_and_a_document_without_room_is_named(open
     with pytest.raises(OutOfMemory, match=r"^document d3: .* 1 x \d+ tokens"):
         encode(tmp_path / "none", lambda _, length: length < 16)
     with room_for(lambda _, length: length < 16), pytest.raises(OutOfMemory, match=r"^query q7: "):
-        encoded_queries(model, [Topic(b"q6", "bees"), Topic(b"q7", LONG)])
+        Asked(model, print).arrays([Topic(b"q6", "bees"), Topic(b"q7", LONG)])

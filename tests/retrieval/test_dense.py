@@ -96,7 +96,7 @@ def test_scores_are_those_of_sentence_transformers(tiny, tmp_path):
     exported = ensure_exported(find(str(tiny)), tmp_path, note=silent, offline=True)
     model = load(exported, threads=1, note=silent).model
     corpus = GivenCorpus({b"d%d" % number: text for number, text in enumerate(texts)})
-    first = Dense(kept_dense_index(corpus, model, cache_dir=tmp_path, note=silent), model)
+    first = Dense(kept_dense_index(corpus, model, cache_dir=tmp_path, note=silent), model, silent)
     found = list(first.search([Topic(b"q%d" % n, query) for n, query in enumerate(queries)], 100))
 
     theirs = SentenceTransformer(str(tiny), device="cpu")
@@ -105,6 +105,19 @@ def test_scores_are_those_of_sentence_transformers(tiny, tmp_path):
     for own, row in zip(found, wanted, strict=True):
         ours = dict(pairs(own))
         assert np.abs(np.array([ours[b"d%d" % number] for number in range(len(texts))]) - row).max() < 1e-4
+
+
+def test_that_a_query_is_cut_is_said_once(tmp_path):
+    model = GivenEncoder(lambda text: np.ones(2, np.float32))
+    index = kept_dense_index(GivenCorpus({b"d": "one"}), model, cache_dir=tmp_path, note=silent)
+    said: list[str] = []
+    dense = Dense(index, model, said.append)
+    list(dense.search([Topic(b"q1", "one two")], 1))
+    assert said == []
+    for _ in range(2):
+        list(dense.search([Topic(b"q1", "one two"), Topic(b"q2", "one " * 9), Topic(b"q3", "one " * 9)], 1))
+    (only,) = said
+    assert only.startswith("query q2 is longer than the 8 tokens that given reads")
 
 
 def test_long_vectors_take_half_the_room_and_keep_four_digits(tmp_path):

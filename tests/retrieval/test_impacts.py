@@ -78,7 +78,7 @@ def test_an_encoder_s_words_meet_by_number(tmp_path):
 
     model = GivenEncoder(weigh)
     index = kept_encoded_impacts(GivenCorpus(texts), model, cache_dir=tmp_path, note=silent)
-    (found,) = LearnedSparse(index, model).search([Topic(b"q", "2 3 40000")], 5)
+    (found,) = LearnedSparse(index, model, silent).search([Topic(b"q", "2 3 40000")], 5)
     assert list(zip(found.docids.tolist(), found.scores.tolist(), strict=True)) == [(b"b", 0.75), (b"a", 0.25)]
 
 
@@ -116,6 +116,7 @@ def test_files_of_weights(tmp_path):
         ({"id": "b", "vector": {"x": -1}}, "the weight of 'x' is -1"),
         ({"id": "b", "vector": {"x": "1"}}, "the weight of 'x' is '1'"),
         ({"id": "b", "vector": {"x": float("nan")}}, "the weight of 'x' is nan"),
+        ({"id": "b", "vector": {"x": 1e39}}, "the weight of 'x' is 1e.39"),
         ({"id": "b", "contents": "x"}, "no vector"),
         ({"vector": {}}, "no document id"),
     ],

@@ -138,8 +138,8 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Retriever]:
     cache, corpus = tmp_path_factory.mktemp("stages"), GivenCorpus(TEXTS)
     kept = {"cache_dir": cache, "note": silent}
     bm25 = Bm25(kept_bm25_index(corpus, **kept, analyzer="whitespace"))
-    dense = Dense(kept_dense_index(corpus, Company(vector), **kept), Company(vector))
-    sparse = LearnedSparse(kept_encoded_impacts(corpus, GivenEncoder(weights), **kept), GivenEncoder(weights))
+    dense = Dense(kept_dense_index(corpus, Company(vector), **kept), Company(vector), silent)
+    sparse = LearnedSparse(kept_encoded_impacts(corpus, GivenEncoder(weights), **kept), GivenEncoder(weights), silent)
     given = [(docid, {word: 1.5 for word in text.split()}) for docid, text in TEXTS.items()]
     texts = MemoryTexts({document.docid: document for document in corpus})
     fed = {topic.qid: [b"d1", b"d5"] for topic in TOPICS[::2]}.get

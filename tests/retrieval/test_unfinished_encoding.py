@@ -121,3 +121,21 @@ def test_files_that_a_kill_left_longer_or_shorter(tmp_path, monkeypatch):
         for path in (tmp_path / "mine").iterdir():
             path.unlink()
         (tmp_path / "mine").rmdir()
+
+
+def test_long_documents_are_not_all_held_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "BLOCK_CHARACTERS", 100)
+    together: list[int] = []
+
+    class Watching(GivenEncoder):
+        def embed(self, texts, as_query):
+            together.append(sum(map(len, texts)))
+            return super().embed(texts, as_query)
+
+    kept_dense_index(GivenCorpus(TEXTS), Watching(vector), cache_dir=tmp_path / "many", note=silent)
+    longest = max(map(len, TEXTS.values()))
+    assert len(together) > 10 and max(together) < 100 + longest + 1
+    monkeypatch.undo()
+    kept_dense_index(GivenCorpus(TEXTS), GivenEncoder(vector), cache_dir=tmp_path / "one", note=silent)
+    (many,), (one,) = (sorted((tmp_path / name / "dense").glob("*/vectors.npy")) for name in ("many", "one"))
+    assert many.read_bytes() == one.read_bytes()

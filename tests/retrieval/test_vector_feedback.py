@@ -21,7 +21,7 @@ TOPICS = [Topic(b"q%d" % number, text) for number, text in enumerate(list(VECTOR
 def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
     model = GivenEncoder(VECTORS.__getitem__)
     corpus = GivenCorpus({docid: text for docid, text in list(IDS.items())[:40]})
-    return Dense(kept_dense_index(corpus, model, cache_dir=tmp_path_factory.mktemp("prf"), note=silent), model)
+    return Dense(kept_dense_index(corpus, model, cache_dir=tmp_path_factory.mktemp("prf"), note=silent), model, silent)
 
 
 def ranked(query: np.ndarray) -> list[tuple[bytes, float]]:
