@@ -14,7 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rerank_cli.core.hashing import digest_of
 from rerank_cli.core.qrels import Qrels
+from rerank_cli.core.shards import topic_words
 from rerank_cli.core.texts import TITLE_AND_TEXT, Corpus
 from rerank_cli.errors import BadData, Missing, WrongUsage
 from rerank_cli.formats.compression import open_input
@@ -155,6 +157,10 @@ class Collection:
     def fingerprint(self) -> str:
         """A short hash that changes when the documents do; opens the corpus."""
         return self._documents.fingerprint
+
+    def topics_fingerprint(self) -> str:
+        """A short hash that changes when the ids or texts of the topics do; reads them."""
+        return digest_of(word for topic in self._topics.items() for word in topic_words(topic))
 
     @cached_property
     def _topics(self) -> dict[bytes, str]:

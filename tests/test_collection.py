@@ -210,6 +210,16 @@ def test_the_fingerprint_is_the_documents(here):
     assert opened("moved").fingerprint() != before
 
 
+def test_the_fingerprint_of_topics_is_that_of_ids_and_texts(here):
+    (here / "t.tsv").write_text("1\tab c\n2\td\n")
+    before = opened("beir", topics="t.tsv").topics_fingerprint()
+    (here / "t.jsonl").write_text('{"_id": "1", "text": "ab c"}\n{"_id": "2", "text": "d"}\n')
+    assert opened("beir", topics="t.jsonl").topics_fingerprint() == before
+    for other in ("1\tab\n2\tc d\n", "1\tab c\n3\td\n", "1\tab c\n", "1\tab c\n2\td\n3\te\n"):
+        (here / "t.tsv").write_text(other)
+        assert opened("beir", topics="t.tsv").topics_fingerprint() != before
+
+
 def test_the_demo_ships_with_the_package(here):
     import rerank_cli
 

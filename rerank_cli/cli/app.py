@@ -7,6 +7,7 @@ process imports every command file.
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -42,7 +43,7 @@ COMMANDS = {
 
 
 class Command(HelpfulCommand):
-    """A command that refuses an option's value that looks like an option (`-o --depth`)."""
+    """A command that refuses a value that looks like an option (`-o --depth`), and a number that is none or has no end."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
@@ -50,19 +51,25 @@ class Command(HelpfulCommand):
             if parameter.param_type_name != "option":
                 continue
             given = ctx.params.get(parameter.name)
+            option = max(parameter.opts, key=len)
             for value in given if isinstance(given, (list, tuple)) else [given]:
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise WrongUsage(f"{option} {value}: a finite number is wanted", _see(ctx))
                 if (
                     isinstance(value, str)
                     and len(value) > 1
                     and value.startswith("-")
                     and not _is_number(value.split(",")[0])
                 ):
-                    option = max(parameter.opts, key=len)
                     raise WrongUsage(
                         f"{option} needs a value, but was given {value!r}, which looks like an option",
-                        f"see rerank {ctx.info_name} --help",
+                        _see(ctx),
                     )
         return rest
+
+
+def _see(ctx: Any) -> str:
+    return f"see rerank {ctx.info_name} --help"
 
 
 def _is_number(text: str) -> bool:

@@ -40,7 +40,7 @@ def cluster_of(typed: Mapping[str, Any], settings: Settings) -> Cluster | None:
         return None
     if "endpoint" in typed and settings.resolve("endpoint", typed["endpoint"]).value:
         raise WrongUsage(
-            "--ray does not go together with --endpoint: servers are asked from here",
+            f"{'--ray' if address else f'--device {device}'} does not go together with --endpoint: servers are asked from here",
             "name all servers, with commas between them: --endpoint URL,URL",
         )
     if (cut := typed.get("shard_by")) is not None and cut.value == "tokens":

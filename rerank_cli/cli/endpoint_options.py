@@ -88,7 +88,7 @@ MaxCost = Annotated[
         metavar="X",
         min=0.0,
         rich_help_panel=SERVERS,
-        help="Ask no more when this much is spent, by --price; the best order so far is written.",
+        help="Ask no more when this much is spent, by --price; what was paid for is kept.",
     ),
 ]
 Price = Annotated[

@@ -95,10 +95,11 @@ def _given(**settings: Any) -> dict[str, Any]:
 
 
 class FeedbackRun(NamedTuple):
-    """What a run says of each topic, and its header."""
+    """What a run says of each topic, its header, and a hash of what is taken of it."""
 
     feedback: Feedback
     header: dict[str, Any] | None
+    fingerprint: str
 
     def say_absent(self, qids: Collection[bytes], warn: Callable[[str], None]) -> None:
         """Count the topics that the run lacks."""
@@ -110,10 +111,13 @@ class FeedbackRun(NamedTuple):
 def feedback_run(path: str, documents: int) -> FeedbackRun:
     """Read a run (`-`: stdin) to its end; of each query the ids of the first `documents` are held."""
     from rerank_cli.cli.streams import input_stream
+    from rerank_cli.core.hashing import digest_of
     from rerank_cli.formats.runs import RunStream
 
     with input_stream(path, "feedback run") as (stream, name):
         run = RunStream(stream, name)
         header = run.header
         first = {block.ranking.qid: block.ranking.docids[:documents].tolist() for block in run}
-    return FeedbackRun(first.get, header)
+    return FeedbackRun(
+        first.get, header, digest_of(word for qid, docids in first.items() for word in (qid, b"\n".join(docids)))
+    )

@@ -121,6 +121,7 @@ class Reranking:
         return {
             "collection": found.name if found else None,
             "fingerprint": found.fingerprint() if found else None,
+            "topics_fingerprint": found.topics_fingerprint() if found else None,
             "doc_template": found.doc_template if found else None,
             "topic_fields": typed["topic_fields"] if found else None,
             "depth": limits.depth,

@@ -219,6 +219,7 @@ def retrieve(
             ):
                 retriever = Shared(retriever, partial(in_processes, processes=terminal.threads))
             about |= {"fingerprint": found.fingerprint(), "retriever": chosen.value, "doc_template": found.doc_template}
+            about["feedback_run"] = run and run.fingerprint
         else:
             from rerank_cli.cli.engines import Elsewhere
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -27,12 +27,13 @@ class Hired:
 
 @dataclass
 class Course:
-    """Blocks on their way: those not answered yet, which of them wait, answers whose turn has not come, deaths on a block by node."""
+    """Blocks on their way: those not answered yet, which of them wait, answers whose turn has not come, deaths on a block by node, and how often a block failed."""
 
     blocks: dict[int, Any] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)
     done: dict[int, Any] = field(default_factory=dict)
     deaths: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    failures: Counter[int] = field(default_factory=Counter)
     given: int = 0
     total: int | None = None
 

@@ -12,7 +12,8 @@ length of the run, here and at the workers.
 A worker that is gone is replaced by a new actor, not by Ray's restart of the old one: two lives of one actor have one
 name, and a call that failed would not tell which of them it had met. Ray gives the new one room where there is
 some, or when there is some. The first of the blocks that the dead worker had is the one it died on; all are put
-again, and one on which three died while their nodes lived is named instead of put a fourth time.
+again, and one on which three died while their nodes lived is named instead of put a fourth time. So is one that was
+given back with an error three times; what is wrong with the input (no text, a line that cannot be read) ends the run at once.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from rerank_cli.cluster.room import Share, shared
 from rerank_cli.cluster.store import RemoteCache, remote_cache
 from rerank_cli.cluster.worker import Make, Place, Worker
 from rerank_cli.core.protocols import Cache
-from rerank_cli.errors import RerankError, WorkFailed
+from rerank_cli.errors import RerankError, WorkFailed, first_line
 
 __all__ = ["Make", "Place", "Workers"]
 
@@ -101,7 +102,7 @@ class Workers:
         """The answer to each block, in the blocks' order, as soon as it and all before it are there; once a `Workers`.
 
         `blocks` is read on a thread, so that an answer does not wait for the next block. Raises what a worker's answer
-        raised, `WorkFailed` for a block that no worker survives. Close it to stop: blocks under way are not waited for.
+        raised, `WorkFailed` for a block that no worker survives or that cannot be computed. Close it to stop: blocks under way are not waited for.
         """
         run = Course()
         room = threading.Semaphore(_HELD * self.share.workers)
@@ -184,8 +185,8 @@ class Workers:
             return
         error = done.exception()
         if isinstance(error, RayTaskError):
-            raise self._cause(error, hired)
-        if error is not None:
+            self._failed(hired, number, self._cause(error, hired), run)
+        elif error is not None:
             self._lost(hired, run)
         elif number == _WHERE:
             hired.node = done.result()
@@ -220,6 +221,21 @@ class Workers:
             hired = min(free, key=lambda one: len(one.has))
             number = run.waiting.popleft()
             hired.has[number] = self._call(hired, number, hired.actor.answer, run.blocks[number])
+
+    def _failed(self, hired: Hired, number: int, cause: BaseException, run: Course) -> None:
+        """Put a block again that could not be computed, it may have been the node's fault; raises what was raised, for the third time with the block's name."""
+        if number not in hired.has or (isinstance(cause, RerankError) and not isinstance(cause, WorkFailed)):
+            raise cause
+        del hired.has[number]
+        why = first_line(cause)
+        run.failures[number] += 1
+        if run.failures[number] == _TRIES:
+            raise WorkFailed(
+                f"{self._name(run.blocks[number])} failed {_TRIES} times: {why}",
+                getattr(cause, "hint", "") or "what was answered before is kept; --debug shows where it failed",
+            ) from cause
+        self._note(f"a worker failed; put again: {self._name(run.blocks[number])}: {why}")
+        run.waiting.appendleft(number)
 
     def _lost(self, hired: Hired, run: Course) -> None:
         """Another worker in the place of one that is gone or out of reach, and its blocks put again."""

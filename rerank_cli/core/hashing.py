@@ -6,9 +6,18 @@ tenth of both. Hashes can collide, so whoever finds two alike compares the ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+
+
+def digest_of(words: Iterable[bytes]) -> str:
+    """A short hash of words in their order, 16 hexadecimal digits; where one ends counts."""
+    digest = hashlib.blake2b(digest_size=8)
+    for word in words:
+        digest.update(len(word).to_bytes(8, "little") + word)
+    return digest.hexdigest()
 
 
 def fingerprints(ids: np.ndarray, groups: np.ndarray) -> np.ndarray:

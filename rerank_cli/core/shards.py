@@ -59,7 +59,8 @@ def by_cost(shard: Shard, costs: np.ndarray) -> range:
 
     def within(limit: int) -> list[int]:
         bounds = [0]
-        for _ in range(shard.of):
+        # Each stretch holds a query at least.
+        for _ in range(min(shard.of, len(costs))):
             bounds.append(int(np.searchsorted(ends, ends[bounds[-1]] + limit, side="right")) - 1)
         return bounds
 
@@ -71,7 +72,9 @@ def by_cost(shard: Shard, costs: np.ndarray) -> range:
         else:
             low = middle + 1
     bounds = within(low)
-    return range(bounds[shard.number - 1], bounds[shard.number])
+    # Where there are fewer queries than shards, the last ones have none.
+    first, end = (bounds[min(place, len(bounds) - 1)] for place in (shard.number - 1, shard.number))
+    return range(first, end)
 
 
 class Share:

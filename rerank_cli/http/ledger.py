@@ -52,6 +52,8 @@ class Ledger:
         #: Questions asked; each may have taken several requests, all but the first of them counted in `retries`.
         self.calls = 0
         self.retries = 0
+        #: Questions that have their answer.
+        self.answered = 0
         #: Questions sent to a second server before the first had answered, and answers that came too late to be used.
         self.hedges = 0
         self.late = 0
@@ -72,7 +74,8 @@ class Ledger:
     def __str__(self) -> str:
         retried = f" ({self.retries} sent again)" if self.retries else ""
         money = f", {self.cost:.4g} spent" if any(self._limits.prices) else ""
-        return f"{self.calls} requests{retried}, {self.read} tokens read, {self.written} written{money}{self._hedged()}"
+        of = f" of {self.calls}" if self.answered < self.calls else ""
+        return f"{self.answered}{of} requests{retried}, {self.read} tokens read, {self.written} written{money}{self._hedged()}"
 
     def _hedged(self) -> str:
         if not self.hedges:
@@ -116,6 +119,7 @@ class Ledger:
             self.read += read
             self.written += written
             self.late += late
+            self.answered += not late
             self.late_tokens += late * (read + written)
             tally.answered += 1
             tally.tokens += read + written

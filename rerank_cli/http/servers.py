@@ -126,7 +126,7 @@ class Servers:
     def look(self, number: int, path: str) -> tuple[int, Any]:
         """What server `number` answers to a GET of `path`: status (0: it cannot be reached) and JSON, None when it has none.
 
-        Asked once, not counted, for 10 seconds at most.
+        Asked once, not counted, for 10 seconds at most. Raises `Refused` as `Transport.send` does.
         """
         try:
             status, _, body = self._transport.send(
@@ -136,12 +136,16 @@ class Servers:
             return 0, None
         try:
             return status, json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return status, None
 
     def eject(self, number: int, what: str, status: int) -> None:
         """Ask the others from now on: `what` is wrong with a server that was looked at; it is told."""
         self._pool.failed(self._pool.servers[number], Passing(what, status))
+
+    def leave_out(self, number: int, refusal: Refused) -> None:
+        """Never ask a server that refused to be looked at; it is told."""
+        self._pool.refused(self._pool.servers[number], refusal)
 
     def watch(self, path: str, objection: Callable[[Any], str]) -> None:
         """Look at servers that failed by a GET of `path`: they are well when they answer, and there is no objection to it."""

@@ -69,7 +69,7 @@ class Transport:
         """Status, Retry-After and body of the reply; raises `Passing` when the connection or the clock fails.
 
         `timeout` stands in for the transport's own.
-        Raises `Refused` for a certificate that is not trusted, and `TooLong` for a reply of more than 64 MiB.
+        Raises `Refused` for a certificate that is not trusted and where no TLS is spoken, and `TooLong` for a reply of more than 64 MiB.
         """
         import requests
         import urllib3
@@ -97,12 +97,10 @@ class Transport:
                 return response.status_code, response.headers.get("Retry-After"), bytes(reply)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise Passing(f"did not answer in {timeout:g} seconds") from None
-        except requests.exceptions.SSLError:
-            raise Refused(f"{root} shows no certificate that is trusted here") from None
+        except requests.exceptions.SSLError as error:
+            raise _not_secure(root, getattr(_reason(error), "args", None)) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            never = isinstance(
-                getattr(error.args and error.args[0], "reason", None), urllib3.exceptions.NewConnectionError
-            )
+            never = isinstance(_reason(error), urllib3.exceptions.NewConnectionError)
             raise Passing("cannot be reached" if never else "dropped the connection") from None
 
     def _authorised(self, request: Any) -> Any:
@@ -116,6 +114,23 @@ class Transport:
         for secret in filter(None, self._secrets):
             text = text.replace(secret, "***")
         return text
+
+
+def _reason(error: Exception) -> Any:
+    """What went wrong below the last attempt that requests tells of; None where it tells of nothing."""
+    return getattr(error.args and error.args[0], "reason", None)
+
+
+def _not_secure(root: str, causes: Any) -> Passing | Refused:
+    """What it means that no secure connection was made: a line that went dead is back before long, all else stays so."""
+    import ssl
+
+    cause = causes[0] if causes else None
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Passing("dropped the connection")
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLCertVerificationError):
+        return Refused(f"{root} makes no secure connection ({cause.reason})", "does it answer to http:// instead?")
+    return Refused(f"{root} shows no certificate that is trusted here")
 
 
 def _session(servers: int, concurrency: int) -> Any:

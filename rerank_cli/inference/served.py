@@ -12,6 +12,7 @@ from rerank_cli.core.side_by_side import side_by_side
 from rerank_cli.errors import WorkFailed, WrongUsage
 from rerank_cli.http import server_errors
 from rerank_cli.http.servers import Servers
+from rerank_cli.http.transport import Refused
 
 _SHOWN = 12
 
@@ -35,12 +36,15 @@ class _Look(NamedTuple):
     #: 0: it cannot be reached.
     status: int
     listed: dict[str, Served]
+    #: How it refuses whatever it is asked.
+    refused: Refused | None = None
 
 
 def served(servers: Servers, wanted: str | None, note: Callable[[str], None], *, reranks: bool = False) -> Served:
     """The model that all servers serve: the one `wanted`, else the only one that is listed; each server is looked at once.
 
-    `reranks`: ask also as rerank servers are asked. Of several, one that does not answer is ejected until it does. Raises
+    `reranks`: ask also as rerank servers are asked. Of several, one that does not answer is ejected until it does, and one
+    whose connection cannot be trusted is left out. Raises
     `WrongUsage` naming the models when there are several, or servers that do not go together, and `WorkFailed` when no
     server can be reached, or none lists any and none was named.
     """
@@ -50,9 +54,13 @@ def served(servers: Servers, wanted: str | None, note: Callable[[str], None], *,
     looks = [found[at] for at in every]
     shown = ", ".join(servers.addresses)
     if not any(look.status for look in looks):
+        if refusal := next((look.refused for look in looks if look.refused), None):
+            raise refusal
         raise WorkFailed(f"{shown}: cannot be reached", "is the server running, and is this its address?")
     for at, look in enumerate(looks):
-        if len(looks) > 1 and (not look.status or look.status in server_errors.PASSING):
+        if look.refused:
+            servers.leave_out(at, look.refused)
+        elif len(looks) > 1 and (not look.status or look.status in server_errors.PASSING):
             servers.eject(at, f"answered {look.status}" if look.status else "cannot be reached", look.status)
     listing = [look for look in looks if look.listed]
     if listing:
@@ -72,7 +80,10 @@ def _look(servers: Servers, number: int, paths: Sequence[str]) -> _Look:
     address = servers.addresses[number]
     refused = _Look(address, paths[0], 0, {})
     for path in paths:
-        status, reply = servers.look(number, path)
+        try:
+            status, reply = servers.look(number, path)
+        except Refused as refusal:
+            return _Look(address, path, 0, {}, refusal)
         if listed := {one.model: one for one in _listed(path, reply)} if status == 200 else {}:
             return _Look(address, path, status, listed)
         if not status:

@@ -103,6 +103,25 @@ def test_a_first_stage_in_parts_keeps_the_place_of_topics_without_documents(rera
     assert list(dict.fromkeys(line.split()[0] for line in merged.lines)) == ["q0", "q3", "q5"]
 
 
+def test_parts_whose_topics_or_feedback_differ_are_not_joined(rerank: Runner, tmp_path: Path) -> None:
+    """Neither stands in the run that the shards read, and both change what is written."""
+    (tmp_path / "two.run").write_text("q01 Q0 bm25 1 2.0 x\nq02 Q0 bm25-b 1 2.0 x\n")
+    for name, text in (("one", "stop a process"), ("other", "ships at sea")):
+        (tmp_path / f"{name}.tsv").write_text(f"q01\t{text}\nq02\tsort lists\n")
+    (tmp_path / "one.run").write_text("q01 Q0 bm25-b 1 2.0 x\n")
+    (tmp_path / "other.run").write_text("q01 Q0 bm25 1 2.0 x\n")
+    again = ["rerank", "two.run", "-q", "-c", "demo", "-m", "minilm", "--topics"]
+    first = ["retrieve", "-q", "-c", "demo", "--topics", "one.tsv", "--rm3", "--feedback"]
+    for command, ending, says in ((again, "tsv", "topics_fingerprint"), (first, "run", "feedback_run")):
+        for number, name in ((1, "one"), (2, "one"), (2, "other")):
+            done = rerank(*command, f"{name}.{ending}", "--shard", f"{number}/2", "-o", f"{name}.{number}")
+            assert done.code == 0, done.err
+        assert rerank("merge", "one.1", "one.2", "-q").code == 0
+        merged = rerank("merge", "one.1", "other.2", "-q", "-o", "merged.run")
+        assert merged.code == 3 and f"other.2: {says} is " in merged.err
+    assert not (tmp_path / "merged.run").exists()
+
+
 def test_a_shard_without_queries_is_a_part(rerank: Runner, tmp_path: Path, first_run: bytes) -> None:
     done = rerank("rerank", "-c", "demo", "-m", "minilm", "--shard", "9/9", stdin=first_run)
     assert done.code == 0, done.err

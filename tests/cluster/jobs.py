@@ -36,6 +36,8 @@ class Job:
                 os.kill(os.getpid(), 9)
             while len({process for _, process in log_of(self.log)}) < self.among:
                 time.sleep(0.01)
+            if block == "ill" or (block == "once" and sum(one == block for one, _ in log_of(self.log)) == 1):
+                raise ValueError(f"no shape for {block}")
             if block == "missing":
                 raise Missing("no text", "name another collection")
             if place.cache is not None:

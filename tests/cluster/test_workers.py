@@ -119,6 +119,21 @@ def test_a_poisoned_block_is_named_after_three_tries(hired, tmp_path):
     assert sum(block == "poison" for block, _ in log_of(log)) == 3
 
 
+def test_a_block_that_cannot_be_computed_is_tried_again_and_named_after_three_tries(hired, tmp_path):
+    log = tmp_path / "log"
+    found = []
+    with (
+        hired(Job(log), workers=1) as workers,
+        pytest.raises(WorkFailed, match="block ill failed 3 times: no shape for ill") as caught,
+    ):
+        found.extend(workers.answers([1, "once", 2, "ill", *range(3, 40)]))
+    assert found == [2, "onceonce", 4]
+    assert [sum(one == block for one, _ in log_of(log)) for block in ("once", "ill")] == [2, 3]
+    assert len({process for _, process in log_of(log)}) == 1 and isinstance(caught.value.__cause__, ValueError)
+    again = [text for text in workers.said if "put again" in text]
+    assert again == [f"a worker failed; put again: block {b}: no shape for {b}" for b in ("once", "ill", "ill")]
+
+
 def test_what_a_worker_raises_arrives_as_itself(hired, tmp_path):
     with hired(Job(tmp_path / "log"), workers=1) as workers, pytest.raises(Missing) as caught:
         list(workers.answers([1, "missing", 2]))

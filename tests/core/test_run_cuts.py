@@ -52,6 +52,12 @@ def test_stretches_are_as_even_as_stretches_can_be(each: np.ndarray, n: int) -> 
         assert dearest == min(max((ends[b] - ends[a] for a, b in pairwise(cut)), default=0) for cut in cuts)
 
 
+def test_of_many_more_shards_than_queries_the_last_are_empty_at_once() -> None:
+    each, most = np.array([3, 1, 2], np.int64), 999_999_999
+    parts = [by_cost(Shard(number, most), each) for number in (1, 2, 3, 4, most)]
+    assert parts == [range(0, 1), range(1, 3), range(3, 3), range(3, 3), range(3, 3)]
+
+
 @pytest.mark.parametrize("text", ["", "3", "/8", "3/", "0/8", "9/8", "-1/8", "a/8", "1.5/8", "3/8/2", "³/8", "1/0"])
 def test_what_is_no_shard_is_refused(text: str) -> None:
     with pytest.raises(WrongUsage, match="--shard"):
