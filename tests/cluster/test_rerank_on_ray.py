@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -227,8 +228,7 @@ def offspring(folder: Path) -> list[str]:
 def test_a_local_cluster_leaves_nothing(begun, candidates, number, code):
     """Neither processes nor, when it is given the time, a folder."""
     pytest.importorskip("ray")
-    temporary = Path(f"/tmp/rr{os.getpid()}")
-    temporary.mkdir(exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix="rr", dir="/tmp"))
     process = begun(*MINILM, "--ray", "local", "--workers", "1", env={"TMPDIR": str(temporary)})
     last = given_but_for_the_last(process, candidates)
     first_line(process)
