@@ -17,8 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 #: A test that hangs is a failure with what it had said so far.
 TIME_LIMIT_SECONDS = 1800
-# A machine that does other things too is slow for once, which is no failure.
-hypothesis.settings.register_profile("patient", deadline=None)
+# A machine that does other things too is slow for once, which is no failure; nor is it when an example takes long to draw.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
 

@@ -1,7 +1,8 @@
 """The real program with a model that takes its time and counts what it is asked; run as a script, in a clean process.
 
 `python counted_model.py LOG KILLS rerank-arguments…`: KILLS times the program is started and killed with SIGKILL
-at a random moment after its first answer; then it runs to its end. LOG gets a line per batch: its number of pairs.
+at a random moment after a random one of its first batches; then it runs to its end. LOG gets a line per batch: its
+number of pairs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -23,6 +25,8 @@ from rerank_cli.methods.pointwise import Description
 
 BATCH = 16
 SECONDS = 0.004
+#: Batches after one of which it is killed, and how many more there are at most, however late the killer is.
+BEFORE_A_KILL, AFTER_IT = (2, 6), 3
 DESCRIPTION = Description(
     name="counted",
     method="counted",
@@ -47,12 +51,19 @@ class CountedModel:
     tokenizer = None
 
     def __init__(
-        self, log: Path | None = None, *, batch: int = BATCH, seconds: float = 0.0, **described: object
+        self,
+        log: Path | None = None,
+        *,
+        batch: int = BATCH,
+        seconds: float = 0.0,
+        most: float = float("inf"),
+        **described: object,
     ) -> None:
+        """`most`: batches that it answers; the next one takes for ever."""
         self.description = replace(DESCRIPTION, **described)
         self.asked: list[Pair] = []
         self.measured: list[Pair] = []
-        self._log, self._batch, self._seconds = log, batch, seconds
+        self._log, self._batch, self._seconds, self._left = log, batch, seconds, most
 
     def measure(self, pairs: Sequence[Pair]) -> Lengths:
         self.measured += pairs
@@ -64,6 +75,9 @@ class CountedModel:
         lengths = self.measure(pairs)
         order = np.argsort(-lengths.tokens, kind="stable")
         for start in range(0, len(order), self._batch):
+            if not self._left:
+                threading.Event().wait()
+            self._left -= 1
             at = order[start : start + self._batch]
             time.sleep(self._seconds)
             self.asked += [pairs[i] for i in at]
@@ -81,28 +95,27 @@ class CountedModel:
         return (np.array(hashes, np.float64) / 2**31 - 1).astype(np.float32)
 
 
-def run(log: Path, arguments: Sequence[str]) -> int:
-    """The program with a `CountedModel` for whatever -m names."""
+def run(log: Path, arguments: Sequence[str], most: float = float("inf")) -> int:
+    """The program with a `CountedModel` for whatever -m names, that answers so many batches."""
     from rerank_cli.cli import scorer
     from rerank_cli.cli.main import main
 
-    scorer.open_scorer = lambda *_, **__: CountedModel(log, seconds=SECONDS)
+    scorer.open_scorer = lambda *_, **__: CountedModel(log, seconds=SECONDS, most=most)
     return main(list(arguments))
 
 
-def kill_one(log: Path, arguments: Sequence[str], moment: float) -> None:
-    """Start the program and kill it `moment` seconds after its first answer."""
-    before = log.stat().st_size
+def kill_one(log: Path, arguments: Sequence[str], batches: int, moment: float) -> None:
+    """Start the program and kill it `moment` seconds after it has begun so many batches."""
+    wanted = len(log.read_text().splitlines()) + batches
     child = os.fork()
     if child == 0:
-        os._exit(run(log, arguments))
-    while log.stat().st_size == before:
-        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended before it asked anything"
+        os._exit(run(log, arguments, batches + AFTER_IT))
+    while len(log.read_text().splitlines()) < wanted:
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended before it could be killed"
         time.sleep(0.001)
     time.sleep(moment)
     os.kill(child, signal.SIGKILL)
-    status = os.waitpid(child, 0)[1]
-    assert os.WIFSIGNALED(status), "it was done before it could be killed"
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 if __name__ == "__main__":
@@ -110,5 +123,5 @@ if __name__ == "__main__":
     Path(said).touch()
     chance = random.Random(4)
     for _ in range(int(kills)):
-        kill_one(Path(said), wanted, chance.uniform(0, 0.03))
+        kill_one(Path(said), wanted, chance.randint(*BEFORE_A_KILL), chance.uniform(0, 0.03))
     sys.exit(run(Path(said), wanted))

@@ -11,9 +11,10 @@ length of the run, here and at the workers.
 
 A worker that is gone is replaced by a new actor, not by Ray's restart of the old one: two lives of one actor have one
 name, and a call that failed would not tell which of them it had met. Ray gives the new one room where there is
-some, or when there is some. The first of the blocks that the dead worker had is the one it died on; all are put
-again, and one on which three died while their nodes lived is named instead of put a fourth time. So is one that was
-given back with an error three times; what is wrong with the input (no text, a line that cannot be read) ends the run at once.
+some, or when there is some. The first of the blocks that the dead worker had is the one it died on, or now and then the
+one before, when its answer was still on its way; all are put again, and one on which three died while their nodes lived is
+named instead of put a fourth time. So is one that was given back with an error three times; what is wrong with the input
+(no text, a line that cannot be read) ends the run at once.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ MANGLED = st.lists(st.tuples(LINES, ENDS), max_size=8).map(lambda pairs: b"".joi
 ANYTHING = st.one_of(
     st.binary(max_size=200), MANGLED, MANGLED.map(gzip.compress), MANGLED.map(lambda data: gzip.compress(data)[:-5])
 )
-FAST = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ def test_bench_tells_speed_stages_and_the_share_of_the_peak(rerank: Runner) -> N
     values = {what: float(value) for what, value in (line.split("\t") for line in done.lines)}
     assert values["pairs"] == 20
     assert values["tokens"] > 20 * 10 and values["batches"] >= 2
-    assert values["tokens_per_second"] / values["pairs_per_second"] == pytest.approx(values["tokens"] / 20, rel=0.05)
+    # As near as the digits that are printed allow, however slow the machine.
+    assert values["tokens_per_second"] * 20 / values["tokens"] == pytest.approx(values["pairs_per_second"], abs=0.06)
     assert sum(values[f"{stage}_share"] for stage in ("tokenise", "model", "other")) == pytest.approx(1, abs=0.002)
     assert 0 < values["peak_share"] < 1.2, "the share of a peak, on a machine that others may use"
-    assert values["peak_share"] == pytest.approx(values["model_gflops"] / values["peak_gflops"], abs=0.01)
+    assert values["peak_share"] == pytest.approx(
+        values["model_gflops"] / values["peak_gflops"], abs=0.001 + 0.1 / values["peak_gflops"]
+    )
 
 
 def test_bench_with_longer_documents_has_more_tokens(rerank: Runner) -> None:

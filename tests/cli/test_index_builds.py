@@ -5,27 +5,45 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from waiting import PATIENCE_SECONDS
 
+#: The program, killed when an index called mine is whole and has not got its name yet.
+KILLED = """
+import os, signal
+from rerank_cli.cli.main import main
+
+rename = os.rename
+
+def last(aside, folder):
+    if os.path.basename(folder) == "mine":
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(aside, folder)
+
+os.rename = last
+main()
+"""
 DOCUMENTS = "".join(f'{{"_id": "d{n}", "text": "ship {n} word{n % 97} and word{n % 89}"}}\n' for n in range(3000))
 
 
 @pytest.fixture
 def start(environment, tmp_path):
-    """`start(*arguments, limit=bytes)`: the program as a process, with a cache of its own; no file of it grows beyond `limit`."""
+    """`start(*arguments, limit=bytes)`: the program as a process, with a cache of its own; no file of it grows beyond `limit`.
+
+    `program` is what runs instead of it.
+    """
     (tmp_path / "docs.jsonl").write_text(DOCUMENTS)
     (tmp_path / "topics.tsv").write_text("q1\tship\n")
     running = []
 
-    def run(*arguments, limit=None):
+    def run(*arguments, limit=None, program=("-m", "rerank_cli")):
         def limited():
             if limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "rerank_cli", *arguments],
+            [sys.executable, "-P", *program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -43,7 +61,7 @@ def start(environment, tmp_path):
 
 
 def finished(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, out, err
 
 
@@ -75,14 +93,11 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_index(start, tmp_path, limit
 
 def test_a_build_that_is_killed_leaves_the_old_index_and_the_next_one_cleans_up(start, tmp_path):
     old = finished(start(*RETRIEVE, "--analyzer", "whitespace"))
-    (tmp_path / "docs.jsonl").write_text(DOCUMENTS + '{"_id": "more", "text": "' + "ship sea " * 400_000 + '"}\n')
-    building = start(*RETRIEVE, "--index", "mine")
-    while not (asides := half_built(tmp_path)) or not any(path.name.startswith(".mine.") for path in asides):
-        assert building.poll() is None, building.communicate()
-        time.sleep(0.005)
-    building.send_signal(signal.SIGKILL)
-    assert building.wait() == -signal.SIGKILL
-    assert not (tmp_path / "mine").exists() and half_built(tmp_path)
+    (tmp_path / "docs.jsonl").write_text(DOCUMENTS + '{"_id": "more", "text": "ship sea"}\n')
+    code, _, err = finished(start(*RETRIEVE, "--index", "mine", program=("-c", KILLED)))
+    assert code == -signal.SIGKILL, err
+    assert not (tmp_path / "mine").exists()
+    assert [path.name[:6] for path in half_built(tmp_path)] == [".mine."]
     code, out, err = finished(start("retrieve", "--docs", "docs.jsonl", "--topics", "topics.tsv", "--index", "mine"))
     assert code == 0 and len(out.splitlines()) == 1000, err
     assert not half_built(tmp_path)

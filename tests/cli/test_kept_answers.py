@@ -7,11 +7,11 @@ import re
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import counted_model
 import pytest
+from waiting import PATIENCE_SECONDS, until
 
 LIMIT_BYTES = 200_000
 
@@ -43,19 +43,13 @@ class Counted:
     def run(self, *arguments, **how):
         """stdout and stderr of a run that must succeed."""
         process = self.start(*arguments, **how)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, err.decode()
         return out.decode(), err.decode()
 
     def asked(self):
         """How many pairs the model was asked so far."""
         return sum(map(int, self.log.read_text().split()))
-
-    def wait_until_asked(self, pairs):
-        deadline = time.monotonic() + 120
-        while not self.log.exists() or self.asked() < pairs:
-            assert time.monotonic() < deadline, f"{pairs} pairs were not asked in two minutes"
-            time.sleep(0.002)
 
     @property
     def store(self):
@@ -106,10 +100,12 @@ def test_twenty_kills_cost_at_most_a_batch_each_and_change_nothing(counted, unin
 def test_processes_that_run_at_once_write_the_same_run(counted, uninterrupted):
     run, pairs = uninterrupted
     processes = [counted.start("-q")]
-    counted.wait_until_asked(counted_model.BATCH + 1)  # so the first batch is kept: the others must find it
+    until(
+        lambda: counted.log.exists() and counted.asked() > counted_model.BATCH, processes[0]
+    )  # so the first batch is kept: the others must find it
     processes += [counted.start("-q") for _ in range(2)]
     for process in processes:
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, err.decode()
         assert out.decode() == run
     before = counted.asked()

@@ -29,7 +29,7 @@ def test_split_and_joined_topics_and_documents_are_those_of_one_process(shell, t
         )
     assert whole.code == 0, whole.err
     assert len(list(tmp_path.glob("new.topics.0?"))) == len(list(tmp_path.glob("new.docs.0?"))) == 4
-    assert (tmp_path / "rewritten.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+    assert (tmp_path / "rewritten.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes(), done.err
     parts = sorted(tmp_path.glob("new.docs.0?"))
-    assert b"".join(part.read_bytes() for part in parts) == whole.out
+    assert b"".join(part.read_bytes() for part in parts) == whole.out, done.err
     assert len({line.split()[0] for line in (tmp_path / "expanded.run").read_text().splitlines()}) == 40

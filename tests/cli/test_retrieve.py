@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_SECONDS, first_line
 
 DOCUMENTS = {
     "d1": ("Ships", "a ship sails the sea"),
@@ -192,9 +193,9 @@ def test_each_query_is_handed_on_when_it_is_done(environment, sea, tmp_path):
         env=environment,
         cwd=tmp_path,
     ) as process:
-        assert process.stdout.readline().startswith(b"t0 Q0 ")
+        assert first_line(process).startswith(b"t0 Q0 ")
         process.stdout.close()
-        assert process.wait(60) == 141
+        assert process.wait(PATIENCE_SECONDS) == 141
         assert process.stderr.read() == b""
 
 

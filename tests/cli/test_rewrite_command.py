@@ -1,14 +1,15 @@
 """`rerank rewrite` as a user meets it, against a server on this machine: what is asked, written, said and kept."""
 
 import json
-import os
-import signal
+import sqlite3
 import subprocess
 import sys
-import time
+import threading
+from contextlib import closing
 
 import pytest
-from inference.loopback import Loopback, Reply, chat_reply, models
+from inference.loopback import Loopback, chat_reply, models
+from waiting import first_line, until
 
 from rerank_cli.cli.main import (
     _exit_code as main,
@@ -161,12 +162,19 @@ def test_a_budget_leaves_the_rest_as_it_was_and_the_next_run_goes_on(run):
 
 def test_topics_come_out_as_soon_as_they_are_ready_and_a_killed_run_pays_once(environment, place):
     """The second question hangs; the first topic is there all the same. Rerun, the first question is not asked again."""
-    hangs = [True]
+    goes_on = threading.Event()
 
     def reply(seen):
         if seen.path == "/v1/models":
             return models("m")
-        return Reply(chat_reply("words"), after=30 if hangs[0] and "map" in query_of(seen) else 0)
+        if "map" in query_of(seen):
+            goes_on.wait()
+        return chat_reply("words")
+
+    def kept():
+        (path,) = (place / "cache/answers").glob("*/kept.sqlite")
+        with closing(sqlite3.connect(path)) as store:
+            return store.execute("SELECT count(*) FROM kept").fetchone()[0]
 
     with Loopback(reply) as server:
         command = [sys.executable, "-P", "-m", "rerank_cli", "rewrite", "topics.tsv", "--endpoint", server.url]
@@ -174,16 +182,14 @@ def test_topics_come_out_as_soon_as_they_are_ready_and_a_killed_run_pays_once(en
             "cwd": place,
             "env": {**environment, "RERANK_CACHE_DIR": str(place / "cache")},
             "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
         }
         process = subprocess.Popen(command, **told)
-        assert process.stdout.readline() == b"q1\twords\n"
-        until = time.monotonic() + 20
-        while len(server.posts) < 3 and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(0.3)
-        os.kill(process.pid, signal.SIGKILL)
+        assert first_line(process) == b"q1\twords\n"
+        until(lambda: len(server.posts) == 3 and kept() == 2, process)
+        process.kill()
         process.communicate()
-        hangs[0] = False
+        goes_on.set()
         before = len(server.posts)
         again = subprocess.run(command, check=True, **told)
         assert again.stdout.splitlines() == [b"q1\twords", b"q2\twords", b"q3\twords"]

@@ -6,12 +6,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Result, Runner
+from waiting import PATIENCE_SECONDS, give, until
 
 from rerank_cli.cli.main import main
 
@@ -185,12 +185,8 @@ def started(command: list[str], stdin: bytes, folder: Path, environment: dict[st
     """The program with half of its input, once a file of that name is there and it waits for the rest."""
     whole = [sys.executable, "-P", "-m", "rerank_cli", *command]
     process = subprocess.Popen(whole, cwd=folder, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdin is not None
-    process.stdin.write(stdin)
-    process.stdin.flush()
-    until = time.monotonic() + 60
-    while not list(folder.glob(waits_for)) and time.monotonic() < until:
-        time.sleep(0.02)
+    give(process, stdin)
+    until(lambda: list(folder.glob(waits_for)), process)
     return process
 
 
@@ -201,7 +197,7 @@ def test_a_killed_shard_leaves_no_part_and_its_rerun_completes_the_run(
     command = ["rerank", "-c", "demo", "-m", "minilm", "--shard", "1/2", "-o", "part.1"]
     process = started(command, first_run[:-20], tmp_path, environment, ".part.1.*.part")
     process.kill()
-    assert process.wait(30) == -signal.SIGKILL
+    assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
     assert shell("rerank rerank -q first.run -c demo -m minilm --shard 2/2 -o part.2").code == 0
     lacking = shell("rerank merge part.? -o merged.run")
     assert lacking.code == 3 and "part 1 of 2 missing" in lacking.err
@@ -221,6 +217,7 @@ def test_merge_ended_while_it_writes_leaves_the_old_run(
     command = ["merge", "part.1", "-", "-o", "merged.run"]
     process = started(command, (tmp_path / "part.2").read_bytes()[:-200], tmp_path, environment, ".merged.run.*.part")
     process.terminate()
-    assert process.wait(30) == 143
+    err = process.communicate(timeout=PATIENCE_SECONDS)[1].decode()
+    assert process.returncode == 143, err
     assert (tmp_path / "merged.run").read_bytes() == b"old\n"
     assert not list(tmp_path.glob(".merged.run.*"))

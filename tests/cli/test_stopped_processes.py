@@ -9,24 +9,27 @@ import sys
 import time
 from pathlib import Path
 
+from waiting import PATIENCE_SECONDS, until
 
-def test_workers_that_die_in_the_middle_of_an_answer_hold_up_nothing(tmp_path: Path) -> None:
+from rerank_cli.core.build_once import bytes_in
+
+
+def test_workers_that_die_in_the_middle_of_an_answer_hold_up_nothing(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
     (tmp_path / "topics.tsv").write_text(
         "".join(f"q{i}\tranking of documents by a model {i}\n" for i in range(100_000))
     )
     command = "retrieve -c demo --topics topics.tsv -k 100 --threads 2 -o out.run"
     program = subprocess.Popen(
-        [sys.executable, "-m", "rerank_cli", *command.split()],
+        [sys.executable, "-P", "-m", "rerank_cli", *command.split()],
         cwd=tmp_path,
-        env={**os.environ, "RERANK_CACHE_DIR": str(tmp_path / "cache")},
+        env={**environment, "RERANK_CACHE_DIR": str(tmp_path / "cache")},
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
     try:
-        until = time.monotonic() + 60
-        while not any(part.stat().st_size for part in tmp_path.glob(".out.run.*")):
-            assert program.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
+        until(lambda: any(bytes_in(part) for part in tmp_path.glob(".out.run.*")), program)
         os.kill(
             program.pid, signal.SIGSTOP
         )  # Nobody reads: the workers' answers fill the pipe, and the next stands half in it.
@@ -34,8 +37,9 @@ def test_workers_that_die_in_the_middle_of_an_answer_hold_up_nothing(tmp_path: P
         os.killpg(program.pid, signal.SIGTERM)
         time.sleep(0.5)
         os.kill(program.pid, signal.SIGCONT)
-        assert program.wait(20) == 143
+        err = program.communicate(timeout=PATIENCE_SECONDS)[1].decode()
+        assert program.returncode == 143, err
     finally:
         program.kill()
-        program.communicate()
+        program.wait()
     assert [path.name for path in tmp_path.iterdir() if "out.run" in path.name] == []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE_SECONDS
 
 from rerank_cli.cli.main import main
 
@@ -29,17 +30,18 @@ class Nodes:
         self.working: list[Any] = []
 
     def begin(self) -> None:
-        """One more node of one core."""
-        self.working.append(self.cluster.add_node(num_cpus=1, **_NODE))
+        """One more node of one core; it may take a while until it is there."""
+        self.working.append(self.cluster.add_node(wait=False, num_cpus=1, **_NODE))
 
     def kill(self) -> None:
         """The node that has worked longest ends, without a word to anybody."""
         self.cluster.remove_node(self.working.pop(0), allow_graceful=False)
 
     def ready(self) -> None:
-        """As many nodes as at the beginning."""
+        """As many nodes as at the beginning, and the cluster knows who is there and who is gone."""
         while len(self.working) < 2:
             self.begin()
+        self.cluster.wait_for_nodes(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="package")

@@ -9,12 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
+from waiting import first_line, give, until
 
 from rerank_cli.cli.rerank_on_ray import in_equal_parts
 
@@ -59,12 +60,11 @@ def begun(environment) -> Any:
                 stream.close()
 
 
-def given_but_for_the_last(stdin: IO[str], candidates: Path) -> str:
+def given_but_for_the_last(process: subprocess.Popen[str], candidates: Path) -> str:
     """Write all of the run but its last ten queries, so that whoever reads it cannot be done; returns these."""
     lines = candidates.read_text().splitlines(keepends=True)
     first = len(lines) - 10 * 60
-    stdin.write("".join(lines[:first]))
-    stdin.flush()
+    give(process, "".join(lines[:first]))
     return "".join(lines[first:])
 
 
@@ -160,10 +160,10 @@ def test_a_run_with_texts_needs_no_collection_there_and_keeps_them(inside, reran
 @pytest.mark.slow
 def test_a_node_killed_in_the_middle_changes_nothing(begun, nodes, candidates, alone):
     process = begun(*MINILM, "--ray", nodes.address)
-    last = given_but_for_the_last(process.stdin, candidates)
-    first = process.stdout.readline()
+    last = given_but_for_the_last(process, candidates)
+    first = first_line(process)
     nodes.kill()
-    process.stdin.write(last)
+    give(process, last)
     process.stdin.close()
     # What was read ahead with the first line is in this file's buffer: `communicate` would lose it.
     rest, said = process.stdout.read(), process.stderr.read()
@@ -178,10 +178,8 @@ def test_what_was_answered_before_the_driver_was_killed_is_kept(
 ):
     common = ["rerank", "-c", "demo", "-m", "minilm", "--ray", nodes.address]
     process = begun(*common, env={"RERANK_CACHE_DIR": str(tmp_path / "cache")})
-    given_but_for_the_last(process.stdin, candidates)
-    first = process.stdout.readline()
-    assert first, process.stderr.read()
-    written = first.split()[0]
+    given_but_for_the_last(process, candidates)
+    written = first_line(process).split()[0]
     process.kill()
     process.wait()
     monkeypatch.setenv("RERANK_CACHE_DIR", str(tmp_path / "cache"))
@@ -230,11 +228,10 @@ def offspring(folder: Path) -> list[str]:
 def test_a_local_cluster_leaves_nothing(begun, candidates, number, code):
     """Neither processes nor, when it is given the time, a folder."""
     pytest.importorskip("ray")
-    temporary = Path(f"/tmp/rr{os.getpid()}")
-    temporary.mkdir(exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix="rr", dir="/tmp"))
     process = begun(*MINILM, "--ray", "local", "--workers", "1", env={"TMPDIR": str(temporary)})
-    last = given_but_for_the_last(process.stdin, candidates)
-    assert process.stdout.readline()
+    last = given_but_for_the_last(process, candidates)
+    first_line(process)
     assert offspring(temporary)
     if number == signal.SIGKILL:
         process.kill()
@@ -245,9 +242,6 @@ def test_a_local_cluster_leaves_nothing(begun, candidates, number, code):
     _, err = process.communicate(last)
     assert process.returncode == code, err
     assert all(line.startswith("rerank: ") for line in err.splitlines()), err
-    end = time.monotonic() + 120
-    while offspring(temporary) and time.monotonic() < end:
-        time.sleep(0.2)
-    assert not offspring(temporary)
+    until(lambda: not offspring(temporary))
     assert number == signal.SIGKILL or not list(temporary.glob("ray-*"))
     shutil.rmtree(temporary)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
+from waiting import PATIENCE_SECONDS, until
 
 import rerank_cli
 from cluster.jobs import FileCache, Job, log_of
@@ -27,12 +27,12 @@ def hired(nodes, tmp_path):
     return begin
 
 
-def until(true) -> None:
-    """Wait for something to become true, for minutes if need be."""
-    end = time.monotonic() + 300
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def noted(answers, path):
+    """The answers, each with a line in the file when it has arrived."""
+    for answer in answers:
+        with path.open("a") as arrived:
+            arrived.write(f"{answer}\n")
+        yield answer
 
 
 def test_answers_come_in_order_and_input_is_read_no_further_than_there_is_room(hired, tmp_path):
@@ -58,7 +58,7 @@ def test_an_answer_does_not_wait_for_the_next_block(hired, tmp_path):
 
     def blocks():
         yield 1
-        assert more.wait(300), "the first answer was held back"
+        assert more.wait(PATIENCE_SECONDS), "the first answer was held back"
         yield 2
 
     with hired(Job(tmp_path / "log"), workers=1) as workers:
@@ -69,9 +69,9 @@ def test_an_answer_does_not_wait_for_the_next_block(hired, tmp_path):
 
 
 def test_a_worker_that_dies_is_replaced_and_what_it_had_is_named(hired, tmp_path):
-    log = tmp_path / "log"
-    with hired(Job(log, dying=(5, 30)), workers=1) as workers:
-        assert list(workers.answers(range(60))) == [number * 2 for number in range(60)]
+    log, arrived = tmp_path / "log", tmp_path / "arrived"
+    with hired(Job(log, dying=(5, 30), arrived=arrived), workers=1) as workers:
+        assert list(noted(workers.answers(range(60)), arrived)) == [number * 2 for number in range(60)]
     begun = log_of(log)
     assert len({process for _, process in begun}) == 3
     # Nothing but what it died on is begun twice; what waited there is only put again.
@@ -92,29 +92,30 @@ def test_a_node_that_is_killed_takes_nothing_along(hired, nodes, tmp_path):
 
 @pytest.mark.slow
 def test_all_nodes_may_go_and_others_come(hired, nodes, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers_module, "_PATIENCE", 1.0)
-    found = []
-    with hired(Job(tmp_path / "log", 0.05)) as workers:
+    found, gate = [], tmp_path / "gate"
+    with hired(Job(tmp_path / "log", gate=gate)) as workers:
         answers = threading.Thread(target=lambda: found.extend(workers.answers(range(80))))
         answers.start()
-        until(lambda: len(found) > 10)
+        until(lambda: len(found) == 20)
+        monkeypatch.setattr(workers_module, "_PATIENCE", 1.0)
         nodes.kill()
         nodes.kill()
         until(lambda: any("waiting for the cluster to have room" in text for text in workers.said))
         nodes.ready()
-        answers.join(300)
+        gate.touch()
+        answers.join(PATIENCE_SECONDS)
     assert found == [number * 2 for number in range(80)]
     assert sum("waiting for the cluster to have room" in text for text in workers.said) == 1
 
 
 def test_a_poisoned_block_is_named_after_three_tries(hired, tmp_path):
-    log = tmp_path / "log"
+    log, arrived = tmp_path / "log", tmp_path / "arrived"
     found = []
     with (
-        hired(Job(log), workers=1) as workers,
+        hired(Job(log, arrived=arrived), workers=1) as workers,
         pytest.raises(WorkFailed, match="3 workers died, one after the other, on block poison"),
     ):
-        found.extend(workers.answers([1, 2, "poison", *range(3, 40)]))
+        found.extend(noted(workers.answers([1, 2, "poison", *range(3, 40)]), arrived))
     assert found == [2, 4]
     assert sum(block == "poison" for block, _ in log_of(log)) == 3
 
