@@ -146,7 +146,7 @@ def test_scores_that_were_made_up_are_counted_query_by_query() -> None:
 def test_many_pairs_are_under_way_at_a_server() -> None:
     import threading
 
-    together = threading.Barrier(4, timeout=20)
+    together = threading.Barrier(4, timeout=120)
 
     def script(prompt: Prompt) -> Completion:
         together.wait()
