@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from test_offsets import DOCUMENTS, cache, jsonl, silent
+from waiting import PATIENCE
 
 from rerank_cli.formats.offsets import open_corpus
 
@@ -39,7 +40,7 @@ def test_processes_that_start_together_build_once(tmp_path, cache):
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["title 299\n"] * 3
+    assert [process.communicate(timeout=PATIENCE)[0] for process in processes] == ["title 299\n"] * 3
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
@@ -47,7 +48,7 @@ def test_a_killed_build_leaves_nothing_that_is_used(tmp_path, cache, by):
     path = tmp_path / "c.jsonl.gz"
     path.write_bytes(gzip.compress(jsonl(DOCUMENTS)))
     killed = subprocess.run(
-        [sys.executable, "-c", OPEN, str(path), str(cache)], input=b"%d\n" % by, capture_output=True, timeout=60
+        [sys.executable, "-c", OPEN, str(path), str(cache)], input=b"%d\n" % by, capture_output=True, timeout=PATIENCE
     )
     assert killed.returncode == -by
     if by == signal.SIGINT:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from waiting import PATIENCE
 
 from rerank_cli.errors import Missing, WorkFailed, WrongUsage
 from rerank_cli.formats.output import open_output
@@ -70,7 +71,7 @@ def test_a_signal_leaves_nothing(tmp_path: Path, signal_number: signal.Signals) 
     assert process.stdout.readline() == b"ready\n"
     assert len(list(tmp_path.iterdir())) == 1
     process.send_signal(signal_number)
-    assert process.wait(60) == 128 + signal_number
+    assert process.wait(PATIENCE) == 128 + signal_number
     process.stdout.close()
     assert list(tmp_path.iterdir()) == []
 
