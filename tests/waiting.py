@@ -7,20 +7,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-#: Beyond this nothing will happen any more, on the slowest machine.
-PATIENCE_SECONDS = 600
+#: Seconds after which a thing that has not happened never will, on the slowest of machines.
+PATIENCE = 300.0
 
 
 def until(happened: Callable[[], object], process: subprocess.Popen[Any] | None = None) -> None:
     """Wait until it has happened; fails, with what it said, when `process`, which is to make it happen, has ended without it."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + PATIENCE
     while not happened():
         if process is not None and process.poll() is not None and not happened():
-            pytest.fail(f"it ended before it came so far, {ending(process)}")
+            raise AssertionError(f"it ended before it came so far, {ending(process)}")
         if time.monotonic() > end:
-            pytest.fail(f"nothing happened in {PATIENCE_SECONDS} seconds")
+            raise AssertionError(f"nothing happened in {PATIENCE:.0f} seconds")
         time.sleep(0.005)
 
 
@@ -31,7 +29,7 @@ def give(process: subprocess.Popen[Any], data: Any) -> None:
         process.stdin.write(data)
         process.stdin.flush()
     except BrokenPipeError:
-        pytest.fail(f"it ended before it had read all, {ending(process)}")
+        raise AssertionError(f"it ended before it had read all, {ending(process)}")
 
 
 def first_line(process: subprocess.Popen[Any]) -> Any:
@@ -39,12 +37,12 @@ def first_line(process: subprocess.Popen[Any]) -> Any:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        pytest.fail(f"it ended without a line, {ending(process)}")
+        raise AssertionError(f"it ended without a line, {ending(process)}")
     return line
 
 
 def ending(process: subprocess.Popen[Any]) -> str:
     """How a process that ends now ended, and what it said."""
-    said = process.communicate(timeout=PATIENCE_SECONDS)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     told = said.decode(errors="replace") if isinstance(said, bytes) else said
     return f"with {process.returncode}: {told}"

@@ -170,7 +170,8 @@ class Pool:
         """Leave a server out from now on, and tell it, unless it was the last."""
         with self._changed:
             new = server.refused is None
-            server.refused = self._last_refusal = refusal
+            if new:
+                server.refused = self._last_refusal = refusal
             last = all(one.refused is not None for one in self.servers)
             self._changed.notify_all()
         if new and not last:

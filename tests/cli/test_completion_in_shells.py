@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Runner
-from waiting import PATIENCE_SECONDS
+from waiting import PATIENCE
 
 Complete = Callable[[str], list[str]]
 
@@ -94,7 +94,7 @@ def zsh_types(source: Path, folder: Path, typed: str) -> str:
 
     def read_until(mark: bytes) -> None:
         nonlocal shown
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE
         while mark not in shown and time.monotonic() < end:
             if select.select([terminal], [], [], 0.1)[0]:
                 shown += os.read(terminal, 65536)
@@ -109,7 +109,7 @@ def zsh_types(source: Path, folder: Path, typed: str) -> str:
         )
         read_until(b"ready")
         os.write(terminal, typed.encode() + b"\t\x14")
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end and not (answer.exists() and answer.read_text()):
             if select.select([terminal], [], [], 0.05)[0]:
                 shown += os.read(terminal, 65536)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from waiting import PATIENCE_SECONDS
+from waiting import PATIENCE
 
 #: The program, killed when an index called mine is whole and has not got its name yet.
 KILLED = """
@@ -61,7 +61,7 @@ def start(environment, tmp_path):
 
 
 def finished(process):
-    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import counted_model
 import pytest
-from waiting import PATIENCE_SECONDS, until
+from waiting import PATIENCE, until
 
 LIMIT_BYTES = 200_000
 
@@ -43,7 +43,7 @@ class Counted:
     def run(self, *arguments, **how):
         """stdout and stderr of a run that must succeed."""
         process = self.start(*arguments, **how)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err.decode()
         return out.decode(), err.decode()
 
@@ -105,7 +105,7 @@ def test_processes_that_run_at_once_write_the_same_run(counted, uninterrupted):
     )  # so the first batch is kept: the others must find it
     processes += [counted.start("-q") for _ in range(2)]
     for process in processes:
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err.decode()
         assert out.decode() == run
     before = counted.asked()

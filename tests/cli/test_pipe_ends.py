@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from waiting import PATIENCE_SECONDS, give, until
+from waiting import PATIENCE, give, until
 
 from rerank_cli.core.build_once import bytes_in
 
@@ -95,7 +95,7 @@ def test_a_signal_in_the_middle_ends_cleanly(environment, tmp_path, shell, sent,
     # The pipe stays open: the program waits for more, with results already on their way to out.run.
     until(lambda: any(bytes_in(part) for part in tmp_path.glob(".out.run.*")), process)
     process.send_signal(sent)
-    err = process.communicate(timeout=PATIENCE_SECONDS)[1].decode()
+    err = process.communicate(timeout=PATIENCE)[1].decode()
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert not [p for p in tmp_path.iterdir() if "out.run" in p.name]
@@ -117,7 +117,7 @@ def test_a_signal_does_not_wait_for_the_model(environment, tmp_path, shell, sent
     try:
         until((tmp_path / "begun").exists, process)
         process.send_signal(sent)
-        err = process.communicate(timeout=PATIENCE_SECONDS)[1].decode()
+        err = process.communicate(timeout=PATIENCE)[1].decode()
     finally:
         process.kill()
     assert process.returncode == 128 + sent, err
@@ -144,7 +144,7 @@ def test_a_terminal_on_stdin_with_no_run_named_is_a_usage_error(environment, tmp
             capture_output=True,
             env=environment,
             cwd=tmp_path,
-            timeout=PATIENCE_SECONDS,
+            timeout=PATIENCE,
             check=False,
         )
     finally:

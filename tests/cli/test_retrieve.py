@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from waiting import PATIENCE_SECONDS, first_line
+from waiting import PATIENCE, first_line
 
 DOCUMENTS = {
     "d1": ("Ships", "a ship sails the sea"),
@@ -195,7 +195,7 @@ def test_each_query_is_handed_on_when_it_is_done(environment, sea, tmp_path):
     ) as process:
         assert first_line(process).startswith(b"t0 Q0 ")
         process.stdout.close()
-        assert process.wait(PATIENCE_SECONDS) == 141
+        assert process.wait(PATIENCE) == 141
         assert process.stderr.read() == b""
 
 

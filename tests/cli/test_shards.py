@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Result, Runner
-from waiting import PATIENCE_SECONDS, give, until
+from waiting import PATIENCE, give, until
 
 from rerank_cli.cli.main import main
 
@@ -197,7 +197,7 @@ def test_a_killed_shard_leaves_no_part_and_its_rerun_completes_the_run(
     command = ["rerank", "-c", "demo", "-m", "minilm", "--shard", "1/2", "-o", "part.1"]
     process = started(command, first_run[:-20], tmp_path, environment, ".part.1.*.part")
     process.kill()
-    assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     assert shell("rerank rerank -q first.run -c demo -m minilm --shard 2/2 -o part.2").code == 0
     lacking = shell("rerank merge part.? -o merged.run")
     assert lacking.code == 3 and "part 1 of 2 missing" in lacking.err
@@ -217,7 +217,7 @@ def test_merge_ended_while_it_writes_leaves_the_old_run(
     command = ["merge", "part.1", "-", "-o", "merged.run"]
     process = started(command, (tmp_path / "part.2").read_bytes()[:-200], tmp_path, environment, ".merged.run.*.part")
     process.terminate()
-    err = process.communicate(timeout=PATIENCE_SECONDS)[1].decode()
+    err = process.communicate(timeout=PATIENCE)[1].decode()
     assert process.returncode == 143, err
     assert (tmp_path / "merged.run").read_bytes() == b"old\n"
     assert not list(tmp_path.glob(".merged.run.*"))

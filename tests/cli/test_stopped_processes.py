@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from waiting import PATIENCE_SECONDS, until
+from waiting import PATIENCE, until
 
 from rerank_cli.core.build_once import bytes_in
 
@@ -37,7 +37,7 @@ def test_workers_that_die_in_the_middle_of_an_answer_hold_up_nothing(
         os.killpg(program.pid, signal.SIGTERM)
         time.sleep(0.5)
         os.kill(program.pid, signal.SIGCONT)
-        err = program.communicate(timeout=PATIENCE_SECONDS)[1].decode()
+        err = program.communicate(timeout=PATIENCE)[1].decode()
         assert program.returncode == 143, err
     finally:
         program.kill()

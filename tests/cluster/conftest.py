@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import PATIENCE_SECONDS
+from waiting import PATIENCE
 
 from rerank_cli.cli.main import main
 
@@ -41,7 +41,7 @@ class Nodes:
         """As many nodes as at the beginning, and the cluster knows who is there and who is gone."""
         while len(self.working) < 2:
             self.begin()
-        self.cluster.wait_for_nodes(PATIENCE_SECONDS)
+        self.cluster.wait_for_nodes(PATIENCE)
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from waiting import PATIENCE_SECONDS, until
+from waiting import PATIENCE, until
 
 import rerank_cli
 from cluster.jobs import FileCache, Job, log_of
@@ -58,7 +58,7 @@ def test_an_answer_does_not_wait_for_the_next_block(hired, tmp_path):
 
     def blocks():
         yield 1
-        assert more.wait(PATIENCE_SECONDS), "the first answer was held back"
+        assert more.wait(PATIENCE), "the first answer was held back"
         yield 2
 
     with hired(Job(tmp_path / "log"), workers=1) as workers:
@@ -103,7 +103,7 @@ def test_all_nodes_may_go_and_others_come(hired, nodes, tmp_path, monkeypatch):
         until(lambda: any("waiting for the cluster to have room" in text for text in workers.said))
         nodes.ready()
         gate.touch()
-        answers.join(PATIENCE_SECONDS)
+        answers.join(PATIENCE)
     assert found == [number * 2 for number in range(80)]
     assert sum("waiting for the cluster to have room" in text for text in workers.said) == 1
 

@@ -5,6 +5,7 @@ import resource
 
 import numpy as np
 import pytest
+from waiting import PATIENCE
 
 from rerank_cli.core.arrays import mapped_array, save_array
 
@@ -24,7 +25,7 @@ def test_a_last_block_that_finds_no_room_is_said(tmp_path):
     answer = context.Queue()
     writer = context.Process(target=_saved_with_a_limit, args=(tmp_path / "a.npy", answer))
     writer.start()
-    assert answer.get(timeout=30) == "said"
+    assert answer.get(timeout=PATIENCE) == "said"
     writer.join()
 
 

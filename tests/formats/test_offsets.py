@@ -1,4 +1,4 @@
-"""Documents by id: found in every kind of file, indexed once, again when a file changes, safely by several processes."""
+"""Documents by id: found in every kind of file, indexed once, and again when a file changes."""
 
 import bz2
 import gzip
@@ -6,9 +6,6 @@ import json
 import lzma
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -247,43 +244,6 @@ def test_ids_that_share_a_hash_are_told_apart(tmp_path_factory, documents, asked
         by_id = {d.docid: d for d in expected}
         wanted = [docid.encode() for docid in asked + documents]
         assert corpus.lookup(wanted) == [by_id.get(docid) for docid in wanted]
-
-
-OPEN = """
-import os, signal, sys
-from pathlib import Path
-from rerank_cli.formats.offsets import open_corpus
-def note(text):
-    print(text, flush=True)
-    if len(sys.argv) > 3:
-        os.kill(os.getpid(), int(sys.argv[3]))
-corpus = open_corpus([sys.argv[1]], Path(sys.argv[2]), note)
-print(corpus.lookup([b"d299"])[0].title)
-"""
-
-
-def test_processes_that_start_together_build_once(tmp_path, cache):
-    (tmp_path / "c.jsonl.xz").write_bytes(lzma.compress(jsonl(DOCUMENTS) + b"\n" * 5_000_000))
-    command = [sys.executable, "-c", OPEN, str(tmp_path / "c.jsonl.xz"), str(cache)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    said = [process.communicate(timeout=60)[0] for process in processes]
-    assert all(text.splitlines()[-1] == "title 299" for text in said)
-    assert sum("making a seekable copy" in text for text in said) == 1
-    assert sum("waiting for another process" in text for text in said) >= 1
-
-
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_build_leaves_nothing_that_is_used(tmp_path, cache, by):
-    path = tmp_path / "c.jsonl.gz"
-    path.write_bytes(gzip.compress(jsonl(DOCUMENTS)))
-    killed = subprocess.run(
-        [sys.executable, "-c", OPEN, str(path), str(cache), str(int(by))], capture_output=True, timeout=60
-    )
-    assert killed.returncode == -by
-    if by == signal.SIGINT:
-        assert not any(left.is_dir() for left in (cache / "texts").iterdir())
-    assert open_corpus([str(path)], cache, silent).lookup([b"d299"]) == [DOCUMENTS[299]]
-    assert sum(left.is_dir() for left in (cache / "texts").iterdir()) == 1
 
 
 @pytest.mark.data

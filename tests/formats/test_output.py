@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from waiting import PATIENCE
 
 from rerank_cli.errors import Missing, WorkFailed, WrongUsage
 from rerank_cli.formats.output import open_output
@@ -52,13 +53,17 @@ def test_whatever_goes_wrong_the_old_file_stays(tmp_path: Path, name: str, error
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing(tmp_path: Path, signal_number: signal.Signals) -> None:
     script = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
         "from rerank_cli.cli import main\n"
         "from rerank_cli.formats.output import open_output\n"
         "def work(arguments):\n"
         "    with open_output(arguments[0]) as stream:\n"
-        "        stream.write(b'x' * 200000); stream.flush(); print('ready', flush=True); time.sleep(60)\n"
+        "        stream.write(b'x' * 200000); stream.flush(); print('ready', flush=True)\n"
+        # A signal that comes just before a sleep is heard when it is over, so that sleeps are short.
+        "        while True: time.sleep(0.05)\n"
         "main._run = work\n"
+        # Who runs the tests in the background ignores SIGINT, and children would too.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.exit(main.main(sys.argv[1:]))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "out.run")], stdout=subprocess.PIPE)
@@ -66,7 +71,7 @@ def test_a_signal_leaves_nothing(tmp_path: Path, signal_number: signal.Signals) 
     assert process.stdout.readline() == b"ready\n"
     assert len(list(tmp_path.iterdir())) == 1
     process.send_signal(signal_number)
-    assert process.wait(10) == 128 + signal_number
+    assert process.wait(PATIENCE) == 128 + signal_number
     process.stdout.close()
     assert list(tmp_path.iterdir()) == []
 

@@ -6,6 +6,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
+from waiting import PATIENCE
+
 
 class Seen(NamedTuple):
     """A request as it came: `at` is when, by time.monotonic; `number` counts from 0."""
@@ -42,13 +44,16 @@ class _Server(ThreadingHTTPServer):
 
 
 class Loopback:
-    """Answers every request with `answer(seen)`, a `Reply` or what becomes JSON. Use as a context manager."""
+    """Answers every request with `answer(seen)`, a `Reply` or what becomes JSON. Use as a context manager.
 
-    def __init__(self, answer):
-        self.answer = answer
+    It answers nobody until `together` requests have been with it at the same moment.
+    """
+
+    def __init__(self, answer, *, together=1):
+        self.answer, self.together = answer, together
         self.seen = []
         self.in_flight = self.most_in_flight = 0
-        self._lock = threading.Lock()
+        self._lock, self._met = threading.Lock(), threading.Event()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
@@ -71,7 +76,10 @@ class Loopback:
             self.seen.append(seen)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            if self.in_flight == self.together:
+                self._met.set()
         try:
+            self._met.wait(PATIENCE)
             reply = self.answer(seen)
             reply = reply if isinstance(reply, Reply) else Reply(reply)
             time.sleep(reply.after)

@@ -6,6 +6,7 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import PATIENCE, until
 
 from rerank_cli.inference.cache import AnswerCache
 from rerank_cli.inference.kept_words import KeptWriter
@@ -108,7 +109,7 @@ def test_it_is_kept_before_it_is_handed_over(store):
 
 def test_a_slow_taker_loses_nothing_that_arrived(store):
     """Of a writer for many threads: the others' completions are kept although nobody has taken them."""
-    arrived = threading.Barrier(4, timeout=10)
+    arrived = threading.Barrier(4, timeout=PATIENCE)
 
     def together(prompt):
         arrived.wait()
@@ -116,12 +117,8 @@ def test_a_slow_taker_loses_nothing_that_arrived(store):
 
     writing = KeptWriter(Scripted(together, at_once=4), store).complete([Prompt(text=t) for t in "abcd"], Decoding())
     next(writing)
-    for _ in range(1000):
-        if store.kept().entries == 4:
-            break
-        threading.Event().wait(0.005)
+    until(lambda: store.kept().entries == 4)
     writing.close()
-    assert store.kept().entries == 4
 
 
 def test_infinite_log_probabilities_survive(store):

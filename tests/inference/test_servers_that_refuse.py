@@ -8,6 +8,7 @@ from inference.loopback import Loopback, Reply, echoing, models
 from rerank_cli.errors import BudgetSpent, WorkFailed
 from rerank_cli.http.ledger import Ledger, Limits
 from rerank_cli.http.servers import Servers
+from rerank_cli.http.transport import Refused
 from rerank_cli.inference.endpoint import EndpointWriter
 from rerank_cli.inference.served import Served, served
 from rerank_cli.inference.writing import Decoding, Message, Prompt
@@ -62,6 +63,15 @@ def test_the_run_ends_when_none_is_left_and_says_what_the_last_one_said():
         (first, last) = (one, two) if notes[0].startswith(one.url) else (two, one)
     assert len(notes) == 1 and "left out" in notes[0] and first.url in notes[0]
     assert caught.value.message.startswith(last.url) and caught.value.hint
+
+
+def test_an_answer_that_was_on_its_way_to_who_is_left_out_already_is_not_the_last_word():
+    asked = Servers(["http://a:1", "http://b:1"], note=[].append)
+    one, two = asked._pool.servers
+    for server, said in ((one, "a: no"), (two, "b: no"), (one, "a: no again")):
+        asked._pool.refused(server, Refused(said))
+    with pytest.raises(WorkFailed, match="b: no"):
+        asked.ask("/x", b"{}", lambda reply: reply)
 
 
 def test_a_server_that_fails_for_a_while_is_waited_for_when_the_other_refuses():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tiny_causal
 from scripted_writer import ScriptedWriter
+from waiting import PATIENCE
 from written import asked, said
 
 from rerank_cli.core.candidates import Candidates
@@ -146,7 +147,7 @@ def test_scores_that_were_made_up_are_counted_query_by_query() -> None:
 def test_many_pairs_are_under_way_at_a_server() -> None:
     import threading
 
-    together = threading.Barrier(4, timeout=20)
+    together = threading.Barrier(4, timeout=PATIENCE)
 
     def script(prompt: Prompt) -> Completion:
         together.wait()

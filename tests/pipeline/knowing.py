@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from waiting import PATIENCE
 
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.protocols import Answers, Lengths, Pair, Reply, Slate
@@ -22,7 +23,10 @@ def relevance(text: str) -> float:
 
 
 class Knowing:
-    """A `Ranker` of any kind; remembers how many slates each call of `answer` held and how many were under way at once."""
+    """A `Ranker` of any kind; remembers how many slates each call of `answer` held and how many were under way at once.
+
+    It answers nobody until `together` calls have been under way at the same moment.
+    """
 
     def __init__(
         self,
@@ -30,6 +34,7 @@ class Knowing:
         *,
         most: int | None = None,
         at_once: int = 1,
+        together: int = 1,
         seconds: float = 0.0,
         strategy: str = "",
         settings: dict[str, Any] | None = None,
@@ -40,9 +45,9 @@ class Knowing:
         self.batches: list[int] = []
         self.most_under_way = 0
         self.asked: list[tuple[str, tuple[str, ...]]] = []
-        self._seconds, self._left = seconds, calls_left
+        self._together, self._seconds, self._left = together, seconds, calls_left
         self._under_way = 0
-        self._lock = threading.Lock()
+        self._lock, self._met = threading.Lock(), threading.Event()
 
     def answer(self, slates: Sequence[Slate]) -> Iterator[tuple[int, Reply]]:
         with self._lock:
@@ -50,6 +55,9 @@ class Knowing:
             self.asked += [(slate.query, tuple(slate.documents)) for slate in slates]
             self._under_way += 1
             self.most_under_way = max(self.most_under_way, self._under_way)
+            if self._under_way == self._together:
+                self._met.set()
+        self._met.wait(PATIENCE)
         if self._seconds:
             time.sleep(self._seconds)
         for at, slate in enumerate(slates):

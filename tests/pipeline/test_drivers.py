@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from knowing import Knowing, Scoring, docids, lists, relevance
@@ -64,16 +62,12 @@ def test_fifty_queries_are_sorted_in_no_more_than_a_hundred_rounds_of_questions(
     assert sum(ranker.batches) > 50 * 50
 
 
-def test_sixteen_at_once_are_many_times_as_fast_as_one_by_one() -> None:
+def test_sixteen_are_under_way_at_once_and_no_more() -> None:
     candidates, sources, _ = lists(24, 40)
-    ranker = Knowing("order", at_once=16, seconds=0.05)
-    began = time.monotonic()
+    ranker = Knowing("order", at_once=16, together=16, seconds=0.05)
     answers = run(ranker, candidates, sources, "sliding", window=20, step=10)
-    took = time.monotonic() - began
-    asked = sum(answer.stats.questions for answer in answers)
-    assert asked == 24 * 3
+    assert sum(answer.stats.questions for answer in answers) == 24 * 3
     assert ranker.most_under_way == 16
-    assert asked * 0.05 / took > 6  # 72 chained questions: 16 at a time need five of them one after the other
 
 
 def test_max_calls_ends_each_list_with_the_best_order_so_far() -> None:
@@ -101,9 +95,8 @@ def test_a_budget_inside_one_round_uses_the_answers_that_it_paid_for() -> None:
 def test_a_deadline_stops_the_asking_and_every_list_is_written(at_once: int) -> None:
     candidates, sources, _ = lists(90, 60)
     ranker = Knowing(at_once=at_once, seconds=0.05)
-    began = time.monotonic()
     answers = run(ranker, candidates, sources, "sliding", limits={"deadline": 0.2}, window=10, step=5)
-    assert time.monotonic() - began < 3
+    assert len(ranker.batches) <= at_once * (1 + 0.2 / 0.05)
     assert len(answers) == 90
     assert all(sorted(docids(a.ranking)) == sorted(docids(c.ranking)) for a, c in zip(answers, candidates, strict=True))
     assert answers[-1].stats.told["stopped"] == "deadline"

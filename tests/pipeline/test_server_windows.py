@@ -1,11 +1,13 @@
 """Pairs scored by servers: windows go on side by side, lists come out in their order, and no more is read than is needed."""
 
+import threading
 import time
 
 import numpy as np
 import pytest
 from counted_model import DESCRIPTION
 from inference.loopback import Loopback, Reply
+from waiting import until
 
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.run import Ranking
@@ -51,16 +53,26 @@ def expected(query):
     return [f"{query}-{at}".encode() for at in sorted(range(DEPTH), key=lambda at: (-scores[at], at))]
 
 
+def left_alone():
+    """Return when no thread is left that could ask something."""
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith(("ahead", "side by side"))])
+
+
 def test_one_request_that_takes_long_holds_up_its_own_list_only(tmp_path):
-    """The second list's first half takes a second; meanwhile the servers answer what is asked of twenty lists after it."""
-    stuck = lambda seen: 1.0 if seen.json["query"] == "query 1" else 0.01  # noqa: E731
+    """The second list's halves take until the servers have been asked for twenty lists."""
+
+    def asked():
+        return {seen.json["query"] for seen in one.posts + two.posts}
+
+    def stuck(seen):
+        if seen.json["query"] == "query 1":
+            until(lambda: len(asked()) >= 20)
+        return 0.01
+
     with scoring(stuck) as one, scoring(stuck) as two, AnswerCache(tmp_path, 1 << 27, pytest.fail) as store:
         scorer = CachedScorer(remote([one.url, two.url], concurrency=2), store)
         answers = rerank(lists(40), None, scorer, SMALL)
-        first = next(answers)
-        asked = {seen.json["query"] for seen in one.posts + two.posts}
-        done = [first, *answers]
-        assert len(asked) >= 20
+        done = list(answers)
         assert [answer.ranking.qid for answer in done] == [str(query).encode() for query in range(40)]
         assert [answer.ranking.docids.tolist() for answer in done] == [expected(query) for query in range(40)]
         assert len(one.posts) + len(two.posts) == 80
@@ -78,10 +90,8 @@ def test_no_more_is_read_than_the_servers_have_room_for():
         time.sleep(0.3)
         assert len(taken) <= 12 * 4
         answers.close()
-        time.sleep(0.1)
-        seen = len(one.posts)
-        time.sleep(0.2)
-        assert len(one.posts) == seen < 12 * 4 * 2, "a run that was left asks nothing more"
+        left_alone()
+        assert len(one.posts) <= 12 * 4 * 2, "a run that was left asks nothing more"
 
 
 def test_what_a_server_refuses_ends_the_run_and_nothing_more_is_asked():
@@ -93,7 +103,5 @@ def test_what_a_server_refuses_ends_the_run_and_nothing_more_is_asked():
         scorer = remote([one.url], concurrency=2)
         with pytest.raises(WorkFailed, match="answered 400"):
             list(rerank(lists(1000), None, scorer, Options(window_pairs=512)))
-        time.sleep(0.2)
-        seen = len(one.posts)
-        time.sleep(0.3)
-        assert len(one.posts) == seen < 100
+        left_alone()
+        assert len(one.posts) < 100

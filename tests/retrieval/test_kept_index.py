@@ -1,12 +1,12 @@
 """An index is built once, kept, and never used for anything but what it was built from."""
 
 import multiprocessing
-import os
-import signal
-import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from waiting import PATIENCE
 
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, Missing
@@ -73,44 +73,53 @@ def test_the_template_says_what_is_indexed(tmp_path):
     assert len(kept(CORPUS, tmp_path, template="{text}").search("title", 5)[0]) == 0
 
 
-def _slowly(documents):
-    for document in documents:
-        time.sleep(0.4)
-        yield document
+def _build(cache_dir: Path, told: Any, go_on: Any) -> None:
+    """Tell what is said; wait with a build in its middle until it is to go on."""
+
+    def held(documents):
+        for document in documents:
+            told.put("in the middle")
+            go_on.wait()
+            yield document
+
+    index = kept_bm25_index(CORPUS, cache_dir=cache_dir, note=told.put, watch=held)
+    told.put(f"found {index.search('ring', 5)[0].tolist()}")
 
 
-def _build_slowly(cache_dir: Path, log: Path) -> None:
-    def note(text: str) -> None:
-        with open(log, "a") as file:
-            file.write(text + "\n")
+@pytest.fixture
+def builders(tmp_path):
+    """Starts a process that builds in tmp_path/cache: it, what gives the next thing that it says, and what it waits for."""
+    context, started = multiprocessing.get_context("spawn"), []
 
-    index = kept_bm25_index(CORPUS, cache_dir=cache_dir, note=note, watch=_slowly)
-    note(f"found {index.search('ring', 5)[0].tolist()}")
+    def start():
+        told, go_on = context.Queue(), context.Event()
+        started.append(context.Process(target=_build, args=(tmp_path / "cache", told, go_on)))
+        started[-1].start()
+        return started[-1], partial(told.get, timeout=PATIENCE), go_on
+
+    yield start
+    for process in started:
+        process.kill()
+        process.join()
 
 
-def test_processes_that_start_together_build_one_index(tmp_path):
-    fork = multiprocessing.get_context("spawn")
-    builders = [fork.Process(target=_build_slowly, args=(tmp_path / "cache", tmp_path / f"log{n}")) for n in range(2)]
-    for builder in builders:
-        builder.start()
-    for builder in builders:
-        builder.join(60)
-    logs = [(tmp_path / f"log{n}").read_text() for n in range(2)]
-    assert all("found [b'd1']" in log for log in logs)
-    assert sum("indexing" in log for log in logs) == 1
+def test_processes_that_start_together_build_one_index(tmp_path, builders):
+    """The second comes when the first is in the middle."""
+    _, first, go_on = builders()
+    assert "indexing 2 documents" in first() and first() == "in the middle"
+    _, second, _ = builders()
+    assert "waiting for another process" in second()
+    go_on.set()
+    assert second() == "found [b'd1']"
     assert len([path for path in (tmp_path / "cache/bm25").iterdir() if path.is_dir()]) == 1
 
 
-def test_a_killed_build_leaves_no_index_and_the_next_one_sweeps_up(tmp_path):
-    builder = multiprocessing.get_context("spawn").Process(
-        target=_build_slowly, args=(tmp_path / "cache", tmp_path / "log")
-    )
-    builder.start()
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "log").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(builder.pid, signal.SIGKILL)
-    builder.join(60)
+def test_a_killed_build_leaves_no_index_and_the_next_one_sweeps_up(tmp_path, builders):
+    builder, told, _ = builders()
+    while told() != "in the middle":
+        pass
+    builder.kill()
+    builder.join()
     assert [path.name[0] for path in (tmp_path / "cache/bm25").iterdir() if path.is_dir()] == ["."]
     assert kept(CORPUS, tmp_path / "cache").search("ring", 5)[0].tolist() == [b"d1"]
     assert [path.name[0] for path in (tmp_path / "cache/bm25").iterdir() if path.is_dir()] != ["."]
