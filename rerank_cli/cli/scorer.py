@@ -35,8 +35,11 @@ def open_scorer(
     trust_remote_code: bool = False,
     prompt: str | None = None,
     around: Callable[[Any], Any] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> LoadedScorer:
     """Load the model of a setting; says on stderr which, and on what it runs. `around` wraps its backend.
+
+    `meanwhile` may be called while a graph is being opened (see `methods.load`).
 
     `prompt` is a prompt's name or file for a model that writes, a file with a template for any other.
     """
@@ -67,6 +70,7 @@ def open_scorer(
             "batch_tokens": batch_tokens,
             "around": around,
         },
+        meanwhile=meanwhile,
     )
     if precision == "fast":
         precision = quickest_here(opened, settings, terminal)
@@ -87,6 +91,7 @@ def _opened(
     prompt: str | None,
     fetching: dict[str, Any],
     running: dict[str, Any],
+    meanwhile: Callable[[], None],
 ) -> LoadedScorer:
     """Open a checkpoint in one precision: as a model that writes, by PyTorch where ONNX Runtime cannot, else its graph."""
     from functools import partial
@@ -153,6 +158,7 @@ def _opened(
         note=terminal.note,
         name=checkpoint.name,
         cache_dir=settings.cache_dir,
+        meanwhile=meanwhile,
         **running,
     )
 
