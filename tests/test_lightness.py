@@ -104,6 +104,19 @@ def test_what_others_asked_for_at_exit_is_done(tmp_path: Path, environment: dict
     assert (tmp_path / "written").read_text() == "x" and not (tmp_path / "after").exists()
 
 
+def test_a_start_is_not_held_up_by_searches_for_garbage(
+    tmp_path: Path, environment: dict[str, str], files: list[str]
+) -> None:
+    code = (
+        "import atexit, gc, sys\nfrom pathlib import Path\nfrom rerank_cli.cli.main import main\nfound = []\n"
+        "gc.callbacks.append(lambda phase, facts: found.append(phase))\n"
+        "atexit.register(lambda: Path('searches').write_text(str(len(found))))\n"
+        f"sys.argv = ['rerank', 'fuse', '{files[0]}', '{files[1]}']\nmain()"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "searches").read_text() == "0"
+
+
 def test_no_heavy_package_comes_in_through_the_checkout(environment: dict[str, str]) -> None:
     """Every module of the package can be imported without loading what takes seconds."""
     names = [

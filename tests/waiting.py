@@ -29,7 +29,7 @@ def give(process: subprocess.Popen[Any], data: Any) -> None:
         process.stdin.write(data)
         process.stdin.flush()
     except BrokenPipeError:
-        raise AssertionError(f"it ended before it had read all, {ending(process)}")
+        raise AssertionError(f"it ended before it had read all, {ending(process)}") from None
 
 
 def first_line(process: subprocess.Popen[Any]) -> Any:

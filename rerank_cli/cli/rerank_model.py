@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rerank_cli.cli.idle import SERVED, refuse_for_place
@@ -19,9 +19,9 @@ _HERE = ("engine", "provider", "precision", "batch_tokens", "trust_remote_code")
 
 
 def opened_model(
-    model: Setting, settings: Settings, terminal: Terminal, typed: Mapping[str, Any]
+    model: Setting, settings: Settings, terminal: Terminal, typed: Mapping[str, Any], meanwhile: Callable[[], None]
 ) -> tuple[LoadedScorer, Ledger | None]:
-    """The model and, of servers, what they are paid; `typed` are the command's options by their names."""
+    """The model and, of servers, what they are paid; `typed` are the command's options by their names, `meanwhile` see `open_scorer`."""
     from rerank_cli.cli.endpoints import open_served
     from rerank_cli.cli.scorer import open_scorer
 
@@ -31,4 +31,5 @@ def opened_model(
     if servers.value:
         return open_served(model, servers, settings, terminal, **asked, **given(typed, SERVED))
     device = settings.resolve("device", typed["device"]).value or "auto"
-    return open_scorer(model, settings, terminal, **asked, device=device, **given(typed, _HERE)), None
+    how = given(typed, _HERE)
+    return open_scorer(model, settings, terminal, **asked, device=device, meanwhile=meanwhile, **how), None

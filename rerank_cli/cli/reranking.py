@@ -35,15 +35,16 @@ class Reranking:
         keep_in: Callable[[], AbstractContextManager[Cache]] | None,
         opened: ExitStack,
     ) -> None:
-        from rerank_cli import pipeline
         from rerank_cli.cli.rerank_model import opened_model
+
+        self._typed, self._settings, self._terminal = typed, settings, terminal
+        chosen = settings.resolve("model", typed["model"], flag_name="-m")
+        loaded, self.ledger = opened_model(chosen, settings, terminal, typed, _import_what_follows)
+        from rerank_cli import pipeline
         from rerank_cli.cli.scorer import keeping_answers
         from rerank_cli.inference.passages import Passages
         from rerank_cli.pipeline import scales
 
-        self._typed, self._settings, self._terminal = typed, settings, terminal
-        chosen = settings.resolve("model", typed["model"], flag_name="-m")
-        loaded, self.ledger = opened_model(chosen, settings, terminal, typed)
         passages, aggregate = rerank_options.passage_window(typed["passages"]), typed["aggregate"]
         first_only = aggregate is rerank_options.Aggregate.first
         limits = pipeline.Options(
@@ -163,3 +164,13 @@ class Reranking:
         if plan is not None and seconds_left is not None:
             plan = replace(plan, deadline=seconds_left)
         return pipeline.rerank(candidates, self._sources, self._scorer, self._limits, plan)
+
+
+def _import_what_follows() -> None:
+    """Import what a rerank needs once it has its model: that costs no time while a graph is being opened."""
+    import rerank_cli.collection
+    import rerank_cli.formats.indexed_corpus
+    import rerank_cli.formats.output
+    import rerank_cli.formats.parts
+    import rerank_cli.methods.pointwise
+    import rerank_cli.pipeline  # noqa: F401

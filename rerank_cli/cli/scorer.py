@@ -37,8 +37,11 @@ def open_scorer(
     trust_remote_code: bool = False,
     prompt: str | None = None,
     around: Callable[[Any], Any] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> LoadedScorer:
     """Load the model of a setting; says on stderr which, and on what it runs. `around` wraps its backend.
+
+    `meanwhile` may be called while a graph is being opened (see `methods.load`).
 
     `prompt` is a prompt's name or file for a model that writes, a file with a template for any other.
     """
@@ -69,6 +72,7 @@ def open_scorer(
             "batch_tokens": batch_tokens,
             "around": around,
         },
+        meanwhile=meanwhile,
     )
     if precision == "fast":
         precision = quickest_here(opened, settings, terminal)
@@ -89,6 +93,7 @@ def _opened(
     prompt: str | None,
     fetching: dict[str, Any],
     running: dict[str, Any],
+    meanwhile: Callable[[], None],
 ) -> LoadedScorer:
     """Open a checkpoint in one precision: as a model that writes, by PyTorch where ONNX Runtime cannot, else its graph."""
     from functools import partial
@@ -152,7 +157,7 @@ def _opened(
 
     def loaded(folder: Path) -> LoadedScorer:
         told: dict[str, Any] = {"name": checkpoint.name, "cache_dir": settings.cache_dir, "note": terminal.note}
-        return methods.load(folder, provider=provider, **told, **running)
+        return methods.load(folder, provider=provider, meanwhile=meanwhile, **told, **running)
 
     return opened(exact, loaded if precision == own else reduced)
 

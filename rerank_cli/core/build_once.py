@@ -28,6 +28,8 @@ _ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{12}", re.DOTALL)
 _LOCK = ".lock"
 #: Seconds after which a file that was to be renamed at once has nobody who will do it.
 _LONG = 3600
+#: Times that a folder may be gone or replaced before it is open; beyond that what opening it raises is the reason.
+_OPENINGS = 10
 
 
 def build_once(
@@ -72,11 +74,11 @@ def _build(folder: Path, build: Callable[[Path], None]) -> None:
 
 
 def opened(make: Callable[[], Path], open_folder: Callable[[Path], T]) -> T:
-    """Open the folder that `make` returns: once more where another process removed or replaced it before it was open.
+    """Open the folder that `make` returns: again where another process removed or replaced it before it was open.
 
     Raises what opening raises of a folder that is still the same.
     """
-    while True:
+    for _ in range(_OPENINGS):
         folder = make()
         before = _identity(folder)
         try:
@@ -84,6 +86,7 @@ def opened(make: Callable[[], Path], open_folder: Callable[[Path], T]) -> T:
         except Exception:
             if before is not None and _identity(folder) == before:
                 raise
+    return open_folder(make())
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -67,6 +67,15 @@ def batches(lengths: np.ndarray, budget: int, shapes: Sequence[tuple[int, ...]] 
         start += len(some)
 
 
+def shared_out(cut: list[np.ndarray], workers: int) -> list[np.ndarray]:
+    """The batches with those of the last round in parts, one a worker, where there are too few of them for all workers."""
+    left = len(cut) % workers
+    if not left:
+        return cut
+    parts = [np.array_split(batch, -(-workers // left)) for batch in cut[-left:]]
+    return cut[:-left] + [part for some in parts for part in some if len(part)]
+
+
 def of_fixed_width(rows: Sequence[Row], backend: Any) -> Sequence[Row]:
     """The rows, each with a width of its own where the backend's numbers depend on it.
 
@@ -132,7 +141,7 @@ def computed(
     """Run all rows through the backend in sorted batches; yields (positions of a batch's rows, its numbers) batch by batch.
 
     A backend with `workers` runs as many batches at once; see `at_once`. On a processor there are enough for all of them,
-    however few the rows; a GPU wants them large.
+    however few the rows, to the last round; a GPU wants them large.
     """
     lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
     rows = of_fixed_width(rows, backend)
@@ -145,7 +154,10 @@ def computed(
         asked = [rows[i] for i in in_company(positions, rows)]
         yield positions, backend.run(padded(asked, inputs, pad_id))[: len(positions)]
 
-    return at_once(within_memory(backend, answered, lengths), batches(lengths, budget, shapes(rows)), workers)
+    cut = list(batches(lengths, budget, shapes(rows)))
+    if not on_gpu:
+        cut = shared_out(cut, workers)
+    return at_once(within_memory(backend, answered, lengths), iter(cut), workers)
 
 
 def within_memory(

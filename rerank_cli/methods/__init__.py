@@ -140,17 +140,22 @@ def load(
     cache_dir: Path | None = None,
     instruction: str | None = None,
     around: Callable[[Any], Any] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> LoadedScorer:
     """Open an exported folder with ONNX Runtime; imports neither torch nor transformers.
 
     `name` is what to call the model in headers (default: what it was called when exported), `instruction` what
     an instruction-aware model is told (default: what its checkpoint was trained with); `around` wraps the
-    backend, for who watches it. TensorRT's engines are kept in `cache_dir`, or beside the graph. Raises
+    backend, for who watches it; `meanwhile` is called while the graph is being opened, which leaves the interpreter
+    free. TensorRT's engines are kept in `cache_dir`, or beside the graph. Raises
     `DeviceUnavailable` for a device or provider asked for by name, `Missing` or `BadData` for a folder
     that is not whole, `WrongUsage` for `engine="torch"` (a graph has no PyTorch weights).
     """
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
+
+    # Here, for imports take turns: the graph is opened the sooner, beside all that comes after.
+    import onnxruntime  # noqa: F401
 
     from rerank_cli.inference.memory import Halves
     from rerank_cli.inference.onnx import OnnxBackend
@@ -173,6 +178,7 @@ def load(
     with ThreadPoolExecutor(1) as beside:
         opening = beside.submit(OnnxBackend, folder / GRAPH, engines=engines, fused=fused, **placed)
         tokenizer = load_tokenizer(folder / TOKENIZER)
+        meanwhile()
         backend = _prepared(opening.result(), halves, around)
     scorer = module.scorer(record, tokenizer, backend, max_length, batch_tokens)
     scorer.tokenizer = tokenizer

@@ -186,7 +186,7 @@ class TextScorer(BatchScorer):
             at = np.flatnonzero(place[of_document] >= 0)
             query, document = of_query[at], place[of_document[at]]
             values = np.empty(len(at), np.float32)
-            for number in np.unique(query):
+            for number in sorted(set(query.tolist())):
                 own = np.flatnonzero(query == number)
                 values[own] = self._compare(queries.arrays[number], [some.arrays[place] for place in document[own]])
             tokens = queries.tokens[query] + some.tokens[document]

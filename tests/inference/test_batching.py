@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_cli.inference.batching import Row, batches, computed, padded
+from rerank_cli.inference.batching import Row, batches, computed, padded, shared_out
 from rerank_cli.inference.devices import Device
 
 rows = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=30), max_size=40).map(
@@ -85,3 +87,22 @@ def test_few_rows_are_shared_among_a_processors_workers_and_stay_together_on_a_g
         answers |= dict(zip(positions.tolist(), values.tolist(), strict=True))
     assert len(backend.sizes) == expected
     assert answers == {number: 10 * number for number in range(8)}
+
+
+@given(st.lists(st.integers(5, 9), max_size=30), st.integers(1, 5))
+def test_the_last_round_has_a_part_for_every_worker(sizes: list[int], workers: int) -> None:
+    ends = np.cumsum([0, *sizes])
+    cut = [np.arange(start, stop) for start, stop in itertools.pairwise(ends)]
+    shared = shared_out(cut, workers)
+    assert np.concatenate([*shared, []]).tolist() == list(range(ends[-1])), (
+        "each row is in one batch, in the same order"
+    )
+    last = [len(batch) for batch in shared[len(cut) // workers * workers :]]
+    assert all(last) and (not last or len(last) >= workers)
+
+
+def test_ten_equal_rows_take_two_workers_as_long_as_five() -> None:
+    backend = AtOnce("cpu")
+    rows = [Row(np.ones(10, int), None, False)] * 10
+    list(computed(backend, rows, ["input_ids"], 0, 1000))
+    assert sorted(backend.sizes) == [10, 10, 20, 20, 20, 20]
