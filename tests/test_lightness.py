@@ -104,6 +104,26 @@ def test_what_others_asked_for_at_exit_is_done(tmp_path: Path, environment: dict
     assert (tmp_path / "written").read_text() == "x" and not (tmp_path / "after").exists()
 
 
+def test_scoring_by_a_graph_loads_what_it_needs_and_begins_with_the_graph(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "ten.run").write_text("".join(f"q01 Q0 {id} {n} {-n} a\n" for n, id in enumerate(["bm25", "bm25f"])))
+    line = ["rerank", "ten.run", "-c", "demo", "-m", "minilm", "--no-cache", "-o", "out.run"]
+    loaded(line, tmp_path, environment)  # exported, where no test has done that before
+    code = f"import sys\nfrom rerank_cli.cli.main import main\nassert main({line!r}) == 0\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True
+    )
+    names = done.stdout.decode().split()
+    assert not {name.split(".")[0] for name in names} & (COMPUTING - {"numpy", "onnxruntime", "tokenizers"})
+    assert not {"numpy.ma", "http.client", "sqlite3", "rerank_cli.inference.torch", "rerank_cli.aggregation"} & set(
+        names
+    )
+    # While ONNX Runtime opens the graph the interpreter is free for these.
+    begun = names.index("onnxruntime")
+    assert all(names.index(f"rerank_cli.{room}") > begun for room in ("pipeline", "collection", "strategies"))
+
+
 def test_a_start_is_not_held_up_by_searches_for_garbage(
     tmp_path: Path, environment: dict[str, str], files: list[str]
 ) -> None:
