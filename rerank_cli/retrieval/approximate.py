@@ -82,7 +82,10 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
         for start in range(0, len(exact), _BLOCK):
             some = exact.vectors[start : start + _BLOCK]
             graph.add(np.arange(start, start + len(some)), np.asarray(some), threads=threads)
-        graph.save(str(aside / _GRAPH))
+        try:
+            graph.save(str(aside / _GRAPH))
+        except RuntimeError as error:
+            raise OSError(str(error)) from error  # usearch does not tell that a disk is full
         recall = _recall(exact, graph)
         write_manifest(aside, KIND, FORMAT, {**wanted, "documents": len(exact), "recall": recall})
         told = ", ".join(f"{share:.4f} of the best {depth}" for depth, share in recall.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from given_vectors import GivenCorpus, GivenEncoder, silent
 from test_dense import index_of, pairs
 
-from rerank_cli.errors import BadData, Missing
+from rerank_cli.errors import BadData, Missing, WorkFailed
 from rerank_cli.retrieval.approximate import kept_graph
 from rerank_cli.retrieval.dense import kept_dense_index
 
@@ -61,6 +62,20 @@ def test_the_graph_of_another_index_is_refused(tmp_path):
             mine.rmdir()
     with pytest.raises(BadData, match=r"mine\.ann: the index was built from something else"):
         kept_graph(exact, threads=1, note=silent)
+
+
+def test_a_graph_that_finds_no_room_is_said_and_leaves_nothing(tmp_path):
+    pytest.importorskip("usearch", reason="the extra ann is not installed")
+    exact = index_of(some_vectors(), tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(WorkFailed, match="cannot write .* no room to be written whole"):
+            kept_graph(exact, threads=1, note=silent)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    place = exact.folder.with_name(f"{exact.folder.name}.ann")
+    assert not place.exists() and not list(place.parent.glob(f".{place.name}*"))
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
