@@ -12,6 +12,7 @@ world graphs. TPAMI 42(4), 2020, arXiv:1603.09320.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -103,8 +104,9 @@ def graphs() -> Any:
 
     ONNX Runtime comes first: loaded after usearch's library it ends the process (usearch 2.26 on Linux).
     """
-    with suppress(ImportError):
-        import onnxruntime  # noqa: F401
+    if "usearch" not in sys.modules:
+        with suppress(ImportError):
+            import onnxruntime  # noqa: F401
     try:
         from usearch.index import Index
     except ImportError:
