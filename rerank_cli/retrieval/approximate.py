@@ -12,6 +12,7 @@ world graphs. TPAMI 42(4), 2020, arXiv:1603.09320.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -83,7 +84,10 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
         for start in range(0, len(exact), _BLOCK):
             some = exact.vectors[start : start + _BLOCK]
             graph.add(np.arange(start, start + len(some)), np.asarray(some), threads=threads)
-        graph.save(str(aside / _GRAPH))
+        try:
+            graph.save(str(aside / _GRAPH))
+        except RuntimeError as error:
+            raise OSError(str(error)) from error  # usearch does not tell that a disk is full
         recall = _recall(exact, graph)
         write_manifest(aside, KIND, FORMAT, {**wanted, "documents": len(exact), "recall": recall})
         told = ", ".join(f"{share:.4f} of the best {depth}" for depth, share in recall.items())
@@ -103,8 +107,9 @@ def graphs() -> Any:
 
     ONNX Runtime comes first: loaded after usearch's library it ends the process (usearch 2.26 on Linux).
     """
-    with suppress(ImportError):
-        import onnxruntime  # noqa: F401
+    if "usearch" not in sys.modules:
+        with suppress(ImportError):
+            import onnxruntime  # noqa: F401
     try:
         from usearch.index import Index
     except ImportError:

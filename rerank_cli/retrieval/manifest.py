@@ -52,7 +52,8 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise Missing(
-            f"{folder} is not an index: it has no {MANIFEST}", "rerank index --index DIR builds one"
+            f"{folder} is not an index: it has no {MANIFEST}",
+            "rerank index --index DIR builds one, where there is no folder DIR yet",
         ) from None
     except (ValueError, RecursionError) as error:
         raise BadData(f"not a manifest: {error}", _again(folder), where=str(path)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,9 @@ def test_scores_are_those_that_rerank_gives(rerank, place, model, more):
     assert "encoding" not in rerank("retrieve", "-c", "sea", "-m", model, *more, cwd=place).err
 
 
+@pytest.mark.skipif(find_spec("usearch") is None, reason="the extra ann is not installed")
 def test_a_graph_of_neighbours_gives_the_list_of_exact_search(rerank, place):
     """In a process of its own, where usearch's library and ONNX Runtime's meet for the first time."""
-    pytest.importorskip("usearch", reason="the extra ann is not installed")
     exact = rerank("retrieve", "-c", "sea", "-m", "./bi", cwd=place)
     graph = rerank("retrieve", "-c", "sea", "-m", "./bi", "--ann", cwd=place)
     assert lists(graph) == lists(exact)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import resource
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,12 @@ import pytest
 from given_vectors import GivenCorpus, GivenEncoder, silent
 from test_dense import index_of, pairs
 
-from rerank_cli.errors import BadData, Missing
+from rerank_cli.errors import BadData, Missing, WorkFailed
 from rerank_cli.retrieval.approximate import kept_graph
 from rerank_cli.retrieval.dense import kept_dense_index
+
+#: Looked for and not imported: ONNX Runtime must be loaded before usearch is.
+needs_usearch = pytest.mark.skipif(find_spec("usearch") is None, reason="the extra ann is not installed")
 
 
 def some_vectors(number: int = 1500) -> np.ndarray:
@@ -22,8 +27,8 @@ def some_vectors(number: int = 1500) -> np.ndarray:
     return (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
 
 
+@needs_usearch
 def test_the_recall_that_it_says_is_that_of_its_lists(tmp_path):
-    pytest.importorskip("usearch", reason="the extra ann is not installed")
     vectors = some_vectors()
     exact = index_of(vectors, tmp_path)
     said: list[str] = []
@@ -47,8 +52,8 @@ def test_the_recall_that_it_says_is_that_of_its_lists(tmp_path):
     assert said == []
 
 
+@needs_usearch
 def test_the_graph_of_another_index_is_refused(tmp_path):
-    pytest.importorskip("usearch", reason="the extra ann is not installed")
     encoder = GivenEncoder(lambda text: np.full(4, len(text), np.float32))
     mine = tmp_path / "mine"
     for fingerprint in ("f", "g"):
@@ -61,6 +66,20 @@ def test_the_graph_of_another_index_is_refused(tmp_path):
             mine.rmdir()
     with pytest.raises(BadData, match=r"mine\.ann: the index was built from something else"):
         kept_graph(exact, threads=1, note=silent)
+
+
+@needs_usearch
+def test_a_graph_that_finds_no_room_is_said_and_leaves_nothing(tmp_path):
+    exact = index_of(some_vectors(), tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(WorkFailed, match=r"cannot write .* no room to be written whole"):
+            kept_graph(exact, threads=1, note=silent)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    place = exact.folder.with_name(f"{exact.folder.name}.ann")
+    assert not place.exists() and not list(place.parent.glob(f".{place.name}*"))
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
