@@ -138,8 +138,9 @@ def _listed(path: str, reply: Any) -> Iterator[Served]:
     if not isinstance(reply, dict):
         return
     if path == "/info":
-        if isinstance(reply.get("model_id"), str) and "reranker" in (reply.get("model_type") or ()):
-            yield Served(reply["model_id"], "tei", reply.get("max_input_length"), "")
+        kinds, longest = reply.get("model_type"), reply.get("max_input_length")
+        if isinstance(reply.get("model_id"), str) and isinstance(kinds, dict | list | str) and "reranker" in kinds:
+            yield Served(reply["model_id"], "tei", longest if isinstance(longest, int) else None, "")
         return
     models = reply.get("data")
     for model in models if isinstance(models, list) else ():

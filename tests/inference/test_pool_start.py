@@ -8,7 +8,7 @@ from inference.loopback import Loopback, Reply, echoing, models
 from inference.test_pool_work import NOBODY, answered, hasty, said
 from waiting import until
 
-from rerank_cli.errors import WrongUsage
+from rerank_cli.errors import WorkFailed, WrongUsage
 from rerank_cli.http.servers import Servers
 from rerank_cli.inference.served import served
 
@@ -34,6 +34,23 @@ def test_one_that_comes_back_with_another_model_is_left_out():
         until(lambda: answered(servers, [said(at) for at in range(4)]) or len(notes) > 1)
         assert f"{one.url} serves other now, not m: it is left out" in notes
         assert len(one.posts) == asked
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        5,
+        [],
+        b"[" * 100_000,
+        {"model_id": "m", "model_type": 5},
+        {"model_id": 5, "model_type": {"reranker": {}}},
+        {"data": 1},
+    ],
+    ids=["a number", "a list", "a deep nest", "no kind", "no name", "no models"],
+)
+def test_whoever_says_nothing_of_a_model_lists_none(reply):
+    with Loopback(lambda seen: Reply(reply)) as odd, pytest.raises(WorkFailed, match="no list of models"):
+        served(Servers([odd.url], note=pytest.fail), None, pytest.fail, reranks=True)
 
 
 def test_at_the_start_a_dead_server_is_named_at_once_and_a_hanging_one_holds_up_nobody():
