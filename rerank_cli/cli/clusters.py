@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from rerank_cli.cli import ray_options
 from rerank_cli.cli.settings import Settings
-from rerank_cli.cli.terminal import Terminal
+from rerank_cli.cli.terminal import Terminal, tell_nobody
 from rerank_cli.errors import DeviceUnavailable, WrongUsage
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def workers_of(
 
 def begin_work(folder: str, note: Callable[[str], None]) -> None:
     """A worker begins: paths mean what they mean where the run is written, if the folder is here too, and what it says is heard there."""
+    tell_nobody()
     with suppress(OSError):
         os.chdir(folder)
     sys.stderr = _Voice(sys.stderr, note)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from rerank_cli.cli.terminal import Terminal, bound_matrix_threads, usable_cores
+from rerank_cli.cli.terminal import Terminal, bound_matrix_threads, tell_nobody, usable_cores
 
 
 class ProgressStyle(enum.StrEnum):
@@ -146,6 +146,7 @@ def with_terminal(function: Callable[..., Any]) -> Callable[..., Any]:
         offline: bool,
         **own: Any,
     ) -> Any:
+        tell_nobody()
         usable = threads or usable_cores()
         bound_matrix_threads(usable, asked=threads is not None)
         terminal = Terminal(progress.value, quiet, verbose, seed, usable, offline, _typed(invocation))

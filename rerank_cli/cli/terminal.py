@@ -72,6 +72,12 @@ def bound_matrix_threads(threads: int, *, asked: bool) -> None:
             os.environ[name] = str(threads)
 
 
+def tell_nobody() -> None:
+    """Keep libraries from telling their makers that they are used (ONNX Runtime does by itself), unless the user's environment lets them."""
+    for name in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "1")
+
+
 def usable_cores() -> int:
     """The cores this process may use: its affinity, cut to the cgroup's CPU quota, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
