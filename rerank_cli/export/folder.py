@@ -18,7 +18,7 @@ def refuse_foreign(target: Path) -> None:
         if any(target.iterdir()) and not (target / RECORD).is_file():
             raise WrongUsage(f"{target} is a folder with other files in it", "name a new folder, or an earlier export")
     elif target.exists() or target.is_symlink():
-        raise WrongUsage(f"{target} is there and is not a folder")
+        raise WrongUsage(f"{target} is there and is not a folder", "name a new folder, or an earlier export")
 
 
 def write_folder(target: Path, build: Callable[[Path], None]) -> None:
