@@ -1,5 +1,6 @@
 """Pairs scored by servers: windows go on side by side, lists come out in their order, and no more is read than is needed."""
 
+import threading
 import time
 
 import numpy as np
@@ -8,6 +9,7 @@ from counted_model import DESCRIPTION
 from inference.loopback import Loopback, Reply
 
 from rerank_cli.core.candidates import Candidates
+from rerank_cli.core.protocols import Answers
 from rerank_cli.core.run import Ranking
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import WorkFailed
@@ -84,6 +86,38 @@ def test_no_more_is_read_than_the_servers_have_room_for():
         assert len(one.posts) == seen < 12 * 4 * 2, "a run that was left asks nothing more"
 
 
+def test_a_window_that_is_left_asks_nothing_more_whoever_still_holds_it():
+    """The first window fails while the second is asked; here, as an error's traceback may, somebody holds on to both streams."""
+    held, begun, ended, second = [], [], [], threading.Event()
+
+    class Fails:
+        under_way = 8
+
+        def stream(self, pairs):
+            held.append(self._answers(fails=not held))
+            return held[-1]
+
+        def _answers(self, fails):
+            begun.append(fails)
+            try:
+                if fails:
+                    assert second.wait(60)
+                    raise WorkFailed("no more")
+                while True:
+                    second.set()
+                    time.sleep(0.01)
+                    yield Answers(np.array([0]), np.ones(1, np.float32), np.ones(1, int), np.zeros(1, bool), 1)
+            finally:
+                ended.append(fails)
+
+    with pytest.raises(WorkFailed, match="no more"):
+        list(rerank(lists(8), None, Fails(), SMALL))
+    began = time.monotonic()
+    while len(ended) < len(begun):
+        assert time.monotonic() < began + 60
+        time.sleep(0.01)
+
+
 def test_what_a_server_refuses_ends_the_run_and_nothing_more_is_asked():
     def refusing(seen):
         return Reply(b"", 400) if seen.json["query"] == "query 5" else honest.answer(seen)
@@ -93,7 +127,9 @@ def test_what_a_server_refuses_ends_the_run_and_nothing_more_is_asked():
         scorer = remote([one.url], concurrency=2)
         with pytest.raises(WorkFailed, match="answered 400"):
             list(rerank(lists(1000), None, scorer, Options(window_pairs=512)))
-        time.sleep(0.2)
-        seen = len(one.posts)
-        time.sleep(0.3)
-        assert len(one.posts) == seen < 100
+        seen = -1
+        while len(one.posts) > seen:  # what was under way still arrives
+            seen = len(one.posts)
+            time.sleep(0.5)
+        # Nobody says which window's turn comes first: at most the six that are taken, of 128 requests each.
+        assert seen <= 6 * 128
