@@ -15,25 +15,31 @@ _FIELD = re.compile(r"\{(?:query|document|instruction|\|)\}")
 
 
 def with_template(checkpoint: Checkpoint, path: str | None) -> Checkpoint:
-    """The checkpoint asked by the text in a file; raises `Missing` or `BadData` for one that cannot be used."""
+    """The checkpoint asked by the text in a file; raises what `read_template` does."""
     from dataclasses import replace
 
     return checkpoint if path is None else replace(checkpoint, template=read_template(path, checkpoint.name))
 
 
 def read_template(path: str, name: str) -> str:
-    """The prompt in a file, for the model `name`; raises `Missing` or `BadData` for one that cannot be used."""
+    """The prompt in a file, for the model `name`; raises `Missing`, `BadData` or `WrongUsage` for one that cannot be used."""
     from pathlib import Path
 
-    if not Path(path).is_file():
+    if Path(path).is_dir():
+        raise WrongUsage(f"--prompt {path} is a folder, not a file", "name a file in it")
+    if not Path(path).exists():
         raise Missing(f"--prompt {path}: no such file", f"{name} reads one text with {{query}} and {{document}}")
     try:
         text = Path(path).read_text(encoding="utf-8").removesuffix("\n")
     except UnicodeDecodeError as error:
-        raise BadData(f"not UTF-8: {error}", where=path) from error
+        raise BadData("not valid UTF-8", "convert it, e.g. with iconv", where=path) from error
     for field in ("{query}", "{document}"):
         if text.count(field) != 1:
-            raise BadData(f"a prompt has {field} once, and this has it {text.count(field)} times", where=path)
+            raise BadData(
+                f"a prompt has {field} once, and this has it {text.count(field)} times",
+                "{query} and {document} are where the two texts stand",
+                where=path,
+            )
     return text
 
 

@@ -147,6 +147,9 @@ def rerank(
     of how it is asked and of the two texts. Another depth, another run and a rerun after a crash pay only
     for the pairs that are new; rerank cache shows what is kept.
 
+    --stats tells the calls of the model that each query took. A batch may hold pairs of several queries: each counts the
+    part of it that its pairs are, to two decimals, and what is kept counts nothing.
+
     With --strategy a ranking algorithm asks the model: which of two documents is better, which of several is best,
     how a window of them is ordered. Any algorithm runs with any model that tells enough; a model that scores
     single documents answers them all. Models that are made for such questions (duot5, setwise, rankzephyr,

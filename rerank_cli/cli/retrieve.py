@@ -203,6 +203,8 @@ def retrieve(
                 found, named, topics == "-", topic_filters, vectors=parts_of(chosen) == ["impact"]
             )
             filtered = filtered_by(filter, conditions, filters, found, settings, terminal)
+            if not len(found.documents()):
+                terminal.warn("there are no documents to retrieve from")
             if run is not None:
                 run.say_absent(asked, terminal.warn)
             fed = run.feedback if run else None

@@ -21,11 +21,11 @@ def refuse_foreign(target: Path) -> None:
     except FileNotFoundError:
         names = []
     except NotADirectoryError:
-        raise WrongUsage(f"{target} is there and is not a folder") from None
+        names = None
+    if names is None or (target.is_symlink() and not target.exists()):
+        raise WrongUsage(f"{target} is there and is not a folder", "name a new folder, or an earlier export")
     if names and RECORD not in names:
         raise WrongUsage(f"{target} is a folder with other files in it", "name a new folder, or an earlier export")
-    if target.is_symlink() and not target.exists():
-        raise WrongUsage(f"{target} is there and is not a folder")
 
 
 def write_folder(target: Path, build: Callable[[Path], None]) -> None:

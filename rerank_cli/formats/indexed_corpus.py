@@ -180,6 +180,7 @@ class IndexedCorpus:
             if read.docid in first_place:
                 raise BadData(
                     f"document {shown(read.docid)} is there twice, first at {self._place(first_place[read.docid])}",
+                    "an id names one document: leave one of the two out",
                     where=self._place(row),
                 )
             first_place[read.docid] = row

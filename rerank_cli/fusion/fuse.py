@@ -7,6 +7,7 @@ the lists. Queries keep the order of the first run, then new ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -121,7 +122,8 @@ def _value(param: Param, recipe: Recipe, runs: int) -> np.ndarray:
     given = recipe.params.get(param.name, (param.default,))
     for value in given:
         if not param.low <= value <= param.high:
-            raise WrongUsage(f"{param.name} is {value:g}", f"it goes from {param.low:g} to {param.high:g}")
+            bounds = f"from {param.low:g}" + (f" to {param.high:g}" if param.high < math.inf else " on")
+            raise WrongUsage(f"{recipe.rule.name}'s {param.name} is {value:g}", f"it goes {bounds}")
     if len(given) > 1 and not param.per_run:
         raise WrongUsage(f"{len(given)} values for {param.name}", f"{recipe.rule.name} takes one for all runs")
     return _one_a_run(param.name, given, runs)

@@ -128,7 +128,10 @@ def chosen_length(record: Record, max_length: int | None, specials: int) -> int:
     """The number of tokens to score with; raises `WrongUsage` for a --max-length that the model cannot take."""
     length = max_length or record.max_length
     if record.longest is not None and length > record.longest:
-        raise WrongUsage(f"--max-length {length} is more than the {record.longest} positions of {record.name}")
+        raise WrongUsage(
+            f"--max-length {length} is more than the {record.longest} positions of {record.name}",
+            "--passages scores a longer document in parts",
+        )
     if length < specials + 2:
         raise WrongUsage(
             f"--max-length {length} leaves no room: {record.name} puts {specials} tokens around every pair itself"

@@ -130,7 +130,12 @@ def _scored(
         window, n, stream = asked
         began = time.monotonic()
         with naming(window):
-            answers = gathered(takewhile(lambda _: not left.is_set(), stream), n)
+            try:
+                answers = gathered(takewhile(lambda _: not left.is_set(), stream), n)
+            finally:
+                # An error on its way up holds on to streams: what they have under way would go on being asked.
+                if isinstance(stream, Generator):
+                    stream.close()
         return window, answers, time.monotonic() - began, [{} for _ in window]
 
     with closing(ahead(asked(), _WINDOWS_AHEAD)) as windows_asked:

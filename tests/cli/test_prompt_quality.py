@@ -140,6 +140,7 @@ def test_fewer_pairs_are_drawn_and_what_is_left_out_is_said(command: Any) -> Non
         ("bert --prompt plain.txt", 2, "does not score by the likelihood"),
         ("minilm --prompt plain.txt", 2, "does not score by the likelihood"),
         ("t5 --method qlm --prompt nowhere.txt", 4, "--prompt nowhere.txt: no such file"),
+        ("t5 --method qlm --prompt t5", 2, "--prompt t5 is a folder, not a file"),
         ("t5 --method qlm --prompt half.txt", 3, "half.txt: a prompt has {document} once"),
         ("t5 --method qlm --prompt mixed.txt", 2, "--prompt mixed.txt: the template"),
         ("t5 --method qlm --prompt plain.txt --split none", 4, "no relevant document of grade 1 or more"),

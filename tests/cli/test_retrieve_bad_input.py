@@ -208,6 +208,12 @@ def test_an_index_whose_files_are_cut_or_gone(inside, built, tmp_path):
     assert retrieve(inside, "good.jsonl")[0] == 0
 
 
+def test_a_corpus_without_a_document_is_said(inside, tmp_path):
+    (tmp_path / "nothing.jsonl").write_text("")
+    code, out, err = retrieve(inside, "nothing.jsonl")
+    assert (code, out) == (0, b"") and "warning: there are no documents to retrieve from" in err
+
+
 def test_a_place_where_no_index_can_be(inside, tmp_path):
     (tmp_path / "file").write_text("dear")
     says_one_line(retrieve(inside, "good.jsonl", "--index", "file"), 1, "cannot write file: a file of that name")
