@@ -215,7 +215,7 @@ def test_all_may_be_away_for_a_moment():
 
     def away(seen):
         asked.append(seen.at)
-        return echoing(seen) if seen.at > asked[0] + 0.1 else Reply(b"", 500)
+        return echoing(seen) if seen.at > asked[0] + 0.05 else Reply(b"", 500)
 
     with ExitStack() as running:
         servers = [running.enter_context(Loopback(away)) for _ in range(5)]

@@ -100,7 +100,7 @@ def test_a_score_is_that_of_its_pair_however_they_are_batched(pairs, batch):
 
 
 def test_ten_batches_are_asked_side_by_side():
-    with Loopback(lambda seen: Reply(usual_reply(seen), after=0.1)) as server:
+    with Loopback(usual_reply, together=10) as server:
         scorer(server.url, batch=2).score([Pair("q", str(at)) for at in range(20)])
         assert server.most_in_flight == 10
 
