@@ -21,7 +21,7 @@ def until(happened: Callable[[], object], process: subprocess.Popen[Any] | None 
             pytest.fail(f"it ended before it came so far, {ending(process)}")
         if time.monotonic() > end:
             pytest.fail(f"nothing happened in {PATIENCE_SECONDS} seconds")
-        time.sleep(0.005)
+        time.sleep(0.05)
 
 
 def give(process: subprocess.Popen[Any], data: Any) -> None:
