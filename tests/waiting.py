@@ -19,7 +19,7 @@ def until(happened: Callable[[], object], process: subprocess.Popen[Any] | None 
             raise AssertionError(f"it ended before it came so far, {ending(process)}")
         if time.monotonic() > end:
             raise AssertionError(f"nothing happened in {PATIENCE:.0f} seconds")
-        time.sleep(0.005)
+        time.sleep(0.05)
 
 
 def give(process: subprocess.Popen[Any], data: Any) -> None:

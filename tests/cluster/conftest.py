@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,22 @@ from rerank_cli.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 _NODE = {"object_store_memory": 150 * 2**20}
+
+
+def patient(get_node: Callable[..., Any]) -> Callable[..., Any]:
+    """Ray's own question whether a node is there, answered when it is: Ray itself gives a node half a minute."""
+
+    def found(*where: Any) -> Any:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return get_node(*where)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    return found
 
 
 class Nodes:
@@ -48,7 +65,10 @@ class Nodes:
 def all_nodes() -> Iterator[Nodes]:
     """The cluster of all tests here; begun once, which takes some ten seconds."""
     ray = pytest.importorskip("ray")
+    from ray._private import services
+
     patched = pytest.MonkeyPatch()
+    patched.setattr(services, "get_node", patient(services.get_node))
     patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # Ray's workers would wait for everything else that this machine does.
     patched.setenv("RAY_worker_niceness", "0")
