@@ -121,3 +121,17 @@ def test_files_that_a_kill_left_longer_or_shorter(tmp_path, monkeypatch):
         for path in (tmp_path / "mine").iterdir():
             path.unlink()
         (tmp_path / "mine").rmdir()
+
+
+def test_a_kill_while_the_index_is_finished_costs_nothing_that_was_encoded(tmp_path, monkeypatch):
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as broken, pytest.raises(Stopped):
+        broken.setattr("rerank_cli.retrieval.dense.write_manifest", stop)
+        kept_dense_index(GivenCorpus(TEXTS), GivenEncoder(vector), cache_dir=tmp_path, note=silent)
+    encoder = GivenEncoder(vector)
+    index = kept_dense_index(GivenCorpus(TEXTS), encoder, cache_dir=tmp_path, note=silent)
+    assert encoder.documents == 0
+    assert np.array_equal(index.vectors, np.stack([vector(text) for text in TEXTS.values()]))
+    assert len(folders(tmp_path / "dense")) == 1
