@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +97,26 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
     return index
 
 
-def graphs() -> Any:
-    """The class of graphs; raises `Missing` without the extra `ann`, for who wants to know before a corpus is encoded."""
-    try:
-        from usearch.index import Index
-    except ImportError:
-        raise missing_extra("usearch", "ann", "--ann") from None
-    return Index
+def needs_usearch() -> None:
+    """Raise `Missing` without the extra `ann`, for who wants to know before a corpus is encoded.
+
+    The package is looked for and not imported: it brings a C++ library with which ONNX Runtime, imported later, ends in a
+    segmentation fault, and an export by PyTorch never. Behind them it does no harm.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("usearch") is None:
+        raise missing_extra("usearch", "ann", "--ann")
 
 
 def _new_graph(exact: DenseIndex) -> Any:
+    needs_usearch()
+    with suppress(ImportError):
+        import onnxruntime  # noqa: F401 (see `needs_usearch`)
+    from usearch.index import Index
+
     kind = "f16" if exact.vectors.dtype == np.float16 else "f32"
-    return graphs()(
+    return Index(
         ndim=max(1, exact.vectors.shape[1]),
         metric="ip",
         dtype=kind,

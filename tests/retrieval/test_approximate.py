@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,9 @@ from rerank_cli.errors import BadData, Missing
 from rerank_cli.retrieval.approximate import kept_graph
 from rerank_cli.retrieval.dense import kept_dense_index
 
+#: Looked for, not imported: see `needs_usearch`.
+with_usearch = pytest.mark.skipif(find_spec("usearch") is None, reason="the extra ann is not installed")
+
 
 def some_vectors(number: int = 1500) -> np.ndarray:
     rng = np.random.default_rng(8)
@@ -22,8 +27,8 @@ def some_vectors(number: int = 1500) -> np.ndarray:
     return (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
 
 
+@with_usearch
 def test_the_recall_that_it_says_is_that_of_its_lists(tmp_path):
-    pytest.importorskip("usearch", reason="the extra ann is not installed")
     vectors = some_vectors()
     exact = index_of(vectors, tmp_path)
     said: list[str] = []
@@ -47,8 +52,8 @@ def test_the_recall_that_it_says_is_that_of_its_lists(tmp_path):
     assert said == []
 
 
+@with_usearch
 def test_the_graph_of_another_index_is_refused(tmp_path):
-    pytest.importorskip("usearch", reason="the extra ann is not installed")
     encoder = GivenEncoder(lambda text: np.full(4, len(text), np.float32))
     mine = tmp_path / "mine"
     for fingerprint in ("f", "g"):
@@ -69,3 +74,19 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(Missing, match="--ann needs the package usearch") as raised:
         kept_graph(index_of(some_vectors(5), tmp_path), threads=1, note=silent)
     assert "rerank-cli[ann]" in raised.value.hint
+
+
+@with_usearch
+def test_a_model_can_be_opened_whatever_was_looked_for_or_built_before() -> None:
+    """The package's C++ library, loaded first, ended every model that came behind it: a segmentation fault in its import."""
+    code = """
+from types import SimpleNamespace
+import sys
+import numpy as np
+from rerank_cli.retrieval import approximate
+approximate.needs_usearch()
+assert not [name for name in sys.modules if name.partition(".")[0] == "usearch"]
+approximate._new_graph(SimpleNamespace(vectors=np.zeros((1, 4), np.float32)))
+import onnxruntime
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
