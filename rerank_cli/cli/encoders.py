@@ -42,10 +42,10 @@ class Encoders:
         from dataclasses import fields
 
         from rerank_cli.methods import catalog
-        from rerank_cli.retrieval.approximate import graphs
+        from rerank_cli.retrieval.approximate import needs_usearch
 
         if self.ann:
-            graphs()
+            needs_usearch()
         given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         if given and not names:
             raise WrongUsage(f"--{given[0].replace('_', '-')} is for first stages that are models", "as in -m minilm")

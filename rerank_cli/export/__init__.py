@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,8 @@ def ensure_exported(
     if checkpoint.folder is not None and (checkpoint.folder / RECORD).is_file():
         read_record(checkpoint.folder)
         return checkpoint.folder
-    source = open_source(
-        checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code, note=note
-    )
+    found = partial(open_source, checkpoint, cache_dir=cache_dir, offline=offline, trust_remote_code=trust_remote_code)
+    source = found(note=note)
     told = f"{source.source_hash}\n{GRAPHS}\nfp32{'' if fuses else ' unfused'}"
     key = hashlib.sha256(told.encode()).hexdigest()[:20]
 
@@ -81,6 +81,9 @@ def ensure_exported(
                 f"the ONNX graph of {checkpoint.name} differs from PyTorch by {agreement.difference:.2g}",
                 "--engine torch scores without the graph",
             )
+        if found(note=note).source_hash != source.source_hash:
+            # A training that saved meanwhile: the graph would be taken for that of files that it was not made from.
+            raise WorkFailed(f"{checkpoint.name} has changed while it was exported", "run again when it is whole")
 
     return build_once(
         cache_dir / "onnx" / key,

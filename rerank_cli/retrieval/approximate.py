@@ -102,24 +102,27 @@ def kept_graph(exact: DenseIndex, *, threads: int, note: Callable[[str], None]) 
     return index
 
 
-def graphs() -> Any:
-    """The class of graphs; raises `Missing` without the extra `ann`, for who wants to know before a corpus is encoded.
+def needs_usearch() -> None:
+    """Raise `Missing` without the extra `ann`, for who wants to know before a corpus is encoded.
 
-    ONNX Runtime comes first: loaded after usearch's library it ends the process (usearch 2.26 on Linux).
+    The package is looked for and not imported: it brings a C++ library with which ONNX Runtime, imported later, ends in a
+    segmentation fault, and an export by PyTorch never. Behind them it does no harm.
     """
-    if "usearch" not in sys.modules:
-        with suppress(ImportError):
-            import onnxruntime  # noqa: F401
-    try:
-        from usearch.index import Index
-    except ImportError:
-        raise missing_extra("usearch", "ann", "--ann") from None
-    return Index
+    from importlib.util import find_spec
+
+    if find_spec("usearch") is None:
+        raise missing_extra("usearch", "ann", "--ann")
 
 
 def _new_graph(exact: DenseIndex) -> Any:
+    needs_usearch()
+    if "usearch" not in sys.modules:
+        with suppress(ImportError):
+            import onnxruntime  # noqa: F401 (see `needs_usearch`)
+    from usearch.index import Index
+
     kind = "f16" if exact.vectors.dtype == np.float16 else "f32"
-    return graphs()(
+    return Index(
         ndim=max(1, exact.vectors.shape[1]),
         metric="ip",
         dtype=kind,

@@ -204,3 +204,12 @@ def test_an_encoding_that_was_stopped_goes_and_is_said_but_one_under_way_stays(c
         assert going_on.exists() and not new.exists()
     cache("--prune", "dense", "-q")
     assert not going_on.exists()
+
+
+def test_what_fast_means_here_is_an_entry_of_the_exported_models(cache, kept):
+    measured = kept / "onnx" / f"{'c' * 20}-fast"
+    measured.mkdir()
+    (measured / "fast.json").write_text("{}")
+    assert len(rows(cache("onnx"))) == 3
+    cache("--prune", "onnx")
+    assert not measured.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import tiny_models
 from conftest import ROOT
 
+from rerank_cli import export
 from rerank_cli.errors import Missing, WorkFailed, WrongUsage
 from rerank_cli.export import acceptable, ensure_exported
 from rerank_cli.export.check import Agreement, agreement, kendall
@@ -117,8 +119,6 @@ def test_a_fused_graph_that_is_wrong_is_left_and_said(
 
 def test_other_weights_are_another_export(classifier: Path, cache: Path, tmp_path: Path) -> None:
     first = ensure_exported(find(str(classifier)), cache, note=lambda _: None, offline=True)
-    import shutil
-
     copy = shutil.copytree(classifier, tmp_path / "copy")
     same = ensure_exported(find(str(copy)), cache, note=pytest.fail, offline=True)
     assert same == first
@@ -126,6 +126,21 @@ def test_other_weights_are_another_export(classifier: Path, cache: Path, tmp_pat
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(weights)
     assert ensure_exported(find(str(copy)), cache, note=lambda _: None, offline=True) != first
+
+
+def test_a_checkpoint_that_is_saved_anew_while_it_is_exported_is_an_error(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(classifier, tmp_path / "copy")
+
+    def saved_meanwhile(*_: object, **__: object) -> Agreement:
+        (copy / "config.json").write_text((copy / "config.json").read_text() + "\n")
+        return Agreement(0.0, 0.0, 1.0, 1)
+
+    monkeypatch.setattr(export, "write_export", saved_meanwhile)
+    with pytest.raises(WorkFailed, match="has changed while it was exported"):
+        ensure_exported(find(str(copy)), tmp_path / "cache", note=lambda _: None, offline=True)
+    assert not any(path.is_dir() for path in (tmp_path / "cache/onnx").iterdir())
 
 
 def test_a_length_without_positions_is_refused_before_the_export(classifier: Path, tmp_path: Path) -> None:

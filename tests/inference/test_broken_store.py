@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import sqlite3
 
 import pytest
 from test_answer_cache import MEGABYTE, filled, key, value
 
-from rerank_cli.inference.cache import AnswerCache
+from rerank_cli.core.build_once import build_once
+from rerank_cli.inference.cache import AnswerCache, _Damage
 
 
 def database(folder):
@@ -156,3 +158,57 @@ def test_pruning_empties_what_was_damaged(tmp_path):
         cache.prune()
         assert cache.kept().size < 100_000
     assert not (tmp_path / "1").exists(), "a process may still have it open under this path"
+
+
+def test_what_is_put_after_another_process_moved_the_store_is_found_by_the_next(tmp_path):
+    notes = []
+    mine = AnswerCache(tmp_path, 100 * MEGABYTE, notes.append)
+    garbage(database(tmp_path))
+    with AnswerCache(tmp_path, 100 * MEGABYTE, notes.append) as other:
+        other.put([(key("other"), b"other")])
+    mine.put([(key("mine"), b"mine")])
+    mine.close()
+    assert len(notes) == 1
+    with AnswerCache(tmp_path, 100 * MEGABYTE, pytest.fail) as cache:
+        assert cache.get([key("other"), key("mine")]) == [b"other", b"mine"]
+
+
+def test_what_is_put_after_the_store_was_removed_is_kept_in_a_new_one(tmp_path):
+    mine = filled(tmp_path / "answers", 10)
+    shutil.rmtree(tmp_path / "answers")
+    mine.put([(key("mine"), b"mine")])
+    mine.close()
+    with AnswerCache(tmp_path / "answers", 100 * MEGABYTE, pytest.fail) as cache:
+        assert cache.get([key("mine"), key(3)]) == [b"mine", None]
+
+
+def test_an_answer_that_meets_the_damage_is_kept_in_the_new_store(tmp_path, monkeypatch):
+    real, notes, tries = AnswerCache._add, [], []
+
+    def damaged_at_first(self, rows):
+        tries.append(rows)
+        if len(tries) == 1:
+            raise _Damage("a page is torn")
+        real(self, rows)
+
+    with filled(tmp_path, 20, notes) as cache:
+        monkeypatch.setattr(AnswerCache, "_add", damaged_at_first)
+        cache.put([(key("mine"), b"mine")])
+        assert cache.get([key("mine")]) == [b"mine"]
+    assert len(notes) == 1
+
+
+def test_a_store_that_is_moved_between_two_looks_is_not_begun_again_under_its_name(tmp_path, monkeypatch):
+    filled(tmp_path, 10).close()
+
+    def moved_first(place, build):
+        if place.name == "1" and place.is_dir():
+            place.rename(tmp_path / "1.damaged")
+        return build_once(place, build)
+
+    monkeypatch.setattr("rerank_cli.inference.cache.build_once", moved_first)
+    with AnswerCache(tmp_path, 100 * MEGABYTE, pytest.fail) as cache:
+        cache.put([(key("mine"), b"mine")])
+    monkeypatch.undo()
+    with AnswerCache(tmp_path, 100 * MEGABYTE, pytest.fail) as cache:
+        assert cache.get([key("mine")]) == [b"mine"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import resource
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +18,8 @@ from rerank_cli.errors import BadData, Missing, WorkFailed
 from rerank_cli.retrieval.approximate import kept_graph
 from rerank_cli.retrieval.dense import kept_dense_index
 
-#: Looked for and not imported: ONNX Runtime must be loaded before usearch is.
-needs_usearch = pytest.mark.skipif(find_spec("usearch") is None, reason="the extra ann is not installed")
+#: Looked for, not imported: see `needs_usearch`.
+with_usearch = pytest.mark.skipif(find_spec("usearch") is None, reason="the extra ann is not installed")
 
 
 def some_vectors(number: int = 1500) -> np.ndarray:
@@ -27,7 +28,7 @@ def some_vectors(number: int = 1500) -> np.ndarray:
     return (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
 
 
-@needs_usearch
+@with_usearch
 def test_the_recall_that_it_says_is_that_of_its_lists(tmp_path):
     vectors = some_vectors()
     exact = index_of(vectors, tmp_path)
@@ -52,7 +53,7 @@ def test_the_recall_that_it_says_is_that_of_its_lists(tmp_path):
     assert said == []
 
 
-@needs_usearch
+@with_usearch
 def test_the_graph_of_another_index_is_refused(tmp_path):
     encoder = GivenEncoder(lambda text: np.full(4, len(text), np.float32))
     mine = tmp_path / "mine"
@@ -68,7 +69,7 @@ def test_the_graph_of_another_index_is_refused(tmp_path):
         kept_graph(exact, threads=1, note=silent)
 
 
-@needs_usearch
+@with_usearch
 def test_a_graph_that_finds_no_room_is_said_and_leaves_nothing(tmp_path):
     exact = index_of(some_vectors(), tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -88,3 +89,19 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(Missing, match="--ann needs the package usearch") as raised:
         kept_graph(index_of(some_vectors(5), tmp_path), threads=1, note=silent)
     assert "rerank-cli[ann]" in raised.value.hint
+
+
+@with_usearch
+def test_a_model_can_be_opened_whatever_was_looked_for_or_built_before() -> None:
+    """The package's C++ library, loaded first, ended every model that came behind it: a segmentation fault in its import."""
+    code = """
+from types import SimpleNamespace
+import sys
+import numpy as np
+from rerank_cli.retrieval import approximate
+approximate.needs_usearch()
+assert not [name for name in sys.modules if name.partition(".")[0] == "usearch"]
+approximate._new_graph(SimpleNamespace(vectors=np.zeros((1, 4), np.float32)))
+import onnxruntime
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

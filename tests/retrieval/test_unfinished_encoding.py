@@ -139,3 +139,17 @@ def test_long_documents_are_not_all_held_together(tmp_path, monkeypatch):
     kept_dense_index(GivenCorpus(TEXTS), GivenEncoder(vector), cache_dir=tmp_path / "one", note=silent)
     (many,), (one,) = (sorted((tmp_path / name / "dense").glob("*/vectors.npy")) for name in ("many", "one"))
     assert many.read_bytes() == one.read_bytes()
+
+
+def test_a_kill_while_the_index_is_finished_costs_nothing_that_was_encoded(tmp_path, monkeypatch):
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as broken, pytest.raises(Stopped):
+        broken.setattr("rerank_cli.retrieval.dense.write_manifest", stop)
+        kept_dense_index(GivenCorpus(TEXTS), GivenEncoder(vector), cache_dir=tmp_path, note=silent)
+    encoder = GivenEncoder(vector)
+    index = kept_dense_index(GivenCorpus(TEXTS), encoder, cache_dir=tmp_path, note=silent)
+    assert encoder.documents == 0
+    assert np.array_equal(index.vectors, np.stack([vector(text) for text in TEXTS.values()]))
+    assert len(folders(tmp_path / "dense")) == 1
