@@ -17,8 +17,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 #: A test that hangs is a failure with what it had said so far.
 TIME_LIMIT_SECONDS = 1800
-# A machine that does other things too is slow for once, which is no failure; nor is it when an example takes long to draw.
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# A machine that does other things too is slow for once, which is no failure; nor is it when an example takes long to draw. The
+# examples are the same each time: `--hypothesis-profile search` draws others.
+_PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("patient", derandomize=True, **_PATIENT)
+hypothesis.settings.register_profile("search", **_PATIENT)
 hypothesis.settings.load_profile("patient")
 
 
