@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -231,7 +230,7 @@ def _sweep(folder: Path) -> None:
 
 def _aside(path: Path) -> Path:
     """A name beside `path` that nobody else has: not even a process of the same number on a machine that shares the disk."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
 
 
 def _no_room(folder: Path, error: OSError) -> WorkFailed:

@@ -11,7 +11,6 @@ import errno
 import io
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +68,7 @@ def _replacing(target: str, name: str, old: os.stat_result | None) -> Iterator[B
     folder, base = os.path.split(target)
     if old is not None and not os.access(target, os.W_OK):
         raise WorkFailed(f"{name} cannot be written: {os.strerror(errno.EACCES)}", "check its permissions")
-    aside = os.path.join(folder, f".{base[:100]}.{secrets.token_hex(6)}.part")
+    aside = os.path.join(folder, f".{base[:100]}.{os.urandom(6).hex()}.part")
     try:
         with _failures_named(name):
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -108,7 +108,7 @@ def settings_of(recipe: Recipe, runs: int, note: Callable[[str], None]) -> Setti
         raise WrongUsage(f"{rule.name} takes no weights", "weighted rules are those with weights in rerank fuse --list")
     weights = np.ones(runs) if recipe.weights is None else np.asarray(recipe.weights, dtype=np.float64)
     if len(weights) != runs:
-        raise WrongUsage(f"{len(weights)} weights for {runs} runs", "give one weight a run: -w 0.7,0.3")
+        raise WrongUsage(f"{len(weights)} weights for {runs} runs", "give one weight a run, as in 0.7,0.3")
     known = {param.name: param for param in rule.params}
     for name in recipe.params:
         if name not in known:
