@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rerank_cli.core.build_once import build_once, bytes_in
+from rerank_cli.core.network_disk import on_network_disk
 from rerank_cli.errors import WorkFailed
 
 _FILE = "kept.sqlite"
@@ -35,7 +36,7 @@ _NEVER = 2**62
 
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA journal_mode = WAL;
+PRAGMA journal_mode = {journal};
 CREATE TABLE kept (key BLOB PRIMARY KEY, value BLOB NOT NULL);
 -- Rows are numbered in the order they came: the first of each hour tells how old the others are.
 CREATE TABLE hours (hour INTEGER PRIMARY KEY, first INTEGER NOT NULL);
@@ -265,7 +266,7 @@ class _Damage(sqlite3.DatabaseError):
 def _create(folder: Path) -> None:
     database = sqlite3.connect(folder / _FILE)
     try:
-        database.executescript(_SCHEMA)
+        database.executescript(_SCHEMA.format(journal="DELETE" if on_network_disk(folder) else "WAL"))
     finally:
         database.close()
 

@@ -25,6 +25,13 @@ def value(number):
     return f"answer {number}".encode()
 
 
+@pytest.fixture(params=[False, True], ids=["own disk", "network disk"])
+def on_network(request, monkeypatch):
+    """Whether the store believes to lie on a disk that other machines use too."""
+    monkeypatch.setattr("rerank_cli.inference.cache.on_network_disk", lambda folder: request.param)
+    return request.param
+
+
 def filled(folder, count, notes=None):
     cache = AnswerCache(folder, 100 * MEGABYTE, pytest.fail if notes is None else notes.append)
     for start in range(0, count, 50):
@@ -52,7 +59,7 @@ def _put_until_killed(folder, told):
         os.write(told, b"x")
 
 
-def test_what_put_returned_from_survives_kill_9(tmp_path):
+def test_what_put_returned_from_survives_kill_9(tmp_path, on_network):
     context = multiprocessing.get_context("fork")
     for moment in random.Random(7).choices(range(1, 300), k=5):
         folder = tmp_path / str(moment)
@@ -86,7 +93,7 @@ def _share(folder, seed):
                 os._exit(5)
 
 
-def test_processes_that_start_together_share_one_store(tmp_path):
+def test_processes_that_start_together_share_one_store(tmp_path, on_network):
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_share, args=(tmp_path / "answers", seed)) for seed in range(4)]
     for process in processes:
@@ -97,6 +104,12 @@ def test_processes_that_start_together_share_one_store(tmp_path):
     put = {n for seed in range(4) for n in random.Random(seed).sample(range(2000), 1000)}
     with AnswerCache(tmp_path / "answers", 100 * MEGABYTE, pytest.fail) as cache:
         assert cache.kept().entries == len(put)
+
+
+def test_machines_share_a_file_and_no_memory(tmp_path, on_network):
+    with filled(tmp_path, 10):
+        names = {path.suffix for path in tmp_path.rglob("kept.sqlite*")}
+    assert names == ({".sqlite"} if on_network else {".sqlite", ".sqlite-wal", ".sqlite-shm"})
 
 
 def test_threads_share_one_store(tmp_path):
