@@ -81,7 +81,7 @@ def ensure_exported(
                 f"the ONNX graph of {checkpoint.name} differs from PyTorch by {agreement.difference:.2g}",
                 "--engine torch scores without the graph",
             )
-        if found(note=note).source_hash != source.source_hash:
+        if found(note=lambda _: None).source_hash != source.source_hash:
             # A training that saved meanwhile: the graph would be taken for that of files that it was not made from.
             raise WorkFailed(f"{checkpoint.name} has changed while it was exported", "run again when it is whole")
 
