@@ -33,6 +33,10 @@ def driven(courses: Iterable[Course], ranker: Ranker, plan: Plan) -> Generator[C
 
 #: Questions that wait in all courses together; beyond it no further course begins.
 _WAITING = 1 << 16
+#: Documents of questions that are answered between two looks at a deadline.
+_BETWEEN_LOOKS = 256
+#: A question of a course, with its place there.
+_Asked = tuple[Course, int, Slate]
 
 
 class _Held:
@@ -76,6 +80,11 @@ class _Held:
         for course in self._held:
             course.stop(why)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is asked."""
+        return bool(self._why)
+
     def check_time(self) -> None:
         """Stop when the time is over."""
         if not self._why and self._until is not None and time.monotonic() >= self._until:
@@ -97,7 +106,7 @@ def _lockstep(held: _Held, ranker: Ranker) -> Generator[Course]:
         held.refilled()
         held.check_time()
         yield from held.finished()
-        asked: list[tuple[Course, int, Slate]] = []
+        asked: list[_Asked] = []
         for course in held.under_way:
             while course.waiting:
                 asked.append((course, *course.ask()))
@@ -105,14 +114,32 @@ def _lockstep(held: _Held, ranker: Ranker) -> Generator[Course]:
             if not held.refilled():
                 return
             continue
-        try:
-            with naming([course.question for course, _, _ in asked]):
-                for at, reply in ranker.answer([slate for _, _, slate in asked]):
-                    course, place, _ = asked[at]
-                    if not course.done:
-                        course.take(place, reply)
-        except BudgetSpent:
-            held.stop("budget")
+        for some in [asked] if held.deadline is None else _small(asked):
+            held.check_time()
+            if held.stopped:
+                break
+            try:
+                with naming([course.question for course, _, _ in some]):
+                    for at, reply in ranker.answer([slate for _, _, slate in some]):
+                        course, place, _ = some[at]
+                        if not course.done:
+                            course.take(place, reply)
+            except BudgetSpent:
+                held.stop("budget")
+
+
+def _small(asked: list[_Asked]) -> Iterator[list[_Asked]]:
+    """The questions of a round in parts of a few documents, so that the clock is looked at between them."""
+    some: list[_Asked] = []
+    documents = 0
+    for one in asked:
+        if some and documents + len(one[2].documents) > _BETWEEN_LOOKS:
+            yield some
+            some, documents = [], 0
+        some.append(one)
+        documents += len(one[2].documents)
+    if some:
+        yield some
 
 
 def _as_they_come(held: _Held, ranker: Ranker) -> Generator[Course]:

@@ -92,28 +92,6 @@ def test_a_budget_inside_one_round_uses_the_answers_that_it_paid_for() -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
-def test_a_deadline_stops_the_asking_and_every_list_is_written(at_once: int) -> None:
-    candidates, sources, _ = lists(90, 60)
-    ranker = Knowing(at_once=at_once, seconds=0.05)
-    answers = run(ranker, candidates, sources, "sliding", limits={"deadline": 0.2}, window=10, step=5)
-    assert len(ranker.batches) <= at_once * (1 + 0.2 / 0.05)
-    assert len(answers) == 90
-    assert all(sorted(docids(a.ranking)) == sorted(docids(c.ranking)) for a, c in zip(answers, candidates, strict=True))
-    assert answers[-1].stats.told["stopped"] == "deadline"
-    assert docids(answers[-1].ranking) == docids(candidates[-1].ranking)
-
-
-@pytest.mark.parametrize("at_once", [1, 4])
-def test_a_spent_budget_stops_the_asking_and_every_list_is_written(at_once: int) -> None:
-    candidates, sources, _ = lists(10, 40)
-    ranker = Knowing(at_once=at_once, calls_left=30)
-    answers = run(ranker, candidates, sources, "sliding", window=10, step=5)
-    assert len(answers) == 10
-    assert sum(answer.stats.questions for answer in answers) <= 30
-    assert sum(answer.stats.told.get("stopped") == "budget" for answer in answers) >= 5
-
-
-@pytest.mark.parametrize("at_once", [1, 4])
 def test_what_the_model_raises_ends_the_run(at_once: int) -> None:
     class Broken(Knowing):
         def answer(self, slates):
