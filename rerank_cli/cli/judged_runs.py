@@ -54,7 +54,8 @@ def say_unreached(measures: Sequence[Any], judged: Qrels, terminal: Terminal) ->
     """Warn of measures that count documents from a grade on which no judgement has: they are 0 whatever the run."""
     best = int(judged.grades.max())
     asked = [(measure, measure["rel"]) for measure in measures if "rel" in measure.SUPPORTED_PARAMS]
-    for least in sorted({rel for _, rel in asked if rel > best}):
+    # NumRet without a grade counts all.
+    for least in sorted({rel for _, rel in asked if isinstance(rel, int) and rel > best}):
         named = ", ".join(str(measure) for measure, rel in asked if rel == least)
         terminal.warn(f"no judgement reaches grade {least} (the highest is {best}): nothing is relevant to {named}")
 
