@@ -21,20 +21,11 @@ FORMAT = 1
 
 #: What of a record is the prompt; and what only names the checkpoint, or tells of an export. All else may shape the graph.
 _PROMPT = ("instruction", "instruction_as")
+# fmt: off
 _SHAPES_NOTHING = (
-    *(
-        "name",
-        "source",
-        "revision",
-        "licence",
-        "source_hash",
-        "graph_hash",
-        "strategy",
-        "settings",
-        "versions",
-        "report",
-    ),
+    "name", "source", "revision", "licence", "source_hash", "graph_hash", "strategy", "settings", "versions", "report",
 )
+# fmt: on
 
 
 @dataclass(frozen=True)
