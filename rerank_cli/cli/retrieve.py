@@ -195,8 +195,8 @@ def retrieve(
 
                 cluster = cluster_for(typed, needs_models(chosen), settings)
             given.check(chosen)
-            if topics == "-" and feedback == "-":
-                raise WrongUsage("stdin cannot be the topics and the feedback", "name a file for one of them")
+            if [topics, feedback, *(docs or ())].count("-") > 1:
+                raise WrongUsage("stdin can be one of topics, feedback and documents", "name a file for the others")
             run = feedback_run(feedback, given.feeding.documents) if feedback is not None else None
             found = collection_of(collection, named, settings, terminal, header=run.header if run else None)
             asked, filters = topics_of(

@@ -25,7 +25,8 @@ def overrides(
     from rerank_cli.collection import Overrides
 
     fields = tuple(field.strip() for field in topic_fields.split(",") if field.strip())
-    return Overrides(tuple(docs or ()), topics, qrels, split, all_topics, fields, doc_template)
+    places = tuple("/dev/stdin" if path == "-" else path for path in docs or ())
+    return Overrides(places, topics, qrels, split, all_topics, fields, doc_template)
 
 
 def collection_of(

@@ -228,7 +228,7 @@ def test_a_document_that_comes_twice_stops_the_work(rerank, sea):
         (["--rm3", "--fb-weight", "2"], 2, "--fb-weight is 2.0"),
         (["--feedback", "x.run"], 2, "--feedback is for --rm3 and --rocchio and --prf"),
         (["--feedback", "x.run", "--rm3"], 4, "x.run"),
-        (["--feedback", "-", "--rm3", "--topics", "-"], 2, "stdin cannot be the topics and the feedback"),
+        (["--feedback", "-", "--rm3", "--topics", "-"], 2, "stdin can be one of topics, feedback and documents"),
         (["--topics", "no-such.tsv"], 4, "no-such.tsv"),
         (["--index", "sea"], 4, "sea is not an index"),
     ],
@@ -251,3 +251,13 @@ def test_nothing_set_names_the_demo(rerank):
     done = rerank("retrieve")
     assert done.code == 4
     assert "-c demo" in done.err
+
+
+def test_documents_may_come_on_stdin(rerank, tmp_path):
+    (tmp_path / "docs.tsv").write_text("d1\tship\nd2\tsea and ship\n")
+    (tmp_path / "topics.tsv").write_text("1\tship\n")
+    named = rerank("retrieve", "--docs", "docs.tsv", "--topics", "topics.tsv")
+    piped = rerank("retrieve", "--docs", "-", "--topics", "topics.tsv", stdin=(tmp_path / "docs.tsv").read_bytes())
+    assert (piped.code, piped.out) == (0, named.out) and len(piped.lines) == 2
+    both = rerank("retrieve", "--docs", "-", "--topics", "-", stdin=b"1\tship\n")
+    assert both.code == 2 and "stdin can be one of topics, feedback and documents" in both.err
