@@ -22,6 +22,15 @@ def until(happened: Callable[[], object], process: subprocess.Popen[Any] | None 
         time.sleep(0.05)
 
 
+def settled(count: Callable[[], int]) -> int:
+    """What is counted, once it has not grown for a tenth of a second."""
+    before = -1
+    while before < count():
+        before = count()
+        time.sleep(0.1)
+    return before
+
+
 def give(process: subprocess.Popen[Any], data: Any) -> None:
     """Write to its stdin, which stays open; fails, with what it said, when it ends before it has read all."""
     assert process.stdin is not None

@@ -1,12 +1,10 @@
 """The pipeline: what is scored, in which order it comes out, and what follows below."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waiting import until
+from waiting import settled, until
 
 from rerank_cli.core.candidates import Candidates
 from rerank_cli.core.protocols import Answers, Lengths, Ratings, Scores
@@ -178,12 +176,9 @@ def test_the_input_is_read_five_windows_ahead_and_no_further():
     answers = rerank(endless(), SOURCES, WordOverlap(), Options(window_pairs=8))
     next(answers)
     until(lambda: len(read) > 2)
-    before = 0
-    while before < len(read):
-        before = len(read)
-        time.sleep(0.1)
+    most = settled(lambda: len(read))
     answers.close()
-    assert before <= 2 * 5
+    assert most <= 2 * 5
 
 
 @settings(max_examples=50)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from scripted_writer import ScriptedWriter
-from waiting import PATIENCE, until
+from waiting import PATIENCE, settled, until
 
 from rerank_cli.core.texts import Document
 from rerank_cli.errors import BadData, BudgetSpent, WorkFailed
@@ -74,10 +73,7 @@ def test_a_slow_answer_holds_up_neither_the_others_nor_the_memory():
 
     def reading_stops():
         until(lambda: len(read) > 20)
-        before = 0
-        while before < len(read):
-            before = len(read)
-            time.sleep(0.1)
+        settled(lambda: len(read))
         go_on.set()
 
     writer = ScriptedWriter(slow, at_once=4)
